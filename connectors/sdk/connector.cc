@@ -1,0 +1,93 @@
+#include "connectors/sdk/connector.h"
+
+#include "base/error.h"
+#include "connectors/sdk/source.h"
+
+namespace dxt {
+
+const std::vector<std::pair<Capability, std::string_view>>& CapabilityNames() {
+  static const std::vector<std::pair<Capability, std::string_view>> names = {
+      {Capability::kRead, "read"},
+      {Capability::kDiscover, "discover"},
+      {Capability::kPushdown, "pushdown"},
+      {Capability::kSql, "sql"},
+      {Capability::kSplit, "split"},
+      {Capability::kResume, "resume"},
+      {Capability::kReadAgain, "read_again"},
+      {Capability::kWrite, "write"},
+      {Capability::kAppend, "append"},
+      {Capability::kReplace, "replace"},
+      {Capability::kUpsert, "upsert"},
+      {Capability::kDelete, "delete"},
+      {Capability::kAtomicCommit, "atomic_commit"},
+      {Capability::kLedger, "ledger"},
+      {Capability::kReadsParquet, "reads_parquet"},
+      {Capability::kRawValues, "raw_values"},
+  };
+  return names;
+}
+
+std::string_view LoadModeName(LoadMode mode) {
+  switch (mode) {
+    case LoadMode::kAppend: return "append";
+    case LoadMode::kReplace: return "replace";
+    case LoadMode::kUpsert: return "upsert";
+    case LoadMode::kMirror: return "mirror";
+  }
+  return "append";
+}
+
+std::string_view ReplaceStrategyName(ReplaceStrategy strategy) {
+  switch (strategy) {
+    case ReplaceStrategy::kAuto: return "auto";
+    case ReplaceStrategy::kSwap: return "swap";
+    case ReplaceStrategy::kRewrite: return "rewrite";
+    case ReplaceStrategy::kRecreate: return "recreate";
+  }
+  return "auto";
+}
+
+std::string_view GuaranteeName(Guarantee guarantee) {
+  switch (guarantee) {
+    case Guarantee::kExactlyOnceTxn: return "exactly_once_txn";
+    case Guarantee::kExactlyOnceIdempotent: return "exactly_once_idempotent";
+    case Guarantee::kAtLeastOnce: return "at_least_once";
+  }
+  return "at_least_once";
+}
+
+const TargetColumn* TargetTable::Find(std::string_view name) const {
+  for (const auto& column : columns) {
+    if (column.name == name) return &column;
+  }
+  return nullptr;
+}
+
+arrow::Status Reader::Acknowledge(const Position&) { return arrow::Status::OK(); }
+
+arrow::Result<std::vector<Field>> Source::DescribeExpressions(
+    const StreamRef&, const std::vector<std::string>&, std::stop_token) {
+  return MakeError(ErrorClass::kUnsupported, "source.no_expressions",
+                   "This source has no SQL, so `source.expression` cannot be used",
+                   "Name a column in `source`, or load first and use an SQL source after");
+}
+
+arrow::Status Writer::AppendFiles(std::span<const std::string>, std::stop_token) {
+  return MakeError(ErrorClass::kUnsupported, "target.no_files",
+                   "This target does not read Parquet files itself");
+}
+
+arrow::Result<std::unique_ptr<Source>> Connector::OpenSource(const ConfigView&,
+                                                             const ConnectorContext&,
+                                                             std::stop_token) const {
+  return MakeError(ErrorClass::kUnsupported, "connector.not_a_source",
+                   std::string(info().name) + " cannot be read from");
+}
+
+arrow::Result<std::unique_ptr<Destination>> Connector::OpenDestination(
+    const ConfigView&, const ConnectorContext&, std::stop_token) const {
+  return MakeError(ErrorClass::kUnsupported, "connector.not_a_target",
+                   std::string(info().name) + " cannot be written to");
+}
+
+}  // namespace dxt

@@ -1,0 +1,1 @@
+#include "connectors/sdk/cursor.h"

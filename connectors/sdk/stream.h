@@ -1,0 +1,108 @@
+#pragma once
+// What is read: streams, columns, cursors, filters, positions.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "connectors/sdk/config.h"
+#include "connectors/sdk/types.h"
+
+namespace dxt {
+
+enum class StreamKind : uint8_t { kTable, kView, kQuery, kFile, kApi };
+
+/// Names one dataset of a source as the document wrote it: a dotted reference for tables
+/// and views (see SplitReference), SQL text for queries, a path or glob for files, an
+/// endpoint for APIs.
+struct StreamRef {
+  StreamKind kind = StreamKind::kTable;
+  std::string source;
+  /// `extract.options` of the stream, free-form; each connector documents its own.
+  ConfigValue options;
+};
+
+/// A dataset that a source found in its own catalogue.
+struct StreamInfo {
+  StreamKind kind = StreamKind::kTable;
+  std::string reference;  ///< Can be used as StreamRef::source: quoted where needed.
+  std::string schema;     ///< Container's name, for `--schema` and `schema.*`.
+  std::string name;       ///< Bare name, for `target: "raw.{name}"`.
+  StreamSchema columns;
+  std::optional<int64_t> estimated_rows;
+};
+
+/// One column that a reader must deliver, under `name`, as `type`.
+struct ColumnRead {
+  std::string name;        ///< Field id: the name in the batches.
+  std::string column;      ///< Source column, exactly as the catalogue has it.
+  std::string expression;  ///< SQL instead of a column, or empty.
+  FieldType type;
+  NativeType native;
+  /// Deliver the system's own bytes as Arrow binary instead of decoding (the engine asks
+  /// for it only where both ends declare the same built-in native type).
+  bool raw = false;
+};
+
+enum class FilterOp : uint8_t { kEq, kNe, kGt, kGte, kLt, kLte, kIn, kNotIn };
+
+/// One row filter of the document (`filters:`). NULL never passes a filter.
+struct Filter {
+  std::string column;  ///< Source column.
+  FilterOp op = FilterOp::kEq;
+  std::vector<std::string> values;  ///< One, or several for kIn and kNotIn.
+  FieldType type;                   ///< Of the column; decides how values compare.
+};
+
+/// The part of a stream that an incremental read asks for. Values are texts in the form
+/// that CursorText writes; types decide how they compare; strings compare bytewise.
+struct CursorRange {
+  std::string name;        ///< Column of the batches that carries the cursor.
+  std::string column;      ///< Source column, or
+  std::string expression;  ///< SQL expression.
+  FieldType type;
+  std::optional<std::string> lower;
+  bool lower_inclusive = false;
+  std::optional<std::string> upper;  ///< Exclusive.
+  bool include_null = false;         ///< Rows whose cursor is NULL are wanted too.
+  /// For kind query: the SQL holds `{{ cursor }}`, to be replaced by the lower bound as a
+  /// value (the query brings its own predicate). Without one, a query gets no predicate.
+  bool placeholder = false;
+};
+
+/// All that a reader must know. Column order is the order of the batches' columns.
+struct ReadSpec {
+  StreamRef ref;
+  std::vector<ColumnRead> columns;
+  std::string where;  ///< `criteria.where`: SQL of the source's dialect, kind table only.
+  std::vector<Filter> filters;
+  std::optional<CursorRange> cursor;
+  bool order_by_cursor = false;
+  std::optional<int64_t> limit;
+  int64_t batch_rows = 10000;       ///< Most rows of a batch.
+  int64_t batch_bytes = 256 << 10;  ///< A batch is closed when it passes this.
+  /// Values for `{{ var.x }}` in SQL, bound as text.
+  std::vector<std::pair<std::string, std::string>> variables;
+};
+
+/// An independent part of a stream's read. Opaque to the engine but for its number, which
+/// orders rows of different splits.
+struct Split {
+  int32_t number = 0;
+  std::string bytes;
+};
+
+struct ReadPlan {
+  std::vector<Split> splits;  ///< At least one.
+  std::optional<int64_t> estimated_rows;
+  std::string text;  ///< The query or path, for `plan` and logs. Holds no secret.
+};
+
+/// A resume point inside one split. Only the connector that made it can read `bytes`.
+struct Position {
+  int32_t version = 0;
+  std::string bytes;
+};
+
+}  // namespace dxt

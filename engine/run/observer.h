@@ -1,0 +1,69 @@
+#pragma once
+// Two interfaces leave the engine: Observer tells, Journal makes durable (contracts 3.4).
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <arrow/result.h>
+
+#include "connectors/sdk/destination.h"
+
+namespace dxt {
+
+/// What a stream is doing, for progress lines.
+enum class StreamPhase : uint8_t { kQueued, kPlanning, kReading, kWriting, kCommitting, kDone };
+
+/// Counters of a stream so far. Totals, not differences.
+struct StreamProgress {
+  std::string stream;
+  StreamPhase phase = StreamPhase::kQueued;
+  int64_t rows_read = 0;
+  int64_t rows_written = 0;
+  int64_t bytes_read = 0;
+  int64_t bytes_written = 0;
+  std::optional<int64_t> expected_rows;
+  int attempt = 1;
+};
+
+enum class Severity : uint8_t { kDebug, kInfo, kWarning, kError };
+
+/// Receives what happened; never decides, never blocks, never fails. Calls come from worker
+/// threads.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  /// At most about ten times a second per stream, and once at each phase change.
+  virtual void OnProgress(const StreamProgress&) {}
+  /// `event` is a stable snake_case name (OBS-02), e.g. "extract_started".
+  virtual void OnEvent(Severity, std::string_view /*stream*/, std::string_view /*event*/,
+                       std::string_view /*message*/) {}
+};
+
+/// What must be durable before the engine goes on. Blocks; a failure fails the stream.
+/// Thread-safe.
+class Journal {
+ public:
+  virtual ~Journal() = default;
+  /// The stored cursor of a chain, nullopt when there is none.
+  virtual arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(
+      const StreamIdentity& identity) = 0;
+  /// Saved after each commit, and by a load into a target without a ledger it is the
+  /// authority.
+  virtual arrow::Status SaveCheckpoint(const StreamIdentity& identity,
+                                       const LoadRecord& record) = 0;
+  /// Before Commit: this load id is about to be committed by this run.
+  virtual arrow::Status RecordIntent(const StreamIdentity& identity,
+                                     const LoadRecord& record) = 0;
+  /// The load whose intent is recorded and not yet settled, from an earlier attempt or run.
+  virtual arrow::Result<std::optional<LoadRecord>> PendingIntent(
+      const StreamIdentity& identity) = 0;
+  /// The intent was settled: committed (its checkpoint was saved) or given up.
+  virtual arrow::Status ClearIntent(const StreamIdentity& identity,
+                                    std::string_view load_id) = 0;
+  /// A sealed package exists at `path` (absolute).
+  virtual arrow::Status RecordPackage(const StreamIdentity& identity,
+                                      std::string_view load_id, std::string_view path) = 0;
+};
+
+}  // namespace dxt

@@ -1,0 +1,98 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <arrow/status.h>
+
+namespace dxt {
+
+enum class StreamState : uint8_t { kQueued, kRunning, kSucceeded, kFailed, kCancelled, kSkipped };
+enum class RunState : uint8_t {
+  kQueued, kRunning, kCancelling, kSucceeded, kPartial, kFailed, kCancelled
+};
+std::string_view StreamStateName(StreamState state);
+std::string_view RunStateName(RunState state);
+
+struct Warning {
+  std::string code;
+  std::string message;
+};
+
+/// What `plan` shows of one column.
+struct ColumnResult {
+  std::string source;     ///< Column or expression.
+  std::string id;
+  std::string dtype;
+  std::string source_native;
+  std::string target;
+  std::string target_native;
+  std::string exactness;  ///< "exact", "checked", "refused".
+  std::string reason;     ///< Why checked or refused.
+};
+
+struct WatermarkResult {
+  std::string field;
+  std::string before;
+  std::string after;
+  std::string source;  ///< target | state | initial | cli | none
+};
+
+struct StreamResult {
+  std::string id;
+  StreamState state = StreamState::kQueued;
+  std::string target;
+  std::string extract_mode, load_mode, strategy, strategy_reason, buffer;
+  int attempts = 1;
+  std::string load_id;
+  int64_t window_seq = 0;
+  std::string lane = "sync";
+  std::optional<WatermarkResult> watermark;
+  int64_t rows_read = 0, rows_written = 0, rows_deleted = 0, rows_rejected = 0,
+          rows_deduplicated = 0, bytes_read = 0, bytes_written = 0;
+  double seconds = 0;
+  std::vector<std::string> schema_changes;
+  std::vector<Warning> warnings;
+  arrow::Status error;  ///< OK unless kFailed or kCancelled.
+  // Dry runs only:
+  std::string query;
+  std::vector<std::string> ddl;
+  std::vector<ColumnResult> columns;
+  std::optional<int64_t> source_rows, target_rows;
+};
+
+struct RunResult {
+  std::string project, pipeline, run;
+  RunState state = RunState::kQueued;
+  bool resumed = false, dry_run = false;
+  std::string started_at, ended_at;  ///< RFC 3339, UTC.
+  double seconds = 0;
+  std::string server = "private";
+  std::vector<StreamResult> streams;
+  arrow::Status error;  ///< Of the run as a whole: document or selection refused.
+
+  /// By contracts 5.4; reads nothing but states and error classes.
+  int ExitCode() const;
+  /// dxt.run_result/1 (contracts §8), one line of JSON.
+  std::string ToJson() const;
+};
+
+struct StreamListing {
+  std::string id, kind, source, target, extract_mode, load_mode;
+  std::vector<std::string> tags;
+};
+
+struct ConnectionCheck {
+  std::string name, type;
+  arrow::Status status;
+  double seconds = 0;
+};
+
+struct PreviewTable {
+  std::vector<std::string> columns;
+  std::vector<std::string> dtypes;
+  std::vector<std::vector<std::optional<std::string>>> rows;  ///< nullopt = NULL.
+};
+
+}  // namespace dxt
