@@ -23,6 +23,15 @@ endif()
 # Not cached when asked for: new pins move the prefix, and an old build folder must follow.
 set(DXT_DEPS "${_dxt_prefix}")
 
+# New pins configure again.
+set_property(
+  DIRECTORY
+  APPEND
+  PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/bootstrap ${CMAKE_CURRENT_LIST_DIR}/python.txt
+           ${CMAKE_CURRENT_LIST_DIR}/npm.txt)
+
+include(${CMAKE_CURRENT_LIST_DIR}/CompilerCache.cmake)
+
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 
