@@ -83,12 +83,23 @@ if(benchmark_FOUND)
   _dxt_dependency(benchmark benchmark::benchmark)
 endif()
 
-# gRPC's pkg-config file lists 90 libraries; a binary keeps those it calls.
 find_package(Protobuf REQUIRED)
 _dxt_dependency(protobuf protobuf::libprotobuf)
-_dxt_pkg_dependency(grpc grpc++)
+# gRPC's pkg-config file lists 90 libraries, of which a binary keeps those it calls. pkg_check_modules would ask
+# for them 16 times, at half a second each.
+if(NOT DXT_GRPC_LIBRARIES)
+  execute_process(
+    COMMAND ${PKG_CONFIG_EXECUTABLE} --libs grpc++
+    OUTPUT_VARIABLE _grpc_libraries
+    OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(_grpc_libraries)
+  list(REMOVE_DUPLICATES _grpc_libraries)
+  set(DXT_GRPC_LIBRARIES
+      "${_grpc_libraries}"
+      CACHE INTERNAL "")
+endif()
+_dxt_dependency(grpc ${DXT_GRPC_LIBRARIES} dxt_dep_protobuf Threads::Threads)
 target_link_options(dxt_dep_grpc INTERFACE LINKER:--as-needed)
-target_link_libraries(dxt_dep_grpc INTERFACE dxt_dep_protobuf Threads::Threads)
 find_library(DXT_GRPC_REFLECTION_LIBRARY grpc++_reflection REQUIRED)
 # Registers its service when linked, whether or not anything calls it.
 _dxt_dependency(grpc_reflection -Wl,--push-state,--no-as-needed ${DXT_GRPC_REFLECTION_LIBRARY} -Wl,--pop-state
