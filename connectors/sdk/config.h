@@ -40,6 +40,11 @@ struct OptionSpec {
   std::vector<OptionSpec> fields;               ///< Of kObject.
   std::vector<OptionSpec> items;                ///< Of kList, kMap (one), kAny (several).
   bool scalar_as_list = false;
+  /// A file or folder: a relative value belongs to the folder of its document, and is
+  /// absolute by the time a connector sees it. URLs and ":memory:" stay as they are.
+  bool path = false;
+  std::string pattern;       ///< Of a string: ECMAScript, whole match; empty = free.
+  std::string pattern_help;  ///< What the pattern asks for, in words.
 };
 
 /// What a connection of one kind can be told.
@@ -66,6 +71,10 @@ struct ConfigValue {
   std::vector<ConfigValue> list;
   std::vector<std::pair<std::string, ConfigValue>> map;
   Mark mark;
+  Mark key_mark;  ///< Of the key, for a map's value.
+  /// The text as it stands in the document, where variables made `scalar` another one.
+  /// Messages quote this, never a substituted value.
+  std::string written;
 
   const ConfigValue* Get(std::string_view key) const;
 };

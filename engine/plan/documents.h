@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <arrow/result.h>
+
 #include "connectors/sdk/config.h"
 #include "connectors/sdk/destination.h"
 #include "connectors/sdk/stream.h"
@@ -19,7 +21,8 @@ class ConnectorRegistry;
 
 /// A document as it came from a client.
 struct DocumentText {
-  std::string path;  ///< Absolute; "" = none (inline). Relative paths inside belong to its folder.
+  /// Absolute; "" = none (inline). Relative paths inside belong to its folder.
+  std::string path;
   std::string text;
 };
 
@@ -28,10 +31,10 @@ struct Problem {
   enum class Level : uint8_t { kError, kWarning };
   Level level = Level::kError;
   Mark mark;
-  std::string path;     ///< Key path: streams[2].load.mode
-  std::string code;     ///< config.unknown_key, config.wrong_type, …
-  std::string message;
-  std::string suggestion;
+  std::string path;        ///< Key path: streams[2].load.mode
+  std::string code;        ///< config.unknown_key, config.wrong_type, …
+  std::string message;     ///< Without full stop; never holds a secret.
+  std::string suggestion;  ///< "did you mean 'mode'?", or what to do; "" = none.
 };
 
 /// A named or inline connection, checked against its connector's spec. Paths are absolute.
@@ -162,6 +165,8 @@ struct ParsedDocuments {
   std::vector<Problem> problems;
   std::optional<PipelineDocument> pipeline;
   std::optional<ProjectDocument> project;
+  /// Values of secret options, and of the variables in them, for the redactor.
+  std::vector<std::string> secrets;
   bool ok() const;
 };
 
@@ -182,7 +187,7 @@ ParsedDocuments ParseDocuments(const DocumentInputs& inputs, const ConnectorRegi
 /// A problem list as one failed status (kConfig "document.invalid"), for where one is wanted.
 arrow::Status ProblemsToStatus(const std::vector<Problem>& problems);
 
-/// "file:line:column: error: path: message (did you mean …?)"
+/// "file:line:column: error: path: message (suggestion)"
 std::string FormatProblem(const Problem& problem);
 
 /// Turns a connection name or inline string into a Connection.
