@@ -1,0 +1,50 @@
+#pragma once
+#include <condition_variable>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <stop_token>
+
+#include <arrow/result.h>
+#include <arrow/type_fwd.h>
+
+namespace dxt {
+
+/// Bytes that a batch holds on to, as queues and limits count them.
+int64_t BatchBytes(const arrow::RecordBatch& batch);
+
+/// Hands batches from readers to a writer, bounded by bytes: the only in-memory buffer of a
+/// run. Any number of threads on both sides. A batch larger than the whole queue passes
+/// alone. A stop wakes every waiter.
+class BatchQueue {
+ public:
+  explicit BatchQueue(int64_t max_bytes);
+
+  /// Blocks while the queue is full. After Close: its status, or kCancelled
+  /// "queue.closed" when that was OK. kCancelled when a stop is requested.
+  arrow::Status Push(std::shared_ptr<arrow::RecordBatch> batch, std::stop_token stop);
+  /// Blocks while the queue is empty and open. Null = closed and drained. A queue closed
+  /// with an error returns it at once and drops what is left.
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Pop(std::stop_token stop);
+  /// Ends the hand-over, from either side. The first error wins over OK and later ones.
+  void Close(arrow::Status status);
+
+  int64_t bytes() const;  ///< Held now; for tests and metrics.
+
+ private:
+  struct Item {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    int64_t bytes;
+  };
+
+  const int64_t max_bytes_;
+  mutable std::mutex mutex_;
+  std::condition_variable_any not_full_, not_empty_;
+  std::deque<Item> items_;
+  int64_t bytes_ = 0;
+  bool closed_ = false;
+  std::shared_ptr<arrow::Status> error_;
+};
+
+}  // namespace dxt
