@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 
 #include <arrow/extension_type.h>
 #include <arrow/type.h>
@@ -62,6 +63,46 @@ std::string ToString(const FieldType& type) {
     text += "(9)";
   }
   return text;
+}
+
+arrow::Result<FieldType> ParseFieldType(std::string_view text) {
+  const auto unknown = [&] {
+    return MakeError(ErrorClass::kConfig, "type.unknown",
+                     "'" + std::string(text) + "' is not a dtype",
+                     "Write a dtype, decimal(p,s), timestamp(9) or array<dtype>");
+  };
+  FieldType type;
+  const auto dtype = ParseDType(text.substr(0, text.find_first_of("(<")));
+  if (!dtype) return unknown();
+  type.dtype = *dtype;
+  const std::string_view rest = text.substr(DTypeName(*dtype).size());
+  if (rest.empty()) return type;
+  const std::string_view inner = rest.substr(1, rest.size() - std::min<size_t>(2, rest.size()));
+  if (rest.front() == '<' && rest.back() == '>' && *dtype == DType::kArray) {
+    ARROW_ASSIGN_OR_RAISE(auto element, ParseFieldType(inner));
+    type.element = std::make_shared<FieldType>(std::move(element));
+    return type;
+  }
+  if (rest.front() != '(' || rest.back() != ')') return unknown();
+  const char* end = inner.data() + inner.size();
+  int32_t first = 0, second = 0;
+  auto [at, error] = std::from_chars(inner.data(), end, first);
+  if (error != std::errc()) return unknown();
+  if (*dtype == DType::kDecimal) {
+    if (at != end && *at == ',') {
+      const auto last = std::from_chars(at + 1, end, second);
+      if (last.ec != std::errc()) return unknown();
+      at = last.ptr;
+    }
+    if (at != end || first < 1 || first > 76 || second < 0 || second > first) return unknown();
+    type.precision = first;
+    type.scale = second;
+    return type;
+  }
+  const bool timestamp = *dtype == DType::kTimestamp || *dtype == DType::kTimestampTz;
+  if (at != end || !timestamp || (first != 6 && first != 9)) return unknown();
+  type.nanoseconds = first == 9;
+  return type;
 }
 
 const Field* StreamSchema::Find(std::string_view name) const {

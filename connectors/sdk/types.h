@@ -35,13 +35,15 @@ struct FieldType {
   /// Timestamps only: nanoseconds instead of microseconds.
   bool nanoseconds = false;
   /// kArray of typed scalars; null means the value travels as JSON text.
-  std::shared_ptr<const FieldType> element;
+  std::shared_ptr<const FieldType> element = nullptr;
 
   bool operator==(const FieldType& other) const;
 };
 
 /// "decimal(15,2)", "timestamp_tz", "array<int64>".
 std::string ToString(const FieldType& type);
+/// The inverse of ToString; also "decimal(15)". kConfig "type.unknown" otherwise.
+arrow::Result<FieldType> ParseFieldType(std::string_view text);
 
 /// A column's type in the words of the system it came from, e.g. {"postgres", "inet"}.
 /// Empty when the system has no more to say than the FieldType.

@@ -77,6 +77,17 @@ arrow::Result<std::vector<std::string>> SplitReference(std::string_view referenc
   }
 }
 
+std::string ReferenceText(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const auto& part : parts) {
+    if (!text.empty()) text += '.';
+    const bool plain =
+        !part.empty() && part.find_first_of(".\"`[] \t") == std::string::npos;
+    text += plain ? part : QuoteIdentifier(part);
+  }
+  return text;
+}
+
 int MatchName(const std::vector<std::string>& names, std::string_view wanted) {
   int folded = -1;
   bool several = false;

@@ -25,6 +25,9 @@ std::string QuoteLiteral(std::string_view text);
 /// kConfig "reference.invalid" for empty parts, unclosed quotes, U+0000.
 arrow::Result<std::vector<std::string>> SplitReference(std::string_view reference);
 
+/// Writes parts as a document's reference, quoted only where SplitReference needs it.
+std::string ReferenceText(const std::vector<std::string>& parts);
+
 /// Finds `wanted` in a catalogue's names: an exact match, else a single case-insensitive
 /// one, else -1.
 int MatchName(const std::vector<std::string>& names, std::string_view wanted);

@@ -1,0 +1,38 @@
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+#include <arrow/type_fwd.h>
+
+#include "connectors/sdk/types.h"
+
+namespace dxt::memory {
+
+struct Merged {
+  std::shared_ptr<arrow::RecordBatch> rows;
+  int64_t written = 0;       ///< Distinct keys of `fresh`.
+  int64_t deduplicated = 0;  ///< Rows of `fresh` that lost against an equal key.
+};
+
+/// Joins batches of equal types into one; an empty one of `schema` when there are none.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Joined(
+    const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
+    const std::shared_ptr<arrow::Schema>& schema);
+
+/// Brings `fresh` to the columns and order of `schema`; columns it lacks are NULL.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Aligned(
+    const std::shared_ptr<arrow::RecordBatch>& fresh,
+    const std::shared_ptr<arrow::Schema>& schema);
+
+/// Upserts `fresh` into `old` by `keys` (contracts 3.6): of equal keys in `fresh` the one
+/// with the largest `dedup_column` wins, then the last; columns of `old` that `fresh`
+/// lacks keep their values. A NULL key is kData "load.null_key"; equal keys are kData
+/// "load.duplicate_key" where `duplicates_fail`.
+arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
+                            const std::shared_ptr<arrow::RecordBatch>& fresh,
+                            const std::vector<std::string>& keys,
+                            const std::string& dedup_column, bool duplicates_fail);
+
+}  // namespace dxt::memory
