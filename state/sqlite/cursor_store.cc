@@ -1,0 +1,211 @@
+#include "base/error.h"
+#include "state/sqlite/facets.h"
+
+namespace dxt {
+namespace {
+
+using Value = StateDatabase::Value;
+
+/// Columns that cursors and intents share, in the order of the schema.
+constexpr char kCheckpointColumns[] =
+    "window_seq, load_id, run, cursor_before, cursor_after, read_from, row_count, "
+    "rows_deleted, mode, schema_hash, package_hash, fingerprint, target, target_ident, "
+    "committed_at";
+
+Checkpoint ReadCheckpoint(const StateDatabase::Row& row, int at) {
+  Checkpoint c;
+  c.window_seq = row.Integer(at++);
+  c.load_id = row.Text(at++);
+  c.run = row.Text(at++);
+  c.cursor_before = row.Text(at++);
+  c.cursor_after = row.Text(at++);
+  c.read_from = row.Text(at++);
+  c.rows = row.Integer(at++);
+  c.rows_deleted = row.Integer(at++);
+  c.mode = row.Text(at++);
+  c.schema_hash = row.Text(at++);
+  c.package_hash = row.Text(at++);
+  c.fingerprint = row.Text(at++);
+  c.target = row.Text(at++);
+  c.target_ident = row.Text(at++);
+  c.committed_at = row.Text(at++);
+  return c;
+}
+
+std::vector<Value> KeyValues(const ChainKey& key) {
+  return {std::string_view(key.pipeline), std::string_view(key.stream),
+          std::string_view(key.lane)};
+}
+
+std::vector<Value> RowValues(const ChainKey& key, const Checkpoint& c) {
+  auto values = KeyValues(key);
+  const std::vector<Value> rest = {
+      c.window_seq,
+      std::string_view(c.load_id),
+      std::string_view(c.run),
+      std::string_view(c.cursor_before),
+      std::string_view(c.cursor_after),
+      std::string_view(c.read_from),
+      c.rows,
+      c.rows_deleted,
+      std::string_view(c.mode),
+      std::string_view(c.schema_hash),
+      std::string_view(c.package_hash),
+      std::string_view(c.fingerprint),
+      std::string_view(c.target),
+      std::string_view(c.target_ident),
+      std::string_view(c.committed_at)};
+  values.insert(values.end(), rest.begin(), rest.end());
+  return values;
+}
+
+arrow::Result<std::optional<Checkpoint>> FindCheckpoint(StateDatabase& database,
+                                                        const std::string& table,
+                                                        const ChainKey& key) {
+  ARROW_ASSIGN_OR_RAISE(auto transaction, database.Begin());
+  std::optional<Checkpoint> found;
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("SELECT " + std::string(kCheckpointColumns) + " FROM " + table +
+                   " WHERE pipeline = ? AND stream = ? AND lane = ?",
+               KeyValues(key),
+               [&](const StateDatabase::Row& row) { found = ReadCheckpoint(row, 0); })
+          .status());
+  return found;
+}
+
+std::string_view KindName(Directive::Kind kind) {
+  switch (kind) {
+    case Directive::Kind::kReset: return "reset";
+    case Directive::Kind::kAccept: return "accept";
+    case Directive::Kind::kSet: return "set";
+  }
+  return "reset";
+}
+
+Directive ReadDirective(const StateDatabase::Row& row, int at) {
+  Directive directive;
+  const std::string kind = row.Text(at);
+  directive.kind = kind == "set"      ? Directive::Kind::kSet
+                   : kind == "accept" ? Directive::Kind::kAccept
+                                      : Directive::Kind::kReset;
+  directive.value = row.Text(at + 1);
+  directive.made_at = row.Text(at + 2);
+  return directive;
+}
+
+}  // namespace
+
+arrow::Result<std::optional<Checkpoint>> SqliteCursorStore::Load(const ChainKey& key) {
+  return FindCheckpoint(database_, "cursors", key);
+}
+
+arrow::Status SqliteCursorStore::Save(const Lease& lease, const ChainKey& key,
+                                      const Checkpoint& checkpoint, std::string_view now) {
+  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
+  ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+  auto values = RowValues(key, checkpoint);
+  values.push_back(now);
+  ARROW_RETURN_NOT_OK(transaction
+                          .Run("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+                               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                               values)
+                          .status());
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("DELETE FROM directives WHERE pipeline = ? AND stream = ? AND lane = ?",
+               KeyValues(key))
+          .status());
+  auto settled = KeyValues(key);
+  settled.push_back(std::string_view(checkpoint.load_id));
+  ARROW_RETURN_NOT_OK(transaction
+                          .Run("DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
+                               "lane = ? AND load_id = ?",
+                               settled)
+                          .status());
+  return transaction.Commit();
+}
+
+arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(std::string_view pipeline) {
+  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
+  std::vector<ChainRecord> chains;
+  const std::string sql =
+      "SELECT k.pipeline, k.stream, k.lane, c.pipeline IS NOT NULL, d.kind, d.value, "
+      "d.made_at, coalesce(c.updated_at, d.made_at), " +
+      std::string(kCheckpointColumns) +
+      " FROM (SELECT pipeline, stream, lane FROM cursors UNION "
+      "SELECT pipeline, stream, lane FROM directives) AS k "
+      "LEFT JOIN cursors AS c USING (pipeline, stream, lane) "
+      "LEFT JOIN directives AS d USING (pipeline, stream, lane) "
+      "WHERE ?1 = '' OR k.pipeline = ?1 ORDER BY k.pipeline, k.stream, k.lane";
+  ARROW_RETURN_NOT_OK(transaction
+                          .Run(sql, {pipeline},
+                               [&](const StateDatabase::Row& row) {
+                                 ChainRecord chain;
+                                 chain.key = {row.Text(0), row.Text(1), row.Text(2)};
+                                 if (row.Integer(3)) chain.checkpoint = ReadCheckpoint(row, 8);
+                                 if (!row.IsNull(4)) chain.directive = ReadDirective(row, 4);
+                                 chain.updated_at = row.Text(7);
+                                 chains.push_back(std::move(chain));
+                               })
+                          .status());
+  return chains;
+}
+
+arrow::Result<std::optional<Directive>> SqliteCursorStore::GetDirective(const ChainKey& key) {
+  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
+  std::optional<Directive> found;
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("SELECT kind, value, made_at FROM directives WHERE pipeline = ? AND "
+               "stream = ? AND lane = ?",
+               KeyValues(key),
+               [&](const StateDatabase::Row& row) { found = ReadDirective(row, 0); })
+          .status());
+  return found;
+}
+
+arrow::Status SqliteCursorStore::SetDirective(const ChainKey& key,
+                                              const Directive& directive) {
+  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
+  auto values = KeyValues(key);
+  values.push_back(KindName(directive.kind));
+  values.push_back(std::string_view(directive.value));
+  values.push_back(std::string_view(directive.made_at));
+  ARROW_RETURN_NOT_OK(
+      transaction.Run("INSERT OR REPLACE INTO directives VALUES (?, ?, ?, ?, ?, ?)", values)
+          .status());
+  return transaction.Commit();
+}
+
+arrow::Status SqliteIntentStore::Record(const Lease& lease, const ChainKey& key,
+                                        const Checkpoint& intended) {
+  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
+  ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+  ARROW_RETURN_NOT_OK(transaction
+                          .Run("INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+                               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                               RowValues(key, intended))
+                          .status());
+  return transaction.Commit();
+}
+
+arrow::Result<std::optional<Checkpoint>> SqliteIntentStore::Pending(const ChainKey& key) {
+  return FindCheckpoint(database_, "intents", key);
+}
+
+arrow::Status SqliteIntentStore::Clear(const Lease& lease, const ChainKey& key,
+                                       std::string_view load_id) {
+  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
+  ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+  auto values = KeyValues(key);
+  values.push_back(load_id);
+  ARROW_RETURN_NOT_OK(transaction
+                          .Run("DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
+                               "lane = ? AND load_id = ?",
+                               values)
+                          .status());
+  return transaction.Commit();
+}
+
+}  // namespace dxt
