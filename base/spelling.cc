@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include <strings.h>
+
 namespace dxt {
 namespace {
 
@@ -48,6 +50,20 @@ std::string NearestSpelling(std::string_view word,
     }
   }
   return best;
+}
+
+int MatchName(const std::vector<std::string>& names, std::string_view wanted) {
+  int folded = -1;
+  bool several = false;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == wanted) return static_cast<int>(i);
+    if (names[i].size() == wanted.size() &&
+        strncasecmp(names[i].data(), wanted.data(), wanted.size()) == 0) {
+      several = folded >= 0;
+      folded = static_cast<int>(i);
+    }
+  }
+  return several ? -1 : folded;
 }
 
 }  // namespace dxt

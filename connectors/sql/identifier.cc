@@ -1,7 +1,5 @@
 #include "connectors/sql/identifier.h"
 
-#include <strings.h>
-
 #include "base/error.h"
 
 namespace dxt::sql {
@@ -86,20 +84,6 @@ std::string ReferenceText(const std::vector<std::string>& parts) {
     text += plain ? part : QuoteIdentifier(part);
   }
   return text;
-}
-
-int MatchName(const std::vector<std::string>& names, std::string_view wanted) {
-  int folded = -1;
-  bool several = false;
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i] == wanted) return static_cast<int>(i);
-    if (names[i].size() == wanted.size() &&
-        strncasecmp(names[i].data(), wanted.data(), wanted.size()) == 0) {
-      several = folded >= 0;
-      folded = static_cast<int>(i);
-    }
-  }
-  return several ? -1 : folded;
 }
 
 }  // namespace dxt::sql

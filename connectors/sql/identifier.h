@@ -5,6 +5,8 @@
 
 #include <arrow/result.h>
 
+#include "base/spelling.h"
+
 namespace dxt::sql {
 
 /// How a dialect writes identifiers and text.
@@ -28,8 +30,6 @@ arrow::Result<std::vector<std::string>> SplitReference(std::string_view referenc
 /// Writes parts as a document's reference, quoted only where SplitReference needs it.
 std::string ReferenceText(const std::vector<std::string>& parts);
 
-/// Finds `wanted` in a catalogue's names: an exact match, else a single case-insensitive
-/// one, else -1.
-int MatchName(const std::vector<std::string>& names, std::string_view wanted);
+using dxt::MatchName;
 
 }  // namespace dxt::sql

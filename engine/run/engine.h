@@ -38,6 +38,9 @@ struct RunOptions {
   std::vector<std::string> full_refresh_streams;
   bool persist = false;
   bool fresh = false;                       ///< `--new`: give an interrupted run up.
+  /// Streams that this same run committed before it was interrupted: reported SUCCEEDED,
+  /// not run again.
+  std::vector<std::string> completed_streams;
 };
 
 /// The services a run works with. All outlive it.
