@@ -140,6 +140,7 @@ struct WriteSpec {
   /// before arrival order. Empty = arrival order alone.
   std::string dedup_column;
   bool duplicate_keys_fail = false;  ///< `on_duplicate_key: fail`.
+  bool null_keys_match = false;      ///< `null_key: match`; else a NULL key fails.
   int64_t batch_rows = 10000;
 };
 
@@ -202,6 +203,13 @@ class Destination {
                                                               const std::string& column,
                                                               const FieldType& type,
                                                               std::stop_token stop) = 0;
+  /// `columns` of the rows whose `cursor_column` equals `cursor` (text as CursorText writes
+  /// it), for `boundary: inclusive` with append. Batches hold `columns` in their order, typed
+  /// as Describe's domains deliver them. Default: kUnsupported.
+  virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RowsAt(
+      const std::string& reference, const std::vector<std::string>& columns,
+      const std::string& cursor_column, const std::string& cursor, const FieldType& type,
+      std::stop_token stop);
 
   /// The newest load of this chain. Writes nothing, creates nothing.
   virtual arrow::Result<std::optional<LoadRecord>> Peek(const StreamIdentity& identity,

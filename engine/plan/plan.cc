@@ -334,12 +334,27 @@ arrow::Result<std::vector<ColumnFit>> JudgeColumns(const ColumnPlan& columns,
   std::vector<ColumnFit> fits;
   std::string refused;
   for (size_t i = 0; i < columns.columns.size(); ++i) {
+    const PlannedColumn& column = columns.columns[i];
     ColumnFit fit;
-    fit.exactness = Classify(columns.columns[i].wanted.field, table.columns[i], &fit.reason);
-    if (fit.exactness == Exactness::kRefused) {
-      refused += (refused.empty() ? "" : "; ") + columns.columns[i].id + " (" +
-                 ToString(columns.columns[i].field.type) + " to " + table.columns[i].native +
+    const Exactness cast =
+        ClassifyCast(column.source, column.field.type, column.timezone, &fit.reason);
+    if (cast == Exactness::kRefused) {
+      refused += (refused.empty() ? "" : "; ") + column.id + " (" +
+                 ToString(column.source.type) + " as dtype " + ToString(column.field.type) +
                  ": " + fit.reason + ")";
+      continue;
+    }
+    std::string cast_reason = std::move(fit.reason);
+    fit.reason.clear();
+    fit.exactness =
+        Classify(column.wanted.field, table.columns[i], column.timezone, &fit.reason);
+    if (fit.exactness == Exactness::kRefused) {
+      refused += (refused.empty() ? "" : "; ") + column.id + " (" +
+                 ToString(column.field.type) + " to " + table.columns[i].native + ": " +
+                 fit.reason + ")";
+    } else if (cast == Exactness::kChecked) {
+      fit.exactness = Exactness::kChecked;
+      if (fit.reason.empty()) fit.reason = std::move(cast_reason);
     }
     fits.push_back(std::move(fit));
   }

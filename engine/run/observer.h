@@ -40,6 +40,17 @@ class Observer {
                        std::string_view /*message*/) {}
 };
 
+/// What a user said of a chain's cursor with `dxtctl state`; holds for the next commit.
+struct CursorDirective {
+  enum class Kind : uint8_t {
+    kReset,   ///< Forget the cursor: a first load again.
+    kAccept,  ///< Believe the ledger although fingerprint or contents changed.
+    kSet,     ///< Read from `value`.
+  };
+  Kind kind = Kind::kReset;
+  std::string value;
+};
+
 /// What must be durable before the engine goes on. Blocks; a failure fails the stream.
 /// Thread-safe.
 class Journal {
@@ -48,8 +59,11 @@ class Journal {
   /// The stored cursor of a chain, nullopt when there is none.
   virtual arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(
       const StreamIdentity& identity) = 0;
-  /// Saved after each commit, and by a load into a target without a ledger it is the
-  /// authority.
+  /// The user's directive for a chain, nullopt when there is none.
+  virtual arrow::Result<std::optional<CursorDirective>> Directive(
+      const StreamIdentity& identity);
+  /// Saved after each commit, which also uses the chain's directive up; for a target
+  /// without a ledger the checkpoint is the authority.
   virtual arrow::Status SaveCheckpoint(const StreamIdentity& identity,
                                        const LoadRecord& record) = 0;
   /// Before Commit: this load id is about to be committed by this run.

@@ -1,0 +1,307 @@
+#include "engine/run/extractor.h"
+
+#include <algorithm>
+
+#include <arrow/api.h>
+#include <arrow/compute/api.h>
+#include <nlohmann/json.hpp>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "connectors/sdk/cursor.h"
+#include "engine/run/meter.h"
+
+namespace dxt {
+namespace {
+
+arrow::Result<std::shared_ptr<arrow::Array>> LoadTime(const Field& field, Clock& clock) {
+  const int64_t micros = std::chrono::duration_cast<std::chrono::microseconds>(
+                             clock.Now().time_since_epoch())
+                             .count();
+  ARROW_ASSIGN_OR_RAISE(
+      auto scalar, arrow::MakeScalar(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), micros));
+  ARROW_ASSIGN_OR_RAISE(auto array, arrow::MakeArrayFromScalar(*scalar, 1));
+  Field from = field;
+  from.type = FieldType{DType::kTimestampTz};
+  ConversionOptions options;
+  options.timezone = "UTC";
+  ARROW_ASSIGN_OR_RAISE(auto conversion, Conversion::Make(from, field.type, options));
+  return conversion->Apply(array);
+}
+
+/// Row of the largest non-NULL cursor, -1 when there is none.
+arrow::Result<int64_t> LargestRow(const arrow::Array& array, const FieldType& type) {
+  if (array.null_count() == array.length()) return -1;
+  int64_t best = -1;
+  std::string best_text;
+  const bool text_order = type.dtype == DType::kDecimal && type.precision == 0;
+  if (!text_order) {
+    arrow::compute::ArraySortOptions options(arrow::compute::SortOrder::Descending,
+                                             arrow::compute::NullPlacement::AtEnd);
+    ARROW_ASSIGN_OR_RAISE(auto extremes,
+                          arrow::compute::MinMax(array.Slice(0)));
+    const auto& pair = extremes.scalar_as<arrow::StructScalar>();
+    const auto& largest = *pair.value[1];
+    for (int64_t row = array.length() - 1; row >= 0; --row) {
+      if (array.IsNull(row)) continue;
+      ARROW_ASSIGN_OR_RAISE(auto value, array.GetScalar(row));
+      if (value->Equals(largest)) return row;
+    }
+    return -1;
+  }
+  for (int64_t row = 0; row < array.length(); ++row) {
+    if (array.IsNull(row)) continue;
+    ARROW_ASSIGN_OR_RAISE(auto text, CursorText(array, row, type));
+    if (best < 0 || CompareCursors(text, best_text, type) > 0) {
+      best = row;
+      best_text = std::move(text);
+    }
+  }
+  return best;
+}
+
+arrow::Status WithKey(const arrow::Status& status, std::string key) {
+  ErrorInfo more;
+  more.key = std::move(key);
+  return Annotate(status, more);
+}
+
+}  // namespace
+
+std::string RowKey(const arrow::RecordBatch& batch, int64_t row,
+                   const std::vector<std::string>& key_ids, int64_t rows_before) {
+  nlohmann::ordered_json key;
+  for (const auto& id : key_ids) {
+    const auto column = batch.GetColumnByName(id);
+    if (!column || row >= column->length()) continue;
+    const auto scalar = column->GetScalar(row);
+    if (!scalar.ok()) continue;
+    if (!(*scalar)->is_valid) {
+      key[id] = nullptr;
+    } else if (arrow::is_integer(column->type_id()) &&
+               column->type_id() != arrow::Type::UINT64) {
+      key[id] = std::stoll((*scalar)->ToString());
+    } else {
+      key[id] = (*scalar)->ToString();
+    }
+  }
+  if (key.empty()) key["row"] = rows_before + row + 1;
+  return key.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+arrow::Result<std::unique_ptr<Extractor>> Extractor::Make(const PreparedStream& stream,
+                                                          const RunContext& context,
+                                                          StreamMeter& meter) {
+  std::unique_ptr<Extractor> extractor(new Extractor(stream, meter));
+  ARROW_RETURN_NOT_OK(extractor->Prepare(context));
+  return extractor;
+}
+
+arrow::Status Extractor::Prepare(const RunContext& context) {
+  read_ = stream_.read;
+  if (!stream_.source_can.Has(Capability::kPushdown) ||
+      (read_.cursor && read_.ref.kind == StreamKind::kQuery)) {
+    for (const auto& name : RowFilter::RequiredColumns(read_)) {
+      const bool read = std::any_of(
+          read_.columns.begin(), read_.columns.end(),
+          [&](const ColumnRead& column) { return column.column == name; });
+      if (read) continue;
+      const Field* field = stream_.info.columns.Find(name);
+      if (!field) continue;
+      ColumnRead hidden;
+      hidden.name = "_dxt_filter_" + name;
+      hidden.column = name;
+      hidden.type = field->type;
+      hidden.native = field->native;
+      read_.columns.push_back(std::move(hidden));
+    }
+    ARROW_ASSIGN_OR_RAISE(filter_, RowFilter::Make(read_));
+    if (filter_->empty()) filter_.reset();
+  }
+  arrow::FieldVector arrow_fields;
+  for (size_t i = 0; i < stream_.columns.columns.size(); ++i) {
+    const PlannedColumn& column = stream_.columns.columns[i];
+    Field field = column.field;
+    field.name = column.id;
+    fields_.fields.push_back(field);
+    if (stream_.raw[i]) {
+      arrow_fields.push_back(arrow::field(field.name, arrow::binary(), field.nullable));
+    } else {
+      arrow_fields.push_back(ArrowField(field));
+    }
+    conversions_.emplace_back();
+    constants_.emplace_back();
+    if (column.read_index < 0) {
+      ARROW_ASSIGN_OR_RAISE(constants_.back(), LoadTime(field, *context.clock));
+    } else if (!stream_.raw[i]) {
+      ConversionOptions options;
+      options.timezone = column.timezone;
+      ARROW_ASSIGN_OR_RAISE(conversions_.back(),
+                            Conversion::Make(column.source, field.type, options));
+    }
+  }
+  fields_.primary_key = stream_.columns.key_ids;
+  schema_ = arrow::schema(std::move(arrow_fields));
+  return arrow::Status::OK();
+}
+
+void Extractor::SkipAtBoundary(std::unordered_set<std::string> keys) {
+  boundary_ = std::move(keys);
+}
+
+arrow::Status Extractor::Run(const Sink& sink, std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto plan, stream_.source->PlanRead(read_, 1, stop));
+  meter_.SetExpected(plan.estimated_rows);
+  int64_t bytes_before = 0;
+  for (const auto& split : plan.splits) {
+    ARROW_ASSIGN_OR_RAISE(auto reader,
+                          stream_.source->OpenReader(read_, split, std::nullopt, stop));
+    while (!full_) {
+      if (stop.stop_requested()) {
+        return MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");
+      }
+      ARROW_ASSIGN_OR_RAISE(auto step, reader->Next(stop));
+      if (step.batch && step.batch->num_rows() > 0) {
+        meter_.CountRead(step.batch->num_rows(), bytes_before + reader->bytes_read());
+        ARROW_RETURN_NOT_OK(Take(std::move(step.batch), sink));
+      }
+      if (step.end) break;
+    }
+    bytes_before += reader->bytes_read();
+  }
+  meter_.CountRead(0, bytes_before);
+  return arrow::Status::OK();
+}
+
+arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch, const Sink& sink) {
+  const int64_t rows_before = rows_seen_;
+  rows_seen_ += batch->num_rows();
+  if (filter_) {
+    ARROW_ASSIGN_OR_RAISE(batch, filter_->Apply(batch));
+    if (batch->num_rows() == 0) return arrow::Status::OK();
+  }
+  if (read_.cursor && stream_.config.extract.null_cursor == NullCursor::kFail &&
+      batch->column(stream_.columns.cursor_read)->null_count() > 0) {
+    return MakeError(ErrorClass::kData, "cursor.null",
+                     "The watermark field '" + stream_.config.extract.watermark_field +
+                         "' is NULL in some rows, and extract.null_cursor is fail",
+                     "Choose null_cursor: first, always or exclude");
+  }
+  ARROW_ASSIGN_OR_RAISE(const int64_t wanted, RowsWithinLimit(*batch));
+  if (wanted == 0) return arrow::Status::OK();
+  if (wanted < batch->num_rows()) batch = batch->Slice(0, wanted);
+  ARROW_RETURN_NOT_OK(FollowCursor(*batch));
+  auto converted = Convert(*batch);
+  if (!converted.ok()) {
+    ErrorInfo info = GetErrorInfo(converted.status());
+    if (info.key.empty()) return WithKey(converted.status(), "{\"row\":" +
+                                         std::to_string(rows_before + 1) + "}");
+    return converted.status();
+  }
+  batch = *converted;
+  if (!boundary_.empty()) {
+    ARROW_ASSIGN_OR_RAISE(batch, DropBoundary(std::move(batch)));
+    if (batch->num_rows() == 0) return arrow::Status::OK();
+  }
+  return sink(std::move(batch));
+}
+
+arrow::Result<int64_t> Extractor::RowsWithinLimit(const arrow::RecordBatch& batch) {
+  // An incremental read has no LIMIT in its statement, since a tie must be finished.
+  const std::optional<int64_t> limit =
+      stream_.read.limit ? stream_.read.limit : cursor_limit_;
+  const int64_t rows = batch.num_rows();
+  if (!limit) return rows;
+  if (rows_taken_ + rows < *limit) {
+    rows_taken_ += rows;
+    return rows;
+  }
+  int64_t row = std::max<int64_t>(0, *limit - rows_taken_);
+  if (!read_.cursor) {
+    full_ = true;
+    rows_taken_ += row;
+    return row;
+  }
+  const auto& cursor = *batch.column(stream_.columns.cursor_read);
+  if (!limit_cursor_ && row > 0) {
+    if (cursor.IsNull(row - 1)) {
+      limit_cursor_ = "";
+    } else {
+      ARROW_ASSIGN_OR_RAISE(limit_cursor_, CursorText(cursor, row - 1, read_.cursor->type));
+    }
+  }
+  for (; row < rows; ++row) {
+    std::string text;
+    if (cursor.IsValid(row)) {
+      ARROW_ASSIGN_OR_RAISE(text, CursorText(cursor, row, read_.cursor->type));
+    }
+    if (text != limit_cursor_.value_or("")) {
+      full_ = true;
+      break;
+    }
+  }
+  rows_taken_ += row;
+  return row;
+}
+
+arrow::Status Extractor::FollowCursor(const arrow::RecordBatch& batch) {
+  if (!read_.cursor) return arrow::Status::OK();
+  const auto& column = *batch.column(stream_.columns.cursor_read);
+  ARROW_ASSIGN_OR_RAISE(const int64_t row, LargestRow(column, read_.cursor->type));
+  if (row < 0) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto text, CursorText(column, row, read_.cursor->type));
+  if (!last_cursor_ || CompareCursors(text, *last_cursor_, read_.cursor->type) > 0) {
+    last_cursor_ = std::move(text);
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::Convert(
+    const arrow::RecordBatch& batch) {
+  std::vector<std::shared_ptr<arrow::Array>> arrays;
+  arrays.reserve(conversions_.size());
+  for (size_t i = 0; i < conversions_.size(); ++i) {
+    const PlannedColumn& column = stream_.columns.columns[i];
+    if (constants_[i]) {
+      ARROW_ASSIGN_OR_RAISE(auto scalar, constants_[i]->GetScalar(0));
+      ARROW_ASSIGN_OR_RAISE(auto array,
+                            arrow::MakeArrayFromScalar(*scalar, batch.num_rows()));
+      arrays.push_back(std::move(array));
+      continue;
+    }
+    const auto& array = batch.column(column.read_index);
+    if (!conversions_[i]) {
+      arrays.push_back(array);
+      continue;
+    }
+    int64_t bad_row = -1;
+    auto converted = conversions_[i]->Apply(array, &bad_row);
+    if (!converted.ok()) {
+      return WithKey(converted.status(),
+                     RowKey(batch, std::max<int64_t>(bad_row, 0), stream_.columns.key_ids,
+                            rows_seen_ - batch.num_rows()));
+    }
+    arrays.push_back(*converted);
+  }
+  return arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(arrays));
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::DropBoundary(
+    std::shared_ptr<arrow::RecordBatch> batch) {
+  arrow::BooleanBuilder keep;
+  ARROW_RETURN_NOT_OK(keep.Reserve(batch->num_rows()));
+  int64_t dropped = 0;
+  for (int64_t row = 0; row < batch->num_rows(); ++row) {
+    const bool known =
+        boundary_.count(RowKey(*batch, row, stream_.columns.key_ids, 0)) > 0;
+    keep.UnsafeAppend(!known);
+    dropped += known;
+  }
+  if (dropped == 0) return batch;
+  rows_skipped_ += dropped;
+  ARROW_ASSIGN_OR_RAISE(auto mask, keep.Finish());
+  ARROW_ASSIGN_OR_RAISE(auto kept, arrow::compute::Filter(batch, mask));
+  return kept.record_batch();
+}
+
+}  // namespace dxt

@@ -1,0 +1,80 @@
+#pragma once
+// The source half of a stream's run: read, filter, follow the cursor, convert to fields.
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include <arrow/result.h>
+#include <arrow/type_fwd.h>
+
+#include "engine/plan/convert.h"
+#include "engine/run/filter.h"
+#include "engine/run/stream_plan.h"
+
+namespace dxt {
+
+class StreamMeter;
+
+/// The key of a row as JSON, {"id":7}, or {"row":n} where the stream has no key.
+std::string RowKey(const arrow::RecordBatch& batch, int64_t row,
+                   const std::vector<std::string>& key_ids, int64_t rows_before);
+
+/// Reads one window of one stream. Make, Run once, then ask what was seen. Used by one
+/// thread at a time; the PreparedStream must outlive it.
+class Extractor {
+ public:
+  using Sink = std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)>;
+
+  static arrow::Result<std::unique_ptr<Extractor>> Make(const PreparedStream& stream,
+                                                        const RunContext& context,
+                                                        StreamMeter& meter);
+
+  /// The columns of the batches that Run hands out: field ids and types, raw columns as
+  /// binary.
+  const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
+  const StreamSchema& fields() const { return fields_; }
+
+  /// Rows that the target has at the cursor's lower bound already, as RowKey texts: they
+  /// are dropped (`boundary: inclusive` with append).
+  void SkipAtBoundary(std::unordered_set<std::string> keys);
+
+  /// Reads to the end, a limit, or a stop; never calls `sink` with an empty batch.
+  arrow::Status Run(const Sink& sink, std::stop_token stop);
+
+  /// The largest cursor among the rows handed out, nullopt when there was none.
+  const std::optional<std::string>& last_cursor() const { return last_cursor_; }
+  int64_t rows_skipped() const { return rows_skipped_; }
+
+ private:
+  Extractor(const PreparedStream& stream, StreamMeter& meter)
+      : stream_(stream), meter_(meter) {}
+
+  arrow::Status Prepare(const RunContext& context);
+  arrow::Status Take(std::shared_ptr<arrow::RecordBatch> batch, const Sink& sink);
+  arrow::Status FollowCursor(const arrow::RecordBatch& batch);
+  arrow::Result<int64_t> RowsWithinLimit(const arrow::RecordBatch& batch);
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
+      const arrow::RecordBatch& batch);
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> DropBoundary(
+      std::shared_ptr<arrow::RecordBatch> batch);
+
+  const PreparedStream& stream_;
+  StreamMeter& meter_;
+  ReadSpec read_;  ///< With the hidden columns that filters need.
+  std::unique_ptr<RowFilter> filter_;  ///< Null when the source filters.
+  std::vector<std::unique_ptr<Conversion>> conversions_;  ///< Null for raw and generated.
+  std::vector<std::shared_ptr<arrow::Array>> constants_;  ///< One element, for generated.
+  StreamSchema fields_;
+  std::shared_ptr<arrow::Schema> schema_;
+  std::unordered_set<std::string> boundary_;
+  std::optional<std::string> last_cursor_;
+  std::optional<std::string> limit_cursor_;  ///< The tie that must still be finished.
+  int64_t rows_taken_ = 0, rows_skipped_ = 0, rows_seen_ = 0;
+  bool full_ = false;  ///< The limit is reached.
+};
+
+}  // namespace dxt

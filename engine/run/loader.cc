@@ -1,0 +1,251 @@
+#include "engine/run/loader.h"
+
+#include <algorithm>
+
+#include <arrow/api.h>
+
+#include "base/digest.h"
+#include "base/error.h"
+#include "engine/run/batch_queue.h"
+#include "engine/run/extractor.h"
+#include "engine/run/meter.h"
+#include "engine/run/observer.h"
+
+namespace dxt {
+
+arrow::Result<std::unique_ptr<Loader>> Loader::Make(PreparedStream& stream,
+                                                    const RunContext& context,
+                                                    StreamMeter& meter,
+                                                    std::shared_ptr<arrow::Schema> incoming) {
+  std::unique_ptr<Loader> loader(new Loader(stream, context, meter));
+  ARROW_RETURN_NOT_OK(loader->Prepare(std::move(incoming)));
+  return loader;
+}
+
+Loader::~Loader() {
+  if (writer_) writer_->Abort();
+}
+
+arrow::Status Loader::Prepare(std::shared_ptr<arrow::Schema> incoming) {
+  incoming_ = std::move(incoming);
+  arrow::FieldVector fields;
+  for (size_t i = 0; i < stream_.columns.columns.size(); ++i) {
+    const PlannedColumn& column = stream_.columns.columns[i];
+    const TablePlan::Column& target = stream_.table_plan.columns[i];
+    conversions_.emplace_back();
+    checks_.emplace_back();
+    if (stream_.raw[i]) {
+      fields.push_back(arrow::field(target.name, arrow::binary(), target.nullable));
+      continue;
+    }
+    Field field = column.wanted.field;
+    field.name = column.id;
+    ConversionOptions options;
+    options.timezone = column.timezone;
+    ARROW_ASSIGN_OR_RAISE(conversions_.back(),
+                          Conversion::Make(field, target.domain.deliver, options));
+    checks_.back() = ValueCheck(field, target.domain);
+    Field delivered;
+    delivered.name = target.name;
+    delivered.type = target.domain.deliver;
+    delivered.nullable = target.nullable;
+    fields.push_back(ArrowField(delivered));
+  }
+  outgoing_ = arrow::schema(std::move(fields));
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::optional<LoadRecord>> Loader::Own(std::stop_token stop) {
+  Owner owner;
+  owner.run = context_.run_id;
+  owner.text = context_.owner;
+  const StreamIdentity identities[] = {stream_.identity};
+  ARROW_ASSIGN_OR_RAISE(auto owned, stream_.destination->Acquire(identities, owner, stop));
+  ownership_ = owned.front();
+  ARROW_ASSIGN_OR_RAISE(auto pending, context_.journal->PendingIntent(stream_.identity));
+  if (!pending) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(
+      const bool committed,
+      stream_.destination->Resolve(stream_.identity, pending->load_id, stop));
+  if (committed) {
+    ARROW_RETURN_NOT_OK(context_.journal->SaveCheckpoint(stream_.identity, *pending));
+  }
+  ARROW_RETURN_NOT_OK(
+      context_.journal->ClearIntent(stream_.identity, pending->load_id));
+  if (!committed) return std::nullopt;
+  meter_.Event(Severity::kInfo, "load_settled",
+               "An interrupted run had committed this load: " + pending->load_id);
+  return pending;
+}
+
+arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
+  const auto newest = [](const std::optional<LoadRecord>& load) {
+    return load ? load->window_seq : 0;
+  };
+  if (newest(ownership_.last) != newest(stream_.last)) {
+    return MakeError(ErrorClass::kTransient, "load.moved",
+                     "Another run loaded stream '" + stream_.identity.stream +
+                         "' while this one was starting");
+  }
+  ARROW_RETURN_NOT_OK(stream_.destination->Sweep(stream_.identity, stop));
+  record_ = std::move(record);
+  record_.window_seq = newest(ownership_.last) + 1;
+  record_.cursor_before = ownership_.last ? ownership_.last->cursor_after : "";
+  record_.run = context_.run_id;
+  record_.mode = LoadModeName(stream_.mode);
+  record_.fingerprint = stream_.identity.fingerprint;
+  record_.target = stream_.target.reference.empty() ? stream_.config.target
+                                                    : stream_.target.reference;
+  record_.schema_hash = Sha256Hex(outgoing_->ToString(true)).substr(0, 32);
+  write_.identity = stream_.identity;
+  write_.table = stream_.table;
+  write_.target = stream_.target;
+  write_.plan = stream_.table_plan;
+  write_.schema = outgoing_;
+  write_.raw = stream_.raw;
+  write_.load_id = record_.load_id;
+  write_.epoch = ownership_.epoch;
+  write_.window_seq = record_.window_seq;
+  write_.duplicate_keys_fail = stream_.config.load.duplicate_keys_fail;
+  write_.null_keys_match = stream_.config.load.null_keys_match;
+  write_.batch_rows = stream_.config.load.batch_size;
+  const std::string& sort = stream_.config.load.dedup_sort;
+  const PlannedColumn* by = sort.empty() ? nullptr : stream_.Column(sort);
+  if (!sort.empty() && !by) {
+    return MakeError(ErrorClass::kConfig, "plan.column_missing",
+                     "load.dedup_sort names '" + sort + "', which is not a field of stream '" +
+                         stream_.config.id + "'");
+  }
+  if (by) {
+    write_.dedup_column = by->wanted.name;
+  } else {
+    write_.dedup_column = stream_.columns.cursor_target;
+  }
+  ARROW_ASSIGN_OR_RAISE(writer_, stream_.destination->OpenWriter(write_, stop));
+  return arrow::Status::OK();
+}
+
+arrow::Status Loader::Append(const arrow::RecordBatch& batch, std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto converted, Convert(batch));
+  ARROW_RETURN_NOT_OK(writer_->Append(*converted, stop));
+  rows_ += converted->num_rows();
+  meter_.CountWritten(converted->num_rows(), BatchBytes(*converted));
+  return arrow::Status::OK();
+}
+
+arrow::Status Loader::AppendFiles(const std::vector<std::string>& paths,
+                                  std::stop_token stop) {
+  return writer_->AppendFiles(paths, stop);
+}
+
+bool Loader::CanReadFiles() const {
+  if (!stream_.target_can.Has(Capability::kReadsParquet)) return false;
+  for (size_t i = 0; i < conversions_.size(); ++i) {
+    const bool named = stream_.columns.columns[i].id == stream_.table_plan.columns[i].name;
+    if (!named || !conversions_[i] || !conversions_[i]->identity() || !checks_[i].empty() ||
+        !stream_.table_plan.columns[i].nullable) {
+      return false;
+    }
+  }
+  return true;
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Convert(
+    const arrow::RecordBatch& batch) {
+  std::vector<std::shared_ptr<arrow::Array>> arrays;
+  arrays.reserve(conversions_.size());
+  for (size_t i = 0; i < conversions_.size(); ++i) {
+    const PlannedColumn& column = stream_.columns.columns[i];
+    std::shared_ptr<arrow::Array> array = batch.column(static_cast<int>(i));
+    int64_t bad_row = -1;
+    if (conversions_[i]) {
+      auto converted = conversions_[i]->Apply(array, &bad_row);
+      if (!converted.ok()) return BadValue(converted.status(), batch, bad_row, column);
+      array = *converted;
+      if (!checks_[i].empty()) {
+        const auto status = checks_[i].Check(*array, &bad_row);
+        if (!status.ok()) return BadValue(status, batch, bad_row, column);
+      }
+    }
+    if (!stream_.table_plan.columns[i].nullable && array->null_count() > 0) {
+      int64_t row = 0;
+      while (array->IsValid(row)) ++row;
+      return BadValue(MakeError(ErrorClass::kData, "value.null",
+                                "Column '" + column.id + "' is NULL, but the target column '" +
+                                    stream_.table_plan.columns[i].name + "' is NOT NULL",
+                                "Exclude such rows with `filters`, or make the column nullable"),
+                      batch, row, column);
+    }
+    arrays.push_back(std::move(array));
+  }
+  return arrow::RecordBatch::Make(outgoing_, batch.num_rows(), std::move(arrays));
+}
+
+arrow::Status Loader::BadValue(const arrow::Status& status, const arrow::RecordBatch& batch,
+                               int64_t row, const PlannedColumn& column) const {
+  ErrorInfo more;
+  more.column = column.id;
+  more.key = RowKey(batch, std::max<int64_t>(row, 0), stream_.columns.key_ids, rows_);
+  return Annotate(status, more);
+}
+
+CommitGuards Loader::Guards() const {
+  CommitGuards guards;
+  if (stream_.mode == LoadMode::kReplace && !stream_.config.load.partial_replace) {
+    guards.max_shrink = stream_.config.load.max_shrink;
+    guards.allow_empty = stream_.config.load.allow_empty.value_or(false);
+    // Whoever allows an empty result has answered the question about a smaller one.
+    if (guards.allow_empty) guards.max_shrink = 1.0;
+  }
+  return guards;
+}
+
+arrow::Result<CommitResult> Loader::Commit(std::string cursor_after, std::stop_token stop) {
+  meter_.SetPhase(StreamPhase::kCommitting);
+  record_.cursor_after = std::move(cursor_after);
+  ARROW_ASSIGN_OR_RAISE(auto receipt, writer_->Finish(stop));
+  record_.rows = receipt.rows;
+  ARROW_RETURN_NOT_OK(context_.journal->RecordIntent(stream_.identity, record_));
+  const WriteReceipt receipts[] = {receipt};
+  auto committed =
+      stream_.destination->Commit(write_, record_, receipts, Guards(), stop);
+  if (!committed.ok()) {
+    if (!GetErrorInfo(committed.status()).outcome_unknown) {
+      stream_.destination->Discard(receipts);
+      ARROW_RETURN_NOT_OK(
+          context_.journal->ClearIntent(stream_.identity, record_.load_id));
+      return committed.status();
+    }
+    return Settle(committed.status());
+  }
+  writer_.reset();
+  record_.rows_deleted = committed->rows_deleted;
+  record_.target_ident = committed->target_ident;
+  ARROW_RETURN_NOT_OK(context_.journal->SaveCheckpoint(stream_.identity, record_));
+  ARROW_RETURN_NOT_OK(context_.journal->ClearIntent(stream_.identity, record_.load_id));
+  return committed;
+}
+
+arrow::Result<CommitResult> Loader::Settle(const arrow::Status& failure) {
+  // The fence is bumped through a new connection first, so that a commit which is still on
+  // its way can no longer land; only then does the ledger's answer stand.
+  meter_.Event(Severity::kWarning, "commit_unknown",
+               "The answer to a commit was lost; looking it up in the target");
+  writer_.reset();
+  auto reopened = stream_.Reopen(context_);
+  if (!reopened.ok()) return failure;
+  auto settled = Own({});
+  if (!settled.ok()) return failure;
+  if (!*settled) {
+    // Nothing was committed: an ordinary failure, which may be repeated.
+    ErrorInfo info = GetErrorInfo(failure);
+    info.outcome_unknown = false;
+    return MakeError(std::move(info), failure.message());
+  }
+  CommitResult result;
+  result.rows_written = (*settled)->rows;
+  result.target_ident = (*settled)->target_ident;
+  return result;
+}
+
+}  // namespace dxt

@@ -1,0 +1,386 @@
+#include "engine/run/stream_plan.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace dxt {
+namespace {
+
+ConnectorContext ContextFor(const RunContext& context, const RuntimeConfig* runtime) {
+  ConnectorContext lent;
+  lent.clock = context.clock;
+  lent.scratch_dir = context.state_dir / "tmp";
+  lent.threads = std::max(1, context.worker_threads);
+  if (runtime) lent.memory_limit = runtime->memory_limit / 4;
+  return lent;
+}
+
+arrow::Status Unsupported(std::string_view code, std::string message, std::string hint) {
+  return MakeError(ErrorClass::kUnsupported, code, std::move(message), std::move(hint));
+}
+
+ConfigValue Scalar(std::string text) {
+  ConfigValue value;
+  value.kind = ConfigValue::Kind::kScalar;
+  value.scalar = std::move(text);
+  value.quoted = true;
+  return value;
+}
+
+class Preparer {
+ public:
+  Preparer(const PipelineDocument& pipeline, const StreamConfig& config,
+           const RunOptions& options, const RunContext& context, std::stop_token stop)
+      : pipeline_(pipeline),
+        options_(options),
+        context_(context),
+        stop_(stop),
+        out_(std::make_unique<PreparedStream>()) {
+    out_->config = config;
+    out_->target_connection = &pipeline.target;
+    out_->mode = config.load.mode;
+    if (Refreshed()) out_->mode = LoadMode::kReplace;
+    out_->identity.pipeline = pipeline.project.name + "/" + pipeline.name;
+    out_->identity.stream = config.id;
+    out_->identity.target = config.target;
+    out_->identity.fingerprint = Fingerprint(pipeline, config);
+    out_->source_can = pipeline.source.connector->info().capabilities;
+    out_->target_can = pipeline.target.connector->info().capabilities;
+  }
+
+  arrow::Result<std::unique_ptr<PreparedStream>> FromSource() {
+    ARROW_RETURN_NOT_OK(CheckCapabilities());
+    ARROW_RETURN_NOT_OK(OpenTarget());
+    ARROW_ASSIGN_OR_RAISE(out_->source, OpenEnd(pipeline_.source));
+    StreamRef ref{out_->config.kind, out_->config.source, out_->config.extract.options};
+    DeclareTypes(&ref);
+    ARROW_ASSIGN_OR_RAISE(out_->info, out_->source->Describe(ref, stop_));
+    if (out_->info.kind == StreamKind::kTable) out_->info.kind = out_->config.kind;
+    const auto expressions = ExpressionsOf(out_->config);
+    std::vector<Field> typed;
+    if (!expressions.empty()) {
+      ARROW_ASSIGN_OR_RAISE(typed,
+                            out_->source->DescribeExpressions(ref, expressions, stop_));
+    }
+    ARROW_ASSIGN_OR_RAISE(out_->columns, ResolveColumns(out_->config, out_->info, typed));
+    ARROW_RETURN_NOT_OK(CheckSameTable());
+    ARROW_RETURN_NOT_OK(PlanTarget());
+    ChooseBuffer();
+    ChooseRaw();
+    ARROW_RETURN_NOT_OK(FillReadSpec(std::move(ref)));
+    ARROW_RETURN_NOT_OK(DecideCursor());
+    return std::move(out_);
+  }
+
+  arrow::Result<std::unique_ptr<PreparedStream>> FromPackage(const StreamSchema& package) {
+    ARROW_RETURN_NOT_OK(OpenTarget());
+    out_->info.columns = package;
+    out_->info.reference = "the package of stream '" + out_->config.id + "'";
+    // The package holds fields by id; only the target half of the field list still applies.
+    StreamConfig config = out_->config;
+    config.exclude.clear();
+    config.extract.incremental = false;
+    config.fields.clear();
+    for (const auto& field : package.fields) {
+      FieldConfig entry;
+      entry.id = field.name;
+      for (const auto& written : out_->config.fields) {
+        if (written.id != field.name) continue;
+        entry.target_name = written.target_name;
+        entry.target_native = written.target_native;
+        entry.nullable = written.nullable;
+        entry.target_nullable = written.target_nullable;
+      }
+      config.fields.push_back(std::move(entry));
+    }
+    ARROW_ASSIGN_OR_RAISE(out_->columns, ResolveColumns(config, out_->info, {}));
+    ARROW_RETURN_NOT_OK(PlanTarget());
+    out_->raw.assign(out_->columns.columns.size(), false);
+    ARROW_ASSIGN_OR_RAISE(out_->last, out_->destination->Peek(out_->identity, stop_));
+    return std::move(out_);
+  }
+
+ private:
+  bool Refreshed() const {
+    if (!options_.full_refresh) return false;
+    const auto& only = options_.full_refresh_streams;
+    return only.empty() || std::find(only.begin(), only.end(), out_->config.id) != only.end();
+  }
+
+  arrow::Result<std::unique_ptr<Source>> OpenEnd(const Connection& connection) {
+    return connection.connector->OpenSource(
+        connection.config, ContextFor(context_, &pipeline_.runtime), stop_);
+  }
+
+  arrow::Status OpenTarget() {
+    ARROW_ASSIGN_OR_RAISE(
+        out_->destination,
+        pipeline_.target.connector->OpenDestination(
+            pipeline_.target.config, ContextFor(context_, &pipeline_.runtime), stop_));
+    ARROW_ASSIGN_OR_RAISE(out_->target,
+                          out_->destination->Describe(out_->config.target, stop_));
+    return arrow::Status::OK();
+  }
+
+  arrow::Status CheckCapabilities() const {
+    const StreamConfig& config = out_->config;
+    const std::string source(pipeline_.source.connector->info().name);
+    const std::string target(pipeline_.target.connector->info().name);
+    if (!out_->source_can.Has(Capability::kRead)) {
+      return Unsupported("plan.not_a_source", source + " cannot be read from", "");
+    }
+    if (config.kind == StreamKind::kApi) {
+      return Unsupported("plan.no_api", "Stream '" + config.id + "' is of kind api, which "
+                         "needs an API connector; " + source + " is none",
+                         "dxtctl connectors lists what each connector can do");
+    }
+    const bool sql = out_->source_can.Has(Capability::kSql);
+    if (!sql && config.kind == StreamKind::kQuery) {
+      return Unsupported("plan.no_sql", "Stream '" + config.id + "' is of kind query, but " +
+                         source + " has no SQL", "Use kind: file or table");
+    }
+    if (!sql && !config.where.empty()) {
+      return Unsupported("plan.no_sql", "Stream '" + config.id + "' has criteria.where, but " +
+                         source + " has no SQL", "Use `filters`, which work everywhere");
+    }
+    const Capability needed = out_->mode == LoadMode::kReplace  ? Capability::kReplace
+                              : out_->mode == LoadMode::kUpsert ? Capability::kUpsert
+                                                                : Capability::kAppend;
+    if (!out_->target_can.Has(needed)) {
+      return Unsupported("plan.mode_unsupported",
+                         "Stream '" + config.id + "' wants load.mode " +
+                             std::string(LoadModeName(out_->mode)) + ", which " + target +
+                             " cannot do: it has no keys to find a row by",
+                         "Use append or replace, or another target");
+    }
+    if (pipeline_.guarantee_required &&
+        pipeline_.target.connector->info().guarantee == Guarantee::kAtLeastOnce) {
+      return Unsupported("plan.guarantee", target + " can only promise at_least_once",
+                         "Remove `guarantee: required`, or load into another target");
+    }
+    const bool partial = out_->config.load.partial_replace;
+    if (options_.limit && out_->mode == LoadMode::kReplace && !partial) {
+      return MakeError(ErrorClass::kConfig, "plan.partial_replace",
+                       "--limit with load.mode replace would leave stream '" + config.id +
+                           "' with a part of its rows only",
+                       "Write load.partial_replace: true if that is meant");
+    }
+    return arrow::Status::OK();
+  }
+
+  /// Text files have no types of their own: an existing target's are the schema (contracts
+  /// 2.6).
+  void DeclareTypes(StreamRef* ref) const {
+    const bool untyped = ref->kind == StreamKind::kFile ||
+                         !out_->source_can.Has(Capability::kSql);
+    if (!untyped || !out_->target.exists || out_->mode == LoadMode::kReplace) return;
+    ConfigValue columns;
+    columns.kind = ConfigValue::Kind::kMap;
+    for (const auto& column : out_->target.columns) {
+      std::string source = column.name;
+      for (const auto& field : out_->config.fields) {
+        const std::string& name = field.target_name.empty() ? field.id : field.target_name;
+        if (name == column.name && !field.source_column.empty()) source = field.source_column;
+      }
+      columns.map.emplace_back(source, Scalar(ToString(column.domain.deliver)));
+    }
+    if (ref->options.kind != ConfigValue::Kind::kMap) {
+      ref->options = {};
+      ref->options.kind = ConfigValue::Kind::kMap;
+    }
+    if (!ref->options.Get("columns")) ref->options.map.emplace_back("columns", columns);
+  }
+
+  bool SameSystem() const {
+    const auto& source = pipeline_.source;
+    const auto& target = pipeline_.target;
+    return source.connector == target.connector &&
+           source.connector->Identity(source.config) ==
+               target.connector->Identity(target.config);
+  }
+
+  arrow::Status CheckSameTable() const {
+    if (!SameSystem() || !out_->target.exists) return arrow::Status::OK();
+    if (out_->info.reference != out_->target.reference) return arrow::Status::OK();
+    return MakeError(ErrorClass::kConfig, "plan.same_table",
+                     "Stream '" + out_->config.id + "' reads and writes the same table " +
+                         out_->target.reference,
+                     "Name another target");
+  }
+
+  arrow::Status PlanTarget() {
+    out_->table = WantedTable(out_->config, out_->columns, out_->info, out_->mode);
+    ARROW_ASSIGN_OR_RAISE(out_->table_plan,
+                          out_->destination->PlanTable(out_->table, out_->target));
+    ARROW_ASSIGN_OR_RAISE(out_->fits, JudgeColumns(out_->columns, out_->table_plan));
+    return arrow::Status::OK();
+  }
+
+  void ChooseBuffer() {
+    const BufferConfig& buffer = pipeline_.buffer;
+    const bool package = options_.phase != RunOptions::Phase::kRun || options_.persist ||
+                         buffer.persist;
+    switch (buffer.format) {
+      case BufferFormat::kAuto:
+        out_->staged = package || !out_->target_can.Has(Capability::kAtomicCommit) ||
+                       !out_->source_can.Has(Capability::kReadAgain) ||
+                       (SameSystem() && out_->source_can.Has(Capability::kSql));
+        break;
+      case BufferFormat::kMemory:
+        out_->staged = package;
+        break;
+      default:
+        out_->staged = true;
+        out_->buffer = buffer.format;
+    }
+  }
+
+  void ChooseRaw() {
+    out_->raw.assign(out_->columns.columns.size(), false);
+    const bool possible = !out_->staged &&
+                          pipeline_.source.connector == pipeline_.target.connector &&
+                          out_->source_can.Has(Capability::kRawValues);
+    if (!possible) return;
+    for (size_t i = 0; i < out_->columns.columns.size(); ++i) {
+      const PlannedColumn& column = out_->columns.columns[i];
+      const auto& keys = out_->columns.key_ids;
+      const bool key = std::find(keys.begin(), keys.end(), column.id) != keys.end();
+      if (column.read_index < 0 || !(column.field.type == column.source.type) || key ||
+          column.read_index == out_->columns.cursor_read ||
+          !out_->table_plan.columns[i].accepts_raw) {
+        continue;
+      }
+      out_->raw[i] = true;
+      out_->columns.reads[column.read_index].raw = true;
+    }
+  }
+
+  arrow::Status FillReadSpec(StreamRef ref) {
+    ReadSpec& read = out_->read;
+    read.ref = std::move(ref);
+    read.columns = out_->columns.reads;
+    read.where = out_->config.where;
+    read.filters = out_->config.filters;
+    ARROW_RETURN_NOT_OK(TypeFilters(out_->info, &read.filters));
+    read.cursor = out_->columns.cursor;
+    read.batch_rows = out_->config.extract.batch_size;
+    for (const auto& [name, value] : pipeline_.variables) {
+      read.variables.emplace_back(name, value);
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status DecideCursor() {
+    ARROW_ASSIGN_OR_RAISE(out_->last, out_->destination->Peek(out_->identity, stop_));
+    if (!out_->config.extract.incremental) {
+      if (out_->last) out_->watermark.stored_before = out_->last->cursor_after;
+      out_->read.limit = options_.limit;
+      return arrow::Status::OK();
+    }
+    const ColumnPlan& columns = out_->columns;
+    WatermarkInputs in;
+    in.config = &out_->config;
+    in.type = columns.cursor->type;
+    in.fingerprint = out_->identity.fingerprint;
+    in.has_ledger = out_->target_can.Has(Capability::kLedger);
+    in.last = out_->last;
+    ARROW_ASSIGN_OR_RAISE(in.stored, context_.journal->LoadCheckpoint(out_->identity));
+    ARROW_ASSIGN_OR_RAISE(in.directive, context_.journal->Directive(out_->identity));
+    in.target_exists = out_->target.exists;
+    in.target_empty = out_->target.empty;
+    in.target_ident = out_->target.ident;
+    ARROW_ASSIGN_OR_RAISE(in.shared_target,
+                          out_->destination->SharedTarget(out_->identity, stop_));
+    for (size_t i = 0; i < columns.columns.size(); ++i) {
+      if (columns.columns[i].wanted.name != columns.cursor_target) continue;
+      in.cursor_in_target = out_->target.Find(columns.cursor_target) != nullptr;
+      in.cursor_exact = out_->fits[i].exactness == Exactness::kExact;
+    }
+    in.cli_value = options_.cursor_value;
+    in.allow_duplicates = options_.allow_duplicates;
+    in.full_refresh = Refreshed();
+    in.target_max = [&] {
+      return out_->destination->MaxCursor(out_->config.target, columns.cursor_target,
+                                          columns.cursor->type, stop_);
+    };
+    ARROW_ASSIGN_OR_RAISE(out_->watermark, DecideWatermark(in));
+    return ApplyCursor();
+  }
+
+  arrow::Status ApplyCursor() {
+    CursorRange& cursor = *out_->read.cursor;
+    cursor.lower = out_->watermark.value;
+    cursor.lower_inclusive = out_->watermark.inclusive;
+    cursor.upper = out_->config.extract.end_value;
+    NullCursor policy = out_->config.extract.null_cursor;
+    if (policy == NullCursor::kAuto) {
+      policy = out_->mode == LoadMode::kUpsert ? NullCursor::kAlways : NullCursor::kFirst;
+    }
+    cursor.include_null = policy == NullCursor::kAlways || policy == NullCursor::kFail ||
+                          (policy == NullCursor::kFirst && !cursor.lower);
+    if (options_.limit) {
+      if (!out_->source_can.Has(Capability::kPushdown) ||
+          out_->config.kind == StreamKind::kQuery) {
+        return Unsupported("plan.limit_unordered",
+                           "--limit needs rows in the order of the watermark, and stream '" +
+                               out_->config.id + "' cannot be read so",
+                           "Leave --limit out, or use extract.mode: full");
+      }
+      // No LIMIT in the statement: a tie at the end must be finished.
+      out_->read.order_by_cursor = true;
+    }
+    return arrow::Status::OK();
+  }
+
+  const PipelineDocument& pipeline_;
+  const RunOptions& options_;
+  const RunContext& context_;
+  std::stop_token stop_;
+  std::unique_ptr<PreparedStream> out_;
+};
+
+}  // namespace
+
+const PlannedColumn* PreparedStream::Column(const std::string& id) const {
+  for (const auto& column : columns.columns) {
+    if (column.id == id) return &column;
+  }
+  return nullptr;
+}
+
+arrow::Status PreparedStream::Reopen(const RunContext& context) {
+  destination.reset();
+  ARROW_ASSIGN_OR_RAISE(destination, OpenDestination(*target_connection, context, {}));
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::unique_ptr<Source>> OpenSource(const Connection& connection,
+                                                  const RunContext& context,
+                                                  std::stop_token stop) {
+  return connection.connector->OpenSource(connection.config, ContextFor(context, nullptr),
+                                          stop);
+}
+
+arrow::Result<std::unique_ptr<Destination>> OpenDestination(const Connection& connection,
+                                                            const RunContext& context,
+                                                            std::stop_token stop) {
+  return connection.connector->OpenDestination(connection.config,
+                                               ContextFor(context, nullptr), stop);
+}
+
+arrow::Result<std::unique_ptr<PreparedStream>> PrepareStream(const PipelineDocument& pipeline,
+                                                             const StreamConfig& config,
+                                                             const RunOptions& options,
+                                                             const RunContext& context,
+                                                             std::stop_token stop) {
+  return Preparer(pipeline, config, options, context, stop).FromSource();
+}
+
+arrow::Result<std::unique_ptr<PreparedStream>> PreparePackage(
+    const PipelineDocument& pipeline, const StreamConfig& config, const StreamSchema& package,
+    const RunOptions& options, const RunContext& context, std::stop_token stop) {
+  return Preparer(pipeline, config, options, context, stop).FromPackage(package);
+}
+
+}  // namespace dxt

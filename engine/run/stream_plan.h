@@ -1,0 +1,68 @@
+#pragma once
+// A stream with both ends open and everything decided: what `plan` shows and a run carries out.
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+
+#include "connectors/sdk/connector.h"
+#include "connectors/sdk/destination.h"
+#include "connectors/sdk/source.h"
+#include "engine/plan/plan.h"
+#include "engine/run/engine.h"
+#include "engine/run/watermark.h"
+
+namespace dxt {
+
+struct PreparedStream {
+  StreamConfig config;
+  LoadMode mode = LoadMode::kAppend;  ///< --full-refresh replaces.
+  StreamIdentity identity;
+  Capabilities source_can, target_can;
+  std::unique_ptr<Source> source;            ///< Null when a package is loaded.
+  std::unique_ptr<Destination> destination;
+  StreamInfo info;
+  ColumnPlan columns;
+  TableSpec table;
+  TargetTable target;
+  TablePlan table_plan;
+  std::vector<ColumnFit> fits;
+  std::vector<bool> raw;  ///< Per PlannedColumn.
+  ReadSpec read;
+  std::optional<LoadRecord> last;
+  WatermarkDecision watermark;
+  bool staged = false;
+  BufferFormat buffer = BufferFormat::kParquet;
+  std::vector<Warning> warnings;
+
+  const PlannedColumn* Column(const std::string& id) const;
+  /// Replaces `destination` by a new connection.
+  arrow::Status Reopen(const RunContext& context);
+
+  const Connection* target_connection = nullptr;
+};
+
+/// Opens one end of a pipeline with this run's share of memory and threads.
+arrow::Result<std::unique_ptr<Source>> OpenSource(const Connection& connection,
+                                                  const RunContext& context,
+                                                  std::stop_token stop);
+arrow::Result<std::unique_ptr<Destination>> OpenDestination(const Connection& connection,
+                                                            const RunContext& context,
+                                                            std::stop_token stop);
+
+/// Opens both ends, reads both catalogues and decides. Writes nothing anywhere.
+arrow::Result<std::unique_ptr<PreparedStream>> PrepareStream(const PipelineDocument& pipeline,
+                                                             const StreamConfig& config,
+                                                             const RunOptions& options,
+                                                             const RunContext& context,
+                                                             std::stop_token stop);
+
+/// The same for a sealed package, whose schema stands in for the source.
+arrow::Result<std::unique_ptr<PreparedStream>> PreparePackage(
+    const PipelineDocument& pipeline, const StreamConfig& config, const StreamSchema& package,
+    const RunOptions& options, const RunContext& context, std::stop_token stop);
+
+}  // namespace dxt

@@ -1,0 +1,179 @@
+#include "engine/run/watermark.h"
+
+#include "base/error.h"
+#include "connectors/sdk/cursor.h"
+
+namespace dxt {
+namespace {
+
+class Decider {
+ public:
+  explicit Decider(const WatermarkInputs& in) : in_(in), id_(in.config->id) {}
+
+  arrow::Result<WatermarkDecision> Run() {
+    if (in_.last) decision_.stored_before = in_.last->cursor_after;
+    if (!in_.last && !in_.has_ledger && in_.stored) {
+      decision_.stored_before = in_.stored->cursor_after;
+    }
+    if (in_.full_refresh) return decision_;
+    ARROW_RETURN_NOT_OK(Stored());
+    if (in_.cli_value) ARROW_RETURN_NOT_OK(FromCommandLine());
+    decision_.inclusive = in_.config->extract.inclusive && decision_.source != "initial" &&
+                          decision_.source != "none";
+    if (decision_.source == "initial") decision_.inclusive = true;
+    return decision_;
+  }
+
+ private:
+  bool Directed(CursorDirective::Kind kind) const {
+    return in_.directive && in_.directive->kind == kind;
+  }
+
+  arrow::Status Stored() {
+    if (Directed(CursorDirective::Kind::kReset)) return Initial();
+    if (Directed(CursorDirective::Kind::kSet)) {
+      ARROW_ASSIGN_OR_RAISE(auto value, CanonicalCursor(in_.directive->value, in_.type));
+      return Take(std::move(value), "state");
+    }
+    switch (in_.config->extract.watermark_source) {
+      case WatermarkSource::kTarget:
+        return FromTargetMaximum();
+      case WatermarkSource::kState:
+        // A ledger is never overruled by the state store.
+        if (in_.last) return FromLedger();
+        return FromState();
+      case WatermarkSource::kAuto:
+        if (in_.last) return FromLedger();
+        if (in_.target_exists && !in_.target_empty && in_.has_ledger) {
+          return FromForeignTable();
+        }
+        return FromState();
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status CheckFingerprint(const LoadRecord& record) const {
+    if (record.fingerprint == in_.fingerprint || Directed(CursorDirective::Kind::kAccept)) {
+      return arrow::Status::OK();
+    }
+    return MakeError(ErrorClass::kConfig, "state.changed",
+                     "Stream '" + id_ + "' was loaded up to " + record.cursor_after +
+                         " with another source connection, source, watermark field, target or "
+                         "keys (last target: " + record.target + ")",
+                     "dxtctl state accept " + id_ + " keeps the cursor, dxtctl state reset " +
+                         id_ + " starts over");
+  }
+
+  arrow::Status FromLedger() {
+    const LoadRecord& last = *in_.last;
+    if (last.cursor_after.empty()) {
+      if (!in_.target_exists || in_.target_empty) return Initial();
+      return FromForeignTable();
+    }
+    ARROW_RETURN_NOT_OK(CheckFingerprint(last));
+    if (!in_.target_exists || (in_.target_empty && last.rows > 0)) {
+      decision_.warnings.push_back(
+          {"state.target_missing",
+           "The target is " + std::string(in_.target_exists ? "empty" : "gone") +
+               " although rows were loaded up to " + last.cursor_after +
+               ": everything is loaded again"});
+      return Initial();
+    }
+    const bool same = !in_.target_ident.empty() && in_.target_ident == last.target_ident;
+    if (!same && in_.cursor_in_target && !Directed(CursorDirective::Kind::kAccept)) {
+      ARROW_ASSIGN_OR_RAISE(auto maximum, in_.target_max());
+      if (!maximum || CompareCursors(*maximum, last.cursor_after, in_.type) < 0) {
+        return MakeError(
+            ErrorClass::kGuard, "state.target_behind",
+            "The target of stream '" + id_ + "' ends at " + maximum.value_or("nothing") +
+                " but was loaded up to " + last.cursor_after +
+                ": rows were removed, or an older copy was restored",
+            "dxtctl state reset " + id_ + " loads again from the start, dxtctl state accept " +
+                id_ + " goes on from " + last.cursor_after);
+      }
+    }
+    return Take(last.cursor_after, "target");
+  }
+
+  arrow::Status FromForeignTable() {
+    if (!in_.cursor_in_target || !in_.cursor_exact || in_.shared_target) {
+      if (in_.config->extract.initial_value) return Initial();
+      if (in_.cli_value) return arrow::Status::OK();
+      const std::string why =
+          in_.shared_target ? "another pipeline loads it too"
+          : in_.cursor_in_target
+              ? "its column does not hold the watermark exactly"
+              : "the watermark field is not among its columns";
+      return MakeError(ErrorClass::kConfig, "state.unknown_cursor",
+                       "The target of stream '" + id_ +
+                           "' holds rows that dxt did not record, and where to go on cannot "
+                           "be read from it: " + why,
+                       "Set extract.initial_value, or extract.watermark_source: target");
+    }
+    return FromTargetMaximum();
+  }
+
+  arrow::Status FromTargetMaximum() {
+    if (!in_.target_exists || in_.target_empty) return Initial();
+    if (!in_.cursor_in_target) {
+      return MakeError(ErrorClass::kConfig, "state.unknown_cursor",
+                       "extract.watermark_source is target, but the watermark field of "
+                       "stream '" + id_ + "' is not loaded into a column of it",
+                       "Add the field to `fields`, or use watermark_source: state");
+    }
+    ARROW_ASSIGN_OR_RAISE(auto maximum, in_.target_max());
+    if (!maximum) return Initial();
+    return Take(std::move(*maximum), "target");
+  }
+
+  arrow::Status FromState() {
+    const bool usable = in_.stored && !in_.stored->cursor_after.empty();
+    if (!usable) return Initial();
+    ARROW_RETURN_NOT_OK(CheckFingerprint(*in_.stored));
+    if (in_.has_ledger && (!in_.target_exists || in_.target_empty)) return Initial();
+    return Take(in_.stored->cursor_after, "state");
+  }
+
+  arrow::Status Initial() {
+    if (!in_.config->extract.initial_value) return arrow::Status::OK();
+    ARROW_ASSIGN_OR_RAISE(auto value,
+                          CanonicalCursor(*in_.config->extract.initial_value, in_.type));
+    return Take(std::move(value), "initial");
+  }
+
+  arrow::Status Take(std::string value, std::string source) {
+    decision_.value = std::move(value);
+    decision_.source = std::move(source);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status FromCommandLine() {
+    ARROW_ASSIGN_OR_RAISE(auto value, CanonicalCursor(*in_.cli_value, in_.type));
+    const bool below = decision_.value && decision_.source != "initial" &&
+                       CompareCursors(value, *decision_.value, in_.type) < 0;
+    if (below && in_.config->load.mode == LoadMode::kAppend && !in_.allow_duplicates) {
+      return MakeError(ErrorClass::kConfig, "cursor.duplicates",
+                       "--cursor-value " + value + " is below the watermark " +
+                           *decision_.value + " of stream '" + id_ +
+                           "', so append would load rows twice",
+                       "Use load.mode: upsert with keys, or add --allow-duplicates");
+    }
+    return Take(std::move(value), "cli");
+  }
+
+  const WatermarkInputs& in_;
+  const std::string& id_;
+  WatermarkDecision decision_;
+};
+
+}  // namespace
+
+arrow::Result<std::optional<CursorDirective>> Journal::Directive(const StreamIdentity&) {
+  return std::nullopt;
+}
+
+arrow::Result<WatermarkDecision> DecideWatermark(const WatermarkInputs& inputs) {
+  return Decider(inputs).Run();
+}
+
+}  // namespace dxt
