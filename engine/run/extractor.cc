@@ -29,33 +29,23 @@ arrow::Result<std::shared_ptr<arrow::Array>> LoadTime(const Field& field, Clock&
   return conversion->Apply(array);
 }
 
-/// Row of the largest non-NULL cursor, -1 when there is none.
-arrow::Result<int64_t> LargestRow(const arrow::Array& array, const FieldType& type) {
-  if (array.null_count() == array.length()) return -1;
-  int64_t best = -1;
-  std::string best_text;
-  const bool text_order = type.dtype == DType::kDecimal && type.precision == 0;
-  if (!text_order) {
-    arrow::compute::ArraySortOptions options(arrow::compute::SortOrder::Descending,
-                                             arrow::compute::NullPlacement::AtEnd);
-    ARROW_ASSIGN_OR_RAISE(auto extremes,
-                          arrow::compute::MinMax(array.Slice(0)));
-    const auto& pair = extremes.scalar_as<arrow::StructScalar>();
-    const auto& largest = *pair.value[1];
-    for (int64_t row = array.length() - 1; row >= 0; --row) {
-      if (array.IsNull(row)) continue;
-      ARROW_ASSIGN_OR_RAISE(auto value, array.GetScalar(row));
-      if (value->Equals(largest)) return row;
-    }
-    return -1;
+/// The largest non-NULL cursor of a batch as text.
+arrow::Result<std::optional<std::string>> Largest(const std::shared_ptr<arrow::Array>& array,
+                                                  const FieldType& type) {
+  if (array->null_count() == array->length()) return std::nullopt;
+  if (type.dtype != DType::kDecimal || type.precision != 0) {
+    ARROW_ASSIGN_OR_RAISE(auto extremes, arrow::compute::MinMax(array));
+    const auto& largest = *extremes.scalar_as<arrow::StructScalar>().value[1];
+    ARROW_ASSIGN_OR_RAISE(auto single, arrow::MakeArrayFromScalar(largest, 1));
+    ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*single, 0, type));
+    return text;
   }
-  for (int64_t row = 0; row < array.length(); ++row) {
-    if (array.IsNull(row)) continue;
-    ARROW_ASSIGN_OR_RAISE(auto text, CursorText(array, row, type));
-    if (best < 0 || CompareCursors(text, best_text, type) > 0) {
-      best = row;
-      best_text = std::move(text);
-    }
+  // Decimals without precision travel as text, whose order is not theirs.
+  std::optional<std::string> best;
+  for (int64_t row = 0; row < array->length(); ++row) {
+    if (array->IsNull(row)) continue;
+    ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*array, row, type));
+    if (!best || CompareCursors(text, *best, type) > 0) best = std::move(text);
   }
   return best;
 }
@@ -207,9 +197,7 @@ arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch, const S
 }
 
 arrow::Result<int64_t> Extractor::RowsWithinLimit(const arrow::RecordBatch& batch) {
-  // An incremental read has no LIMIT in its statement, since a tie must be finished.
-  const std::optional<int64_t> limit =
-      stream_.read.limit ? stream_.read.limit : cursor_limit_;
+  const std::optional<int64_t>& limit = stream_.limit;
   const int64_t rows = batch.num_rows();
   if (!limit) return rows;
   if (rows_taken_ + rows < *limit) {
@@ -246,11 +234,10 @@ arrow::Result<int64_t> Extractor::RowsWithinLimit(const arrow::RecordBatch& batc
 
 arrow::Status Extractor::FollowCursor(const arrow::RecordBatch& batch) {
   if (!read_.cursor) return arrow::Status::OK();
-  const auto& column = *batch.column(stream_.columns.cursor_read);
-  ARROW_ASSIGN_OR_RAISE(const int64_t row, LargestRow(column, read_.cursor->type));
-  if (row < 0) return arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(auto text, CursorText(column, row, read_.cursor->type));
-  if (!last_cursor_ || CompareCursors(text, *last_cursor_, read_.cursor->type) > 0) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto text, Largest(batch.column(stream_.columns.cursor_read), read_.cursor->type));
+  if (!text) return arrow::Status::OK();
+  if (!last_cursor_ || CompareCursors(*text, *last_cursor_, read_.cursor->type) > 0) {
     last_cursor_ = std::move(text);
   }
   return arrow::Status::OK();

@@ -265,6 +265,7 @@ class Preparer {
     ARROW_RETURN_NOT_OK(TypeFilters(out_->info, &read.filters));
     read.cursor = out_->columns.cursor;
     read.batch_rows = out_->config.extract.batch_size;
+    out_->limit = options_.limit;
     for (const auto& [name, value] : pipeline_.variables) {
       read.variables.emplace_back(name, value);
     }
@@ -275,7 +276,8 @@ class Preparer {
     ARROW_ASSIGN_OR_RAISE(out_->last, out_->destination->Peek(out_->identity, stop_));
     if (!out_->config.extract.incremental) {
       if (out_->last) out_->watermark.stored_before = out_->last->cursor_after;
-      out_->read.limit = options_.limit;
+      // Whether filters run at the source is not known here, so the engine cuts as well.
+      if (out_->source_can.Has(Capability::kPushdown)) out_->read.limit = options_.limit;
       return arrow::Status::OK();
     }
     const ColumnPlan& columns = out_->columns;

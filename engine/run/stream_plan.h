@@ -32,6 +32,7 @@ struct PreparedStream {
   std::vector<ColumnFit> fits;
   std::vector<bool> raw;  ///< Per PlannedColumn.
   ReadSpec read;
+  std::optional<int64_t> limit;  ///< `--limit`; a tie of the cursor is finished.
   std::optional<LoadRecord> last;
   WatermarkDecision watermark;
   bool staged = false;
