@@ -27,6 +27,17 @@ const std::vector<std::pair<Capability, std::string_view>>& CapabilityNames() {
   return names;
 }
 
+std::string_view StreamKindName(StreamKind kind) {
+  switch (kind) {
+    case StreamKind::kTable: return "table";
+    case StreamKind::kView: return "view";
+    case StreamKind::kQuery: return "query";
+    case StreamKind::kFile: return "file";
+    case StreamKind::kApi: return "api";
+  }
+  return "table";
+}
+
 std::string_view LoadModeName(LoadMode mode) {
   switch (mode) {
     case LoadMode::kAppend: return "append";

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "connectors/sdk/config.h"
@@ -12,6 +13,7 @@
 namespace dxt {
 
 enum class StreamKind : uint8_t { kTable, kView, kQuery, kFile, kApi };
+std::string_view StreamKindName(StreamKind kind);
 
 /// Names one dataset of a source as the document wrote it: a dotted reference for tables
 /// and views (see SplitReference), SQL text for queries, a path or glob for files, an

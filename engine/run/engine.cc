@@ -1,0 +1,257 @@
+#include "engine/run/engine.h"
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include <arrow/compute/api.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "engine/plan/selector.h"
+#include "engine/run/observer.h"
+#include "engine/run/stream_run.h"
+
+namespace dxt {
+namespace {
+
+bool IsWildcard(const StreamConfig& stream) {
+  return stream.source == "*" || stream.source.ends_with(".*");
+}
+
+std::string Filled(std::string text, const std::string& placeholder,
+                   const std::string& value) {
+  for (size_t at = text.find(placeholder); at != std::string::npos;
+       at = text.find(placeholder, at + value.size())) {
+    text.replace(at, placeholder.size(), value);
+  }
+  return text;
+}
+
+/// Turns `source: schema.*` into one stream a table.
+arrow::Result<std::vector<StreamConfig>> Expand(const PipelineDocument& pipeline,
+                                                const RunContext& context,
+                                                std::stop_token stop) {
+  std::vector<StreamConfig> streams;
+  for (const auto& stream : pipeline.streams) {
+    if (!IsWildcard(stream)) {
+      streams.push_back(stream);
+      continue;
+    }
+    ARROW_ASSIGN_OR_RAISE(auto source, OpenSource(pipeline.source, context, stop));
+    const std::string schema =
+        stream.source == "*" ? "" : stream.source.substr(0, stream.source.size() - 2);
+    ARROW_ASSIGN_OR_RAISE(auto found, source->Discover(schema, stop));
+    const size_t before = streams.size();
+    for (const auto& info : found) {
+      if (!schema.empty() && info.schema != schema) continue;
+      StreamConfig one = stream;
+      one.id = info.name;
+      one.kind = info.kind;
+      one.source = info.reference;
+      one.target = Filled(Filled(stream.target, "{name}", info.name), "{schema}", info.schema);
+      streams.push_back(std::move(one));
+    }
+    if (streams.size() == before) {
+      return MakeError(ErrorClass::kConfig, "selection.no_tables",
+                       "Stream '" + stream.id + "' reads " + stream.source +
+                           ", but the source has no table there",
+                       "dxtctl discover " + pipeline.source.name + " lists its tables");
+    }
+  }
+  std::set<std::string> ids;
+  for (const auto& stream : streams) {
+    if (!ids.insert(stream.id).second) {
+      return MakeError(ErrorClass::kConfig, "selection.same_id",
+                       "Two streams have the id '" + stream.id + "'",
+                       "Give the one that is not a table of a wildcard another id");
+    }
+  }
+  return streams;
+}
+
+arrow::Result<std::vector<StreamConfig>> Selected(const PipelineDocument& pipeline,
+                                                  const RunOptions& options,
+                                                  const RunContext& context,
+                                                  std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto streams, Expand(pipeline, context, stop));
+  return SelectStreams(streams, options.select, options.exclude,
+                       options.allow_empty_selection);
+}
+
+int ThreadsFor(const PipelineDocument& pipeline, const RunOptions& options,
+               const RunContext& context, size_t streams) {
+  int threads = std::max(2, context.worker_threads);
+  if (pipeline.runtime.parallelism) threads = *pipeline.runtime.parallelism;
+  if (options.threads) threads = *options.threads;
+  return std::clamp<int>(threads, 1, static_cast<int>(std::max<size_t>(1, streams)));
+}
+
+StreamResult Untouched(const StreamConfig& config, StreamState state) {
+  StreamResult result;
+  result.id = config.id;
+  result.target = config.target;
+  result.extract_mode = config.extract.incremental ? "incremental" : "full";
+  result.load_mode = LoadModeName(config.load.mode);
+  result.state = state;
+  return result;
+}
+
+RunState Summarize(const RunResult& result, bool stopped) {
+  int succeeded = 0, failed = 0, cancelled = 0;
+  for (const auto& stream : result.streams) {
+    succeeded += stream.state == StreamState::kSucceeded;
+    failed += stream.state == StreamState::kFailed;
+    cancelled += stream.state == StreamState::kCancelled;
+  }
+  const int all = static_cast<int>(result.streams.size());
+  if (succeeded == all) return RunState::kSucceeded;
+  if (stopped && failed == 0) return RunState::kCancelled;
+  if (succeeded > 0 && (failed > 0 || cancelled > 0)) return RunState::kPartial;
+  return failed > 0 ? RunState::kFailed : RunState::kCancelled;
+}
+
+void RunStreams(const PipelineDocument& pipeline, const std::vector<StreamConfig>& streams,
+                const RunOptions& options, const RunContext& context, std::stop_token stop,
+                RunResult* result) {
+  const std::filesystem::path root = pipeline.buffer.location.empty()
+                                         ? context.state_dir / "buffer"
+                                         : std::filesystem::path(pipeline.buffer.location);
+  const PackageStore packages(root, *context.clock);
+  std::error_code ignored;
+  std::filesystem::create_directories(context.state_dir / "tmp", ignored);
+  RunContext lent = context;
+  const int threads = ThreadsFor(pipeline, options, context, streams.size());
+  lent.worker_threads = std::max(1, context.worker_threads / threads);
+  PipelineDocument shared = pipeline;
+  shared.runtime.memory_limit = std::max<int64_t>(64 << 20, pipeline.runtime.memory_limit) /
+                                threads;
+  std::stop_source quit;
+  std::stop_callback forward(stop, [&] { quit.request_stop(); });
+  std::atomic<size_t> next{0};
+  std::atomic<bool> failed_fast{false};
+  const auto work = [&] {
+    for (size_t i = next++; i < streams.size(); i = next++) {
+      const auto& done = options.completed_streams;
+      if (std::find(done.begin(), done.end(), streams[i].id) != done.end()) {
+        result->streams[i] = Untouched(streams[i], StreamState::kSucceeded);
+        continue;
+      }
+      if (quit.stop_requested()) {
+        result->streams[i] = Untouched(
+            streams[i], failed_fast ? StreamState::kSkipped : StreamState::kCancelled);
+        continue;
+      }
+      StreamRun run(shared, streams[i], options, lent, packages);
+      result->streams[i] = run.Execute(quit.get_token());
+      if (options.fail_fast && result->streams[i].state == StreamState::kFailed) {
+        failed_fast = true;
+        quit.request_stop();
+      }
+    }
+  };
+  std::vector<std::jthread> pool;
+  for (int i = 1; i < threads; ++i) pool.emplace_back(work);
+  work();
+}
+
+}  // namespace
+
+RunResult ExecuteRun(const PipelineDocument& pipeline, const RunOptions& options,
+                     const RunContext& context, std::stop_token stop) {
+  static const arrow::Status kernels = arrow::compute::Initialize();
+  RunResult result;
+  result.project = pipeline.project.name;
+  result.pipeline = pipeline.name;
+  result.run = context.run_id;
+  result.dry_run = options.dry_run;
+  result.resumed = !options.completed_streams.empty();
+  const auto started = context.clock->Tick();
+  result.started_at = FormatTime(context.clock->Now());
+  result.state = RunState::kRunning;
+  auto streams = kernels.ok() ? Selected(pipeline, options, context, stop)
+                              : arrow::Result<std::vector<StreamConfig>>(kernels);
+  if (streams.ok()) {
+    result.streams.resize(streams->size());
+    RunStreams(pipeline, *streams, options, context, stop, &result);
+    result.state = Summarize(result, stop.stop_requested());
+  } else {
+    result.error = streams.status();
+    result.state = RunState::kFailed;
+  }
+  result.ended_at = FormatTime(context.clock->Now());
+  result.seconds = std::chrono::duration<double>(context.clock->Tick() - started).count();
+  return result;
+}
+
+arrow::Result<std::vector<StreamListing>> ListStreams(const PipelineDocument& pipeline,
+                                                      const RunOptions& options,
+                                                      const RunContext& context,
+                                                      std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto streams, Selected(pipeline, options, context, stop));
+  std::vector<StreamListing> listing;
+  for (const auto& stream : streams) {
+    StreamListing row;
+    row.id = stream.id;
+    row.kind = StreamKindName(stream.kind);
+    row.source = stream.source;
+    row.target = stream.target;
+    row.extract_mode = stream.extract.incremental ? "incremental" : "full";
+    row.load_mode = LoadModeName(stream.load.mode);
+    row.tags = stream.tags;
+    listing.push_back(std::move(row));
+  }
+  return listing;
+}
+
+std::vector<ConnectionCheck> CheckConnections(const ProjectDocument& project,
+                                              const PipelineDocument* pipeline,
+                                              const std::string& only,
+                                              const RunContext& context,
+                                              std::stop_token stop) {
+  struct End {
+    const Connection* connection;
+    bool source, target;
+  };
+  std::vector<End> ends;
+  if (pipeline) {
+    ends.push_back({&pipeline->source, true, false});
+    ends.push_back({&pipeline->target, false, true});
+  } else {
+    for (const auto& [name, connection] : project.connections) {
+      if (only.empty() || name == only) ends.push_back({&connection, true, false});
+    }
+  }
+  std::vector<ConnectionCheck> checks;
+  std::optional<arrow::Result<Connection>> inlined;
+  if (!pipeline && ends.empty() && !only.empty()) {
+    inlined.emplace(ResolveConnection(project, only, *context.registry));
+    if (inlined->ok()) {
+      ends.push_back({&**inlined, true, false});
+    } else {
+      checks.push_back({only, "", inlined->status(), 0});
+    }
+  }
+  for (const auto& end : ends) {
+    ConnectionCheck check;
+    check.name = end.connection->name;
+    check.type = end.connection->connector->info().name;
+    const auto started = context.clock->Tick();
+    const auto test = [&]() -> arrow::Status {
+      if (end.source) {
+        ARROW_ASSIGN_OR_RAISE(auto source, OpenSource(*end.connection, context, stop));
+        return source->Check(stop);
+      }
+      ARROW_ASSIGN_OR_RAISE(auto target, OpenDestination(*end.connection, context, stop));
+      return target->Check(stop);
+    };
+    check.status = test();
+    check.seconds =
+        std::chrono::duration<double>(context.clock->Tick() - started).count();
+    checks.push_back(std::move(check));
+  }
+  return checks;
+}
+
+}  // namespace dxt

@@ -1,0 +1,507 @@
+#include "engine/run/stream_run.h"
+
+#include <algorithm>
+#include <random>
+#include <thread>
+
+#include <arrow/api.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "connectors/sdk/cursor.h"
+#include "engine/run/batch_queue.h"
+#include "engine/run/extractor.h"
+#include "engine/run/loader.h"
+
+namespace dxt {
+namespace {
+
+using Phase = RunOptions::Phase;
+
+arrow::Status Cancelled() {
+  return MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");
+}
+
+SegmentFormat SegmentFormatOf(BufferFormat format) {
+  switch (format) {
+    case BufferFormat::kCsv: return SegmentFormat::kCsv;
+    case BufferFormat::kJsonl: return SegmentFormat::kJsonl;
+    default: return SegmentFormat::kParquet;
+  }
+}
+
+}  // namespace
+
+StreamRun::StreamRun(const PipelineDocument& pipeline, StreamConfig config,
+                     const RunOptions& options, const RunContext& context,
+                     const PackageStore& packages)
+    : pipeline_(pipeline),
+      config_(std::move(config)),
+      options_(options),
+      context_(context),
+      packages_(packages),
+      meter_(config_.id, *context.observer, *context.clock) {}
+
+StreamResult StreamRun::Execute(std::stop_token stop) {
+  const auto started = context_.clock->Tick();
+  result_.id = config_.id;
+  result_.target = config_.target;
+  result_.extract_mode = config_.extract.incremental ? "incremental" : "full";
+  result_.load_mode = LoadModeName(config_.load.mode);
+  result_.state = StreamState::kRunning;
+  meter_.Event(Severity::kInfo, "stream_started", "Stream " + config_.id + " started");
+  arrow::Status status = RunWithRetries(stop);
+  result_.rows_read = std::max(result_.rows_read, meter_.rows_read());
+  result_.bytes_read = std::max(result_.bytes_read, meter_.bytes_read());
+  if (result_.bytes_written == 0) result_.bytes_written = meter_.bytes_written();
+  if (status.ok()) {
+    result_.state = StreamState::kSucceeded;
+  } else {
+    ErrorInfo more;
+    more.stream = config_.id;
+    result_.error = Annotate(status, more);
+    const bool cancelled = GetErrorInfo(status).error_class == ErrorClass::kCancelled ||
+                           stop.stop_requested();
+    result_.state = cancelled ? StreamState::kCancelled : StreamState::kFailed;
+    result_.rows_written = 0;
+  }
+  result_.seconds =
+      std::chrono::duration<double>(context_.clock->Tick() - started).count();
+  meter_.SetPhase(StreamPhase::kDone);
+  meter_.Event(status.ok() ? Severity::kInfo : Severity::kError, "stream_ended",
+               "Stream " + config_.id + " " + std::string(StreamStateName(result_.state)) +
+                   (status.ok() ? "" : ": " + result_.error.message()));
+  return std::move(result_);
+}
+
+arrow::Status StreamRun::RunWithRetries(std::stop_token stop) {
+  auto wait = std::chrono::milliseconds(200);
+  std::minstd_rand jitter(std::random_device{}());
+  for (int attempt = 1;; ++attempt) {
+    result_.attempts = attempt;
+    meter_.Restart(attempt);
+    arrow::Status status = Attempt(stop);
+    if (status.ok()) return status;
+    if (stop.stop_requested()) return Cancelled();
+    if (WidenInferredType(status)) {
+      --attempt;
+      continue;
+    }
+    const ErrorInfo info = GetErrorInfo(status);
+    const bool again = planned_ && IsRetryable(info.error_class) && !options_.dry_run &&
+                       attempt <= pipeline_.runtime.retries;
+    if (!again) return status;
+    // Decorrelated jitter: each wait is drawn between the first one and three times the last.
+    std::uniform_int_distribution<int64_t> draw(200, std::max<int64_t>(201, wait.count() * 3));
+    wait = std::min(std::chrono::milliseconds(draw(jitter)), std::chrono::milliseconds(10000));
+    if (info.retry_after) wait = std::max(wait, *info.retry_after);
+    meter_.Event(Severity::kWarning, "stream_retried",
+                 "Attempt " + std::to_string(attempt) + " failed (" + status.message() +
+                     "), next in " + std::to_string(wait.count()) + " ms");
+    if (!context_.clock->WaitUntil(context_.clock->Tick() + wait, stop)) return Cancelled();
+  }
+}
+
+bool StreamRun::WidenInferredType(const arrow::Status& status) {
+  const ErrorInfo info = GetErrorInfo(status);
+  if (info.code != "file.inferred_type" || info.column.empty() || !can_widen_) return false;
+  if (++widened_ > 1000) return false;
+  ConfigValue& options = config_.extract.options;
+  if (options.kind != ConfigValue::Kind::kMap) {
+    options = {};
+    options.kind = ConfigValue::Kind::kMap;
+  }
+  ConfigValue name;
+  name.kind = ConfigValue::Kind::kScalar;
+  name.scalar = info.column;
+  for (auto& [key, value] : options.map) {
+    if (key != "string_columns") continue;
+    for (const auto& known : value.list) {
+      if (known.scalar == info.column) return false;
+    }
+    value.list.push_back(name);
+    Warn("file.inferred_type", status.message());
+    return true;
+  }
+  ConfigValue list;
+  list.kind = ConfigValue::Kind::kList;
+  list.list.push_back(name);
+  options.map.emplace_back("string_columns", std::move(list));
+  Warn("file.inferred_type",
+       status.message() + "; column '" + info.column + "' is loaded as string");
+  return true;
+}
+
+arrow::Status StreamRun::Attempt(std::stop_token stop) {
+  if (extracted_) return LoadPackage(*extracted_, stop);
+  if (options_.phase != Phase::kExtract && !options_.dry_run) {
+    ARROW_ASSIGN_OR_RAISE(const bool done, LoadPending(stop));
+    if (done) return arrow::Status::OK();
+  }
+  meter_.SetPhase(StreamPhase::kPlanning);
+  ARROW_ASSIGN_OR_RAISE(auto stream,
+                        PrepareStream(pipeline_, config_, options_, context_, stop));
+  planned_ = true;
+  can_widen_ = !stream->target.exists || stream->mode == LoadMode::kReplace;
+  Report(*stream);
+  if (options_.dry_run) return Describe(*stream, stop);
+  if (!stream->staged) return Stream(*stream, stop);
+  ARROW_ASSIGN_OR_RAISE(auto package, ExtractPackage(*stream, stop));
+  if (!package || options_.phase == Phase::kExtract) return arrow::Status::OK();
+  // A retry loads this package; reading again would be another window.
+  extracted_ = std::move(package);
+  stream.reset();
+  return LoadPackage(*extracted_, stop);
+}
+
+void StreamRun::Report(const PreparedStream& stream) {
+  result_.load_mode = LoadModeName(stream.mode);
+  result_.strategy = stream.table_plan.strategy;
+  result_.strategy_reason = stream.table_plan.strategy_reason;
+  result_.buffer = stream.staged ? std::string(BufferFormatName(stream.buffer)) : "streamed";
+  if (!stream.target.reference.empty()) result_.target = stream.target.reference;
+  result_.schema_changes = stream.table_plan.ddl;
+  if (stream.config.extract.incremental) {
+    WatermarkResult watermark;
+    watermark.field = stream.config.extract.watermark_field;
+    watermark.before = stream.watermark.value.value_or("");
+    watermark.after = watermark.before;
+    watermark.source = stream.watermark.source;
+    meter_.Event(Severity::kInfo, "watermark_chosen",
+                 "Watermark of " + watermark.field + ": " +
+                     (watermark.before.empty() ? "none" : watermark.before) + " (" +
+                     watermark.source + ")");
+    result_.watermark = std::move(watermark);
+  }
+  for (const auto& warning : stream.watermark.warnings) Warn(warning.code, warning.message);
+  for (const auto& note : stream.table_plan.notes) Warn("plan.note", note);
+}
+
+void StreamRun::Warn(std::string code, std::string message) {
+  for (const auto& known : result_.warnings) {
+    if (known.message == message) return;
+  }
+  meter_.Event(Severity::kWarning, code, message);
+  result_.warnings.push_back({std::move(code), std::move(message)});
+}
+
+arrow::Status StreamRun::Describe(const PreparedStream& stream, std::stop_token stop) {
+  result_.ddl = stream.table_plan.ddl;
+  result_.schema_changes.clear();
+  for (size_t i = 0; i < stream.columns.columns.size(); ++i) {
+    const PlannedColumn& column = stream.columns.columns[i];
+    ColumnResult shown;
+    shown.source = column.source_text;
+    shown.id = column.id;
+    shown.dtype = ToString(column.field.type);
+    shown.source_native = column.source.native.type;
+    shown.target = column.wanted.name;
+    shown.target_native = stream.table_plan.columns[i].native;
+    shown.exactness = ExactnessName(stream.fits[i].exactness);
+    shown.reason = stream.fits[i].reason;
+    result_.columns.push_back(std::move(shown));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto plan, stream.source->PlanRead(stream.read, 1, stop));
+  result_.query = plan.text;
+  ARROW_ASSIGN_OR_RAISE(result_.source_rows, stream.source->CountRows(stream.read, stop));
+  if (stream.target.exists) {
+    ARROW_ASSIGN_OR_RAISE(result_.target_rows,
+                          stream.destination->CountRows(config_.target, stop));
+  } else {
+    result_.target_rows = 0;
+  }
+  return arrow::Status::OK();
+}
+
+bool StreamRun::NothingToWrite(const PreparedStream& stream) const {
+  if (!stream.target.exists) return false;
+  return stream.mode != LoadMode::kReplace ||
+         (stream.config.load.partial_replace && stream.config.extract.incremental);
+}
+
+std::string StreamRun::CursorAfter(const PreparedStream& stream,
+                                   const Extractor& extractor) const {
+  if (!stream.columns.cursor) return "";
+  const FieldType& type = stream.columns.cursor->type;
+  const auto& watermark = stream.watermark;
+  // A one-run override never lowers the stored cursor.
+  std::string cursor = watermark.source == "cli"       ? watermark.stored_before
+                       : watermark.source == "initial" ? ""
+                                                       : watermark.value.value_or("");
+  const auto& last = extractor.last_cursor();
+  if (last && (cursor.empty() || CompareCursors(*last, cursor, type) > 0)) cursor = *last;
+  return cursor;
+}
+
+arrow::Status StreamRun::PrepareBoundary(PreparedStream& stream, Extractor& extractor,
+                                         std::stop_token stop) {
+  const bool needed = stream.config.extract.inclusive && stream.watermark.inclusive &&
+                      stream.watermark.source != "initial" &&
+                      stream.mode == LoadMode::kAppend && stream.target.exists;
+  if (!needed) return arrow::Status::OK();
+  const auto& keys = stream.columns.key_ids;
+  if (keys.empty() || stream.columns.cursor_target.empty()) {
+    return MakeError(ErrorClass::kConfig, "cursor.boundary_keys",
+                     "extract.boundary: inclusive needs keys and the watermark field in the "
+                     "target, to tell rows that are loaded already",
+                     "Name load.upsert_keys (append may have them) and select the field");
+  }
+  std::vector<std::string> columns;
+  for (const auto& id : keys) columns.push_back(stream.Column(id)->wanted.name);
+  ARROW_ASSIGN_OR_RAISE(auto batches, stream.destination->RowsAt(
+                                          config_.target, columns, stream.columns.cursor_target,
+                                          *stream.watermark.value,
+                                          stream.columns.cursor->type, stop));
+  std::unordered_set<std::string> known;
+  size_t bytes = 0;
+  constexpr size_t kLimit = 64 << 20;
+  for (const auto& batch : batches) {
+    ARROW_ASSIGN_OR_RAISE(auto named, batch->RenameColumns(keys));
+    for (int64_t row = 0; row < named->num_rows(); ++row) {
+      std::string key = RowKey(*named, row, keys, 0);
+      bytes += key.size() + 64;
+      known.insert(std::move(key));
+    }
+    if (bytes > kLimit) {
+      return MakeError(ErrorClass::kUnsupported, "cursor.boundary_memory",
+                       "More rows than 64 MiB of keys share the watermark " +
+                           *stream.watermark.value,
+                       "Use load.mode: upsert, which needs no such memory");
+    }
+  }
+  extractor.SkipAtBoundary(std::move(known));
+  return arrow::Status::OK();
+}
+
+arrow::Status StreamRun::Stream(PreparedStream& stream, std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
+  ARROW_RETURN_NOT_OK(PrepareBoundary(stream, *extractor, stop));
+  BatchQueue queue(std::min<int64_t>(pipeline_.runtime.memory_limit / 4, 4 << 20));
+  std::stop_source abort;
+  std::stop_callback cancel(stop, [&] { abort.request_stop(); });
+  meter_.SetPhase(StreamPhase::kReading);
+  arrow::Status read, written;
+  {
+    std::jthread reader([&] {
+      read = extractor->Run(
+          [&](std::shared_ptr<arrow::RecordBatch> batch) {
+            return queue.Push(std::move(batch), abort.get_token());
+          },
+          abort.get_token());
+      queue.Close(read);
+    });
+    written = Write(stream, *extractor, queue, stop);
+    abort.request_stop();
+    queue.Close(written);
+  }
+  result_.rows_deduplicated += extractor->rows_skipped();
+  return written;
+}
+
+arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
+                               BatchQueue& queue, std::stop_token stop) {
+  // Nothing is touched at the target before the first row is there.
+  ARROW_ASSIGN_OR_RAISE(auto batch, queue.Pop(stop));
+  if (!batch && NothingToWrite(stream)) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto loader,
+                        Loader::Make(stream, context_, meter_, extractor.schema()));
+  ARROW_ASSIGN_OR_RAISE(auto settled, loader->Own(stop));
+  if (settled) {
+    if (settled->run != context_.run_id) {
+      return MakeError(ErrorClass::kTransient, "load.moved",
+                       "An interrupted run had committed this stream");
+    }
+    result_.load_id = settled->load_id;
+    result_.window_seq = settled->window_seq;
+    result_.rows_written = settled->rows;
+    return arrow::Status::OK();
+  }
+  LoadRecord record;
+  if (load_id_.empty()) load_id_ = context_.ids->Ulid();
+  record.load_id = load_id_;
+  record.read_from = stream.watermark.value.value_or("");
+  ARROW_RETURN_NOT_OK(loader->Begin(std::move(record), stop));
+  meter_.SetPhase(StreamPhase::kWriting);
+  while (batch) {
+    ARROW_RETURN_NOT_OK(loader->Append(*batch, stop));
+    ARROW_ASSIGN_OR_RAISE(batch, queue.Pop(stop));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto committed,
+                        loader->Commit(CursorAfter(stream, extractor), stop));
+  Took(*loader, committed);
+  return arrow::Status::OK();
+}
+
+void StreamRun::Took(const Loader& loader, const CommitResult& committed) {
+  load_id_.clear();
+  result_.load_id = loader.record().load_id;
+  result_.window_seq = loader.record().window_seq;
+  result_.rows_written += committed.rows_written;
+  result_.rows_deleted += committed.rows_deleted;
+  result_.rows_deduplicated += committed.rows_deduplicated;
+  if (result_.watermark) result_.watermark->after = loader.record().cursor_after;
+  meter_.Event(Severity::kInfo, "load_committed",
+               "Load " + result_.load_id + " committed, window " +
+                   std::to_string(result_.window_seq));
+}
+
+arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
+    PreparedStream& stream, std::stop_token stop) {
+  ARROW_RETURN_NOT_OK(packages_.Sweep(stream.identity));
+  ARROW_ASSIGN_OR_RAISE(auto pending, packages_.Pending(stream.identity));
+  const bool full = !stream.config.extract.incremental;
+  std::vector<PackageManifest> replaced;
+  if (!pending.empty() && full) {
+    if (stream.mode != LoadMode::kReplace) {
+      return MakeError(ErrorClass::kConfig, "buffer.pending",
+                       "Stream '" + config_.id + "' has a full package that is not loaded yet",
+                       "dxtctl load loads it, dxtctl packages drop " +
+                           pending.back().spec.load_id + " gives it up");
+    }
+    replaced = pending;
+  } else if (!pending.empty() && !full && !pending.back().seal.cursor_after.empty()) {
+    stream.watermark.value = pending.back().seal.cursor_after;
+    stream.watermark.stored_before = pending.back().seal.cursor_after;
+    stream.watermark.source = "state";
+    stream.watermark.inclusive = stream.config.extract.inclusive;
+    stream.read.cursor->lower = stream.watermark.value;
+    stream.read.cursor->lower_inclusive = stream.watermark.inclusive;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
+  ARROW_RETURN_NOT_OK(PrepareBoundary(stream, *extractor, stop));
+  PackageSpec spec;
+  spec.identity = stream.identity;
+  load_id_ = context_.ids->Ulid();
+  spec.load_id = load_id_;
+  spec.run = context_.run_id;
+  spec.document_hash = pipeline_.text_hash;
+  spec.full = full;
+  spec.cursor_before = stream.watermark.stored_before;
+  spec.read_from = stream.watermark.value.value_or("");
+  spec.schema = extractor->fields();
+  spec.format = SegmentFormatOf(stream.buffer);
+  spec.compression = pipeline_.buffer.compression;
+  PackageStore packages = packages_;
+  ARROW_ASSIGN_OR_RAISE(auto writer, packages.Create(spec));
+  meter_.SetPhase(StreamPhase::kReading);
+  arrow::Status status = extractor->Run(
+      [&](std::shared_ptr<arrow::RecordBatch> batch) { return writer->Append(*batch); }, stop);
+  result_.rows_deduplicated += extractor->rows_skipped();
+  if (!status.ok()) {
+    writer->Abort();
+    return status;
+  }
+  PackageSeal seal;
+  seal.cursor_after = CursorAfter(stream, *extractor);
+  seal.rows_read = meter_.rows_read();
+  seal.bytes_read = meter_.bytes_read();
+  if (result_.watermark) result_.watermark->after = seal.cursor_after;
+  if (writer->rows() == 0 && NothingToWrite(stream)) {
+    writer->Abort();
+    return std::nullopt;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto package, writer->Seal(seal));
+  ARROW_RETURN_NOT_OK(context_.journal->RecordPackage(stream.identity, load_id_,
+                                                      package.folder.string()));
+  for (const auto& old : replaced) ARROW_RETURN_NOT_OK(packages_.Release(old));
+  result_.load_id = load_id_;
+  meter_.Event(Severity::kInfo, "package_sealed",
+               "Package " + load_id_ + " holds " + std::to_string(package.rows) + " rows");
+  return package;
+}
+
+arrow::Result<bool> StreamRun::LoadPending(std::stop_token stop) {
+  StreamIdentity identity;
+  identity.pipeline = pipeline_.project.name + "/" + pipeline_.name;
+  identity.stream = config_.id;
+  identity.target = config_.target;
+  identity.fingerprint = Fingerprint(pipeline_, config_);
+  const bool only_load = options_.phase == Phase::kLoad;
+  ARROW_ASSIGN_OR_RAISE(auto pending, packages_.Pending(identity));
+  bool full_loaded = false;
+  for (const auto& package : pending) {
+    // A new full extract of a replaced table makes an older one worthless.
+    if (!only_load && package.spec.full && config_.load.mode == LoadMode::kReplace) continue;
+    ARROW_RETURN_NOT_OK(LoadPackage(package, stop));
+    full_loaded = full_loaded || package.spec.full;
+  }
+  if (!only_load) {
+    if (full_loaded) {
+      Warn("buffer.resumed", "A package of an earlier run was loaded, and nothing was read "
+                             "again; the next run reads anew");
+    }
+    return full_loaded;
+  }
+  if (!pending.empty()) return true;
+  ARROW_ASSIGN_OR_RAISE(auto checkpoint, context_.journal->LoadCheckpoint(identity));
+  if (checkpoint) return true;
+  return MakeError(ErrorClass::kConfig, "buffer.nothing_pending",
+                   "There is no package to load for stream '" + config_.id + "'",
+                   "dxtctl extract makes one");
+}
+
+arrow::Status StreamRun::LoadPackage(const PackageManifest& package, std::stop_token stop) {
+  meter_.SetPhase(StreamPhase::kPlanning);
+  ARROW_ASSIGN_OR_RAISE(auto stream, PreparePackage(pipeline_, config_, package.spec.schema,
+                                                    options_, context_, stop));
+  planned_ = true;
+  if (options_.phase == Phase::kLoad) Report(*stream);
+  const std::string chain = stream->last ? stream->last->cursor_after : "";
+  ARROW_ASSIGN_OR_RAISE(auto loader,
+                        Loader::Make(*stream, context_, meter_, ArrowSchema(package.spec.schema)));
+  ARROW_ASSIGN_OR_RAISE(auto settled, loader->Own(stop));
+  const auto release = [&] {
+    return packages_.Release(package, !pipeline_.buffer.cleanup_on_success);
+  };
+  if (settled && settled->load_id == package.spec.load_id) {
+    result_.load_id = settled->load_id;
+    result_.window_seq = settled->window_seq;
+    result_.rows_written += settled->rows;
+    return release();
+  }
+  if (!package.spec.full && package.spec.cursor_before != chain) {
+    return MakeError(ErrorClass::kConfig, "load.stale",
+                     "Package " + package.spec.load_id + " of stream '" + config_.id +
+                         "' continues from " + package.spec.cursor_before +
+                         ", but the target is loaded up to " +
+                         (chain.empty() ? "nothing" : chain),
+                     "dxtctl packages drop " + package.spec.load_id +
+                         " gives it up; the next run reads again");
+  }
+  LoadRecord record;
+  record.load_id = package.spec.load_id;
+  record.read_from = package.spec.read_from;
+  record.package_hash = package.sha256;
+  ARROW_RETURN_NOT_OK(loader->Begin(std::move(record), stop));
+  meter_.SetPhase(StreamPhase::kWriting);
+  const bool files =
+      package.spec.format == SegmentFormat::kParquet && loader->CanReadFiles();
+  if (files) {
+    ARROW_RETURN_NOT_OK(packages_.Verify(package));
+    ARROW_RETURN_NOT_OK(loader->AppendFiles(package.Paths(), stop));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(auto reader,
+                          packages_.Open(package, config_.load.batch_size));
+    while (true) {
+      if (stop.stop_requested()) return Cancelled();
+      ARROW_ASSIGN_OR_RAISE(auto batch, reader->Next());
+      if (!batch) break;
+      ARROW_RETURN_NOT_OK(loader->Append(*batch, stop));
+    }
+  }
+  auto committed = loader->Commit(package.seal.cursor_after, stop);
+  if (!committed.ok()) {
+    if (!pipeline_.buffer.retain_on_failure &&
+        !IsRetryable(GetErrorInfo(committed.status()).error_class)) {
+      ARROW_RETURN_NOT_OK(packages_.Release(package));
+    }
+    return committed.status();
+  }
+  result_.rows_read = std::max(result_.rows_read, package.seal.rows_read);
+  result_.bytes_read = std::max(result_.bytes_read, package.seal.bytes_read);
+  Took(*loader, *committed);
+  return release();
+}
+
+}  // namespace dxt

@@ -1,0 +1,72 @@
+#pragma once
+// One stream of one run, from plan to commit, with its retries.
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include <arrow/status.h>
+
+#include "engine/run/engine.h"
+#include "engine/run/meter.h"
+#include "engine/run/result.h"
+#include "engine/run/stream_plan.h"
+#include "engine/stage/package_store.h"
+
+namespace dxt {
+
+class BatchQueue;
+class Extractor;
+class Loader;
+
+/// Runs one stream. Make one, call Execute once; used by one thread. References must outlive
+/// it.
+class StreamRun {
+ public:
+  StreamRun(const PipelineDocument& pipeline, StreamConfig config, const RunOptions& options,
+            const RunContext& context, const PackageStore& packages);
+
+  /// Blocks until the stream has ended, in whatever state; never throws, never returns a
+  /// bare error.
+  StreamResult Execute(std::stop_token stop);
+
+ private:
+  arrow::Status RunWithRetries(std::stop_token stop);
+  arrow::Status Attempt(std::stop_token stop);
+  arrow::Status Describe(const PreparedStream& stream, std::stop_token stop);
+  void Report(const PreparedStream& stream);
+
+  /// Source to target without a package in between.
+  arrow::Status Stream(PreparedStream& stream, std::stop_token stop);
+  arrow::Status Write(PreparedStream& stream, Extractor& extractor, BatchQueue& queue,
+                      std::stop_token stop);
+  /// Source to a sealed package.
+  arrow::Result<std::optional<PackageManifest>> ExtractPackage(PreparedStream& stream,
+                                                               std::stop_token stop);
+  arrow::Status LoadPackage(const PackageManifest& package, std::stop_token stop);
+  /// Loads what earlier extracts left; true when that is all there is to do.
+  arrow::Result<bool> LoadPending(std::stop_token stop);
+
+  arrow::Status PrepareBoundary(PreparedStream& stream, Extractor& extractor,
+                                std::stop_token stop);
+  bool NothingToWrite(const PreparedStream& stream) const;
+  std::string CursorAfter(const PreparedStream& stream, const Extractor& extractor) const;
+  void Took(const Loader& loader, const CommitResult& committed);
+  void Warn(std::string code, std::string message);
+  bool WidenInferredType(const arrow::Status& status);
+
+  const PipelineDocument& pipeline_;
+  StreamConfig config_;
+  const RunOptions& options_;
+  const RunContext& context_;
+  const PackageStore& packages_;
+  StreamMeter meter_;
+  StreamResult result_;
+  std::optional<PackageManifest> extracted_;  ///< By an earlier attempt of this run.
+  std::string load_id_;      ///< Kept over the attempts of one window.
+  bool planned_ = false;     ///< Both ends answered once, so failures may be retried.
+  bool can_widen_ = false;   ///< The target is new or replaced.
+  int widened_ = 0;
+};
+
+}  // namespace dxt
