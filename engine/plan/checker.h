@@ -1,0 +1,60 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include "engine/plan/documents.h"
+
+namespace dxt {
+
+/// True when the value was written but refused (or holds a missing variable): what depends
+/// on it need not be reported too.
+bool WasRefused(const ConfigValue* value);
+/// True when the value was written and is usable.
+bool IsSet(const ConfigValue* value);
+
+/// The value as a message may show it: as it was written, shortened, in quotes.
+std::string Shown(const ConfigValue& value);
+
+/// Collects problems. Not thread-safe.
+class ProblemList {
+ public:
+  Problem& Error(const Mark& mark, const std::string& path, std::string code,
+                 std::string message, std::string suggestion = {});
+  Problem& Warn(const Mark& mark, const std::string& path, std::string code,
+                std::string message, std::string suggestion = {});
+  std::vector<Problem>& items() { return items_; }
+  /// Document order (`first_file` before others), each problem once.
+  void Sort(const std::string& first_file);
+
+ private:
+  std::vector<Problem> items_;
+};
+
+/// "did you mean 'x'?", or "" when nothing is near.
+std::string DidYouMean(std::string_view word, const std::vector<std::string>& candidates);
+
+/// Checks a tree against the table of its keys. Reports everything that is wrong; renames
+/// aliases to the canonical names; refused values become null (see WasRefused), unknown
+/// keys are removed.
+class Checker {
+ public:
+  explicit Checker(ProblemList& problems) : problems_(problems) {}
+  void Check(ConfigValue& value, const OptionSpec& spec, const std::string& path);
+
+ private:
+  void CheckScalar(ConfigValue& value, const OptionSpec& spec, const std::string& path);
+  void CheckText(ConfigValue& value, const OptionSpec& spec, const std::string& path);
+  void CheckList(ConfigValue& value, const OptionSpec& spec, const std::string& path);
+  void CheckObject(ConfigValue& value, const OptionSpec& spec, const std::string& path);
+  void CheckAny(ConfigValue& value, const OptionSpec& spec, const std::string& path);
+  void Range(ConfigValue& value, const OptionSpec& spec, double number, const char* unit,
+             const std::string& path);
+  void WrongType(ConfigValue& value, const OptionSpec& spec, const std::string& wanted,
+                 const std::string& path);
+  void Refuse(ConfigValue& value, const std::string& path, std::string code,
+              std::string message, std::string suggestion = {});
+
+  ProblemList& problems_;
+};
+
+}  // namespace dxt

@@ -1,0 +1,44 @@
+#pragma once
+// From checked trees to typed documents. What concerns one key alone was checked before
+// (checker.h); here are the rules between keys.
+#include <map>
+#include <set>
+#include <string>
+
+#include "engine/plan/checker.h"
+#include "engine/plan/documents.h"
+
+namespace dxt {
+
+/// What all steps of one ParseDocuments share.
+struct CompileContext {
+  const ConnectorRegistry& registry;
+  const DocumentInputs& inputs;
+  ProblemList& problems;
+  std::set<std::string> secrets;
+  /// Connections that are in the project but have problems of their own.
+  std::set<std::string> broken_connections;
+};
+
+ProjectDocument CompileProject(ConfigValue& root, const std::string& path,
+                               CompileContext& context);
+PipelineDocument CompilePipeline(ConfigValue& root, const std::string& path,
+                                 const ProjectDocument& project, CompileContext& context);
+
+/// `stream` holds its own keys only; `defaults` are the extract, load and schema_contract
+/// of project and pipeline, merged.
+StreamConfig CompileStream(ConfigValue stream, const ConfigValue& defaults,
+                           const std::string& path, CompileContext& context);
+std::vector<FieldConfig> CompileFields(const ConfigValue& list, const std::string& path,
+                                       CompileContext& context);
+
+/// Returns `base` with the keys of `over` in place of its own; maps below are merged too.
+ConfigValue Merged(const ConfigValue& base, const ConfigValue& over);
+/// Sets a key, keeping order when it is there already.
+void Put(ConfigValue& map, const std::string& key, ConfigValue value);
+
+/// The text at a key, "" when it is not set.
+std::string TextAt(const ConfigValue& map, std::string_view key);
+std::vector<std::string> TextsAt(const ConfigValue& map, std::string_view key);
+
+}  // namespace dxt
