@@ -1,0 +1,488 @@
+#include "engine/run/engine.h"
+
+#include <filesystem>
+#include <map>
+#include <mutex>
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "connectors/memory/database.h"
+#include "connectors/memory/memory.h"
+#include "connectors/sdk/registry.h"
+#include "engine/run/observer.h"
+#include "engine/stage/package_store.h"
+
+namespace dxt {
+namespace {
+
+/// Keeps what a state store would, and can fail like one.
+class FakeJournal : public Journal {
+ public:
+  arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(const StreamIdentity& id) override {
+    std::lock_guard lock(mutex_);
+    const auto found = checkpoints_.find(id.stream);
+    if (found == checkpoints_.end()) return std::nullopt;
+    return found->second;
+  }
+  arrow::Status SaveCheckpoint(const StreamIdentity& id, const LoadRecord& record) override {
+    std::lock_guard lock(mutex_);
+    if (fail_checkpoint_) return arrow::Status::IOError("the state store is gone");
+    checkpoints_[id.stream] = record;
+    return arrow::Status::OK();
+  }
+  arrow::Status RecordIntent(const StreamIdentity& id, const LoadRecord& record) override {
+    std::lock_guard lock(mutex_);
+    intents_[id.stream] = record;
+    return arrow::Status::OK();
+  }
+  arrow::Result<std::optional<LoadRecord>> PendingIntent(const StreamIdentity& id) override {
+    std::lock_guard lock(mutex_);
+    const auto found = intents_.find(id.stream);
+    if (found == intents_.end()) return std::nullopt;
+    return found->second;
+  }
+  arrow::Status ClearIntent(const StreamIdentity& id, std::string_view) override {
+    std::lock_guard lock(mutex_);
+    if (!fail_checkpoint_) intents_.erase(id.stream);
+    return arrow::Status::OK();
+  }
+  arrow::Status RecordPackage(const StreamIdentity&, std::string_view,
+                              std::string_view) override {
+    return arrow::Status::OK();
+  }
+  void FailCheckpoints(bool fail) { fail_checkpoint_ = fail; }
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, LoadRecord> checkpoints_, intents_;
+  bool fail_checkpoint_ = false;
+};
+
+class EngineTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              ("dxt-engine-" + MakeIdSource(SystemClock())->Ulid());
+    std::filesystem::create_directories(folder_);
+    auto connector = MakeMemoryConnector();
+    memory_ = static_cast<memory::MemoryConnector*>(connector.get());
+    ASSERT_TRUE(registry_.Add(std::move(connector)).ok());
+    source_ = memory_->Database("source");
+    target_ = memory_->Database("target");
+    pipeline_.name = "copy";
+    pipeline_.project.name = "shop";
+    pipeline_.source = Connect("source");
+    pipeline_.target = Connect("target");
+    pipeline_.runtime.retries = 2;
+    pipeline_.buffer.format = BufferFormat::kMemory;
+    ids_ = MakeIdSource(SystemClock());
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  Connection Connect(const std::string& database) {
+    Connection connection;
+    connection.name = database;
+    connection.connector = memory_;
+    ConfigValue values, name;
+    values.kind = ConfigValue::Kind::kMap;
+    name.kind = ConfigValue::Kind::kScalar;
+    name.scalar = database;
+    values.map.emplace_back("name", name);
+    connection.config = ConfigView(&memory_->spec(), values);
+    return connection;
+  }
+
+  static StreamSchema Shape() {
+    StreamSchema schema;
+    schema.fields = {{"id", {DType::kInt64}, false, {}},
+                     {"at", {DType::kInt64}, true, {}},
+                     {"name", {DType::kString}, true, {}}};
+    schema.primary_key = {"id"};
+    return schema;
+  }
+
+  using Row = std::tuple<int64_t, std::optional<int64_t>, std::string>;
+  void Seed(const std::string& table, const std::vector<Row>& rows) {
+    arrow::Int64Builder id, at;
+    arrow::StringBuilder name;
+    for (const auto& [i, a, n] : rows) {
+      ASSERT_TRUE(id.Append(i).ok());
+      ASSERT_TRUE((a ? at.Append(*a) : at.AppendNull()).ok());
+      ASSERT_TRUE(name.Append(n).ok());
+    }
+    auto batch = arrow::RecordBatch::Make(
+        ArrowSchema(Shape()), static_cast<int64_t>(rows.size()),
+        {id.Finish().ValueOrDie(), at.Finish().ValueOrDie(), name.Finish().ValueOrDie()});
+    ASSERT_TRUE(source_->Seed(table, Shape(), {batch}).ok());
+  }
+
+  StreamConfig& AddStream(const std::string& id) {
+    StreamConfig stream;
+    stream.id = id;
+    stream.source = id;
+    stream.target = id;
+    pipeline_.streams.push_back(stream);
+    return pipeline_.streams.back();
+  }
+
+  RunResult Run() {
+    RunContext context;
+    context.registry = &registry_;
+    context.clock = &SystemClock();
+    context.ids = ids_.get();
+    context.observer = &observer_;
+    context.journal = &journal_;
+    context.state_dir = folder_;
+    context.run_id = run_id_.empty() ? ids_->Ulid() : run_id_;
+    context.owner = "test";
+    return ExecuteRun(pipeline_, options_, context, stop_.get_token());
+  }
+
+  static std::string Why(const RunResult& result) {
+    std::string text = result.error.ToString();
+    for (const auto& stream : result.streams) text += "; " + stream.error.ToString();
+    return text;
+  }
+
+  std::vector<int64_t> TargetIds(const std::string& table) {
+    std::vector<int64_t> ids;
+    auto rows = target_->Rows(table);
+    if (!rows.ok()) return ids;
+    const auto& column =
+        static_cast<const arrow::Int64Array&>(*(*rows)->GetColumnByName("id"));
+    for (int64_t i = 0; i < column.length(); ++i) ids.push_back(column.Value(i));
+    std::sort(ids.begin(), ids.end());
+    return ids;
+  }
+
+  std::filesystem::path folder_;
+  ConnectorRegistry registry_;
+  memory::MemoryConnector* memory_ = nullptr;
+  std::shared_ptr<memory::MemoryDatabase> source_, target_;
+  PipelineDocument pipeline_;
+  RunOptions options_;
+  Observer observer_;
+  FakeJournal journal_;
+  std::unique_ptr<IdSource> ids_;
+  std::string run_id_;
+  std::stop_source stop_;
+};
+
+using Ids = std::vector<int64_t>;
+
+TEST_F(EngineTest, FullAppendDoublesOnlyWhenRunTwice) {
+  Seed("orders", {{1, 1, "a"}, {2, 2, "b"}});
+  AddStream("orders");
+  const RunResult first = Run();
+  ASSERT_EQ(first.state, RunState::kSucceeded) << Why(first);
+  EXPECT_EQ(first.streams[0].rows_written, 2);
+  EXPECT_EQ(first.ExitCode(), 0);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+  Run();
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 1, 2, 2}));
+}
+
+TEST_F(EngineTest, ReplaceLeavesTheNewRowsOnly) {
+  Seed("orders", {{1, 1, "a"}, {2, 2, "b"}});
+  AddStream("orders").load.mode = LoadMode::kReplace;
+  Run();
+  Seed("orders", {{3, 3, "c"}});
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(TargetIds("orders"), (Ids{3}));
+}
+
+TEST_F(EngineTest, ReplaceByNothingIsStoppedByTheGuard) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders").load.mode = LoadMode::kReplace;
+  Run();
+  Seed("orders", {});
+  const RunResult result = Run();
+  EXPECT_EQ(result.ExitCode(), 4) << Why(result);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1}));
+  pipeline_.streams[0].load.allow_empty = true;
+  EXPECT_EQ(Run().ExitCode(), 0);
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+}
+
+TEST_F(EngineTest, IncrementalReadsOnlyWhatIsNewAndASecondRunWritesNothing) {
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  const RunResult first = Run();
+  ASSERT_EQ(first.state, RunState::kSucceeded) << Why(first);
+  EXPECT_EQ(first.streams[0].watermark->after, "20");
+  const int64_t acquired = target_->Count("acquire");
+  const RunResult second = Run();
+  ASSERT_EQ(second.state, RunState::kSucceeded) << Why(second);
+  EXPECT_EQ(second.streams[0].rows_written, 0);
+  EXPECT_EQ(second.streams[0].watermark->before, "20");
+  EXPECT_EQ(second.streams[0].watermark->after, "20");
+  EXPECT_EQ(target_->Count("acquire"), acquired);
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}, {3, 30, "c"}});
+  const RunResult third = Run();
+  EXPECT_EQ(third.streams[0].rows_written, 1) << Why(third);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 3}));
+}
+
+TEST_F(EngineTest, NullCursorsAreReadOnceByAppendAndNeverBecomeTheWatermark) {
+  Seed("orders", {{1, std::nullopt, "a"}, {2, 20, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  const RunResult first = Run();
+  ASSERT_EQ(first.state, RunState::kSucceeded) << Why(first);
+  EXPECT_EQ(first.streams[0].watermark->after, "20");
+  Run();
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, NullCursorsCanBeForbidden) {
+  Seed("orders", {{1, std::nullopt, "a"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  stream.extract.null_cursor = NullCursor::kFail;
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kFailed);
+  EXPECT_EQ(GetErrorInfo(result.streams[0].error).code, "cursor.null");
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+}
+
+TEST_F(EngineTest, UpsertKeepsTheLatestOfEachKey) {
+  Seed("orders", {{1, 10, "old"}, {1, 30, "new"}, {1, 20, "middle"}, {2, 5, "b"}});
+  auto& stream = AddStream("orders");
+  stream.load.mode = LoadMode::kUpsert;
+  stream.load.upsert_keys = {"id"};
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+  EXPECT_EQ(result.streams[0].rows_deduplicated, 2);
+  auto rows = target_->Rows("orders").ValueOrDie();
+  const auto& names = static_cast<const arrow::StringArray&>(*rows->GetColumnByName("name"));
+  EXPECT_TRUE(names.GetString(0) == "new" || names.GetString(1) == "new");
+}
+
+TEST_F(EngineTest, FieldsRenameReorderAndGenerate) {
+  Seed("orders", {{7, 70, "x"}});
+  auto& stream = AddStream("orders");
+  FieldConfig label, key, loaded;
+  label.id = "label";
+  label.source_column = "NAME";
+  label.target_name = "title";
+  key.id = "id";
+  loaded.id = "loaded_at";
+  loaded.generated = true;
+  loaded.generator = "current_timestamp";
+  stream.fields = {label, key, loaded};
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  auto rows = target_->Rows("orders").ValueOrDie();
+  EXPECT_EQ(rows->schema()->field_names(),
+            (std::vector<std::string>{"title", "id", "loaded_at"}));
+  EXPECT_EQ(rows->column(2)->null_count(), 0);
+}
+
+TEST_F(EngineTest, AMissingColumnIsNamedWithTheNearestOne) {
+  Seed("orders", {{7, 70, "x"}});
+  FieldConfig field;
+  field.id = "nmae";
+  AddStream("orders").fields = {field};
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kFailed);
+  EXPECT_EQ(result.ExitCode(), 2);
+  EXPECT_NE(result.streams[0].error.message().find("did you mean 'name'"),
+            std::string::npos);
+}
+
+TEST_F(EngineTest, OneFailingStreamDoesNotStopTheOthers) {
+  Seed("good", {{1, 1, "a"}});
+  AddStream("bad");
+  AddStream("good");
+  const RunResult result = Run();
+  EXPECT_EQ(result.state, RunState::kPartial);
+  EXPECT_EQ(result.ExitCode(), 3);
+  EXPECT_EQ(TargetIds("good"), Ids{1});
+}
+
+TEST_F(EngineTest, FailFastSkipsWhatHasNotStarted) {
+  Seed("good", {{1, 1, "a"}});
+  AddStream("bad");
+  AddStream("good");
+  options_.fail_fast = true;
+  options_.threads = 1;
+  const RunResult result = Run();
+  EXPECT_EQ(result.streams[1].state, StreamState::kSkipped);
+  EXPECT_EQ(TargetIds("good"), Ids{});
+}
+
+TEST_F(EngineTest, ATransientFailureIsRetriedAndLoadsOnce) {
+  Seed("orders", {{1, 1, "a"}, {2, 2, "b"}});
+  AddStream("orders");
+  target_->FailNext("commit");
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].attempts, 2);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, ALostCommitAnswerIsLookedUpAndNotRepeated) {
+  Seed("orders", {{1, 1, "a"}, {2, 2, "b"}});
+  AddStream("orders");
+  target_->FailNext("commit_answer");
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].rows_written, 2);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+  EXPECT_EQ(target_->Loads().size(), 1u);
+}
+
+TEST_F(EngineTest, ARunInterruptedAfterItsCommitIsSettledNotRepeated) {
+  Seed("orders", {{1, 1, "a"}, {2, 2, "b"}});
+  AddStream("orders");
+  run_id_ = "01RUN";
+  journal_.FailCheckpoints(true);
+  EXPECT_NE(Run().state, RunState::kSucceeded);
+  journal_.FailCheckpoints(false);
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, AValueThatDoesNotFitFailsWithColumnAndKeyAndChangesNothing) {
+  Seed("orders", {{1, 1, "a"}, {2, 300, "b"}});
+  auto& stream = AddStream("orders");
+  FieldConfig id, at;
+  id.id = "id";
+  at.id = "at";
+  at.type = FieldType{DType::kInt8};
+  stream.fields = {id, at};
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kFailed);
+  EXPECT_EQ(result.ExitCode(), 1);
+  const ErrorInfo info = GetErrorInfo(result.streams[0].error);
+  EXPECT_EQ(info.code, "value.out_of_range");
+  EXPECT_EQ(info.stream, "orders");
+  EXPECT_EQ(info.column, "at");
+  EXPECT_EQ(info.key, "{\"id\":2}");
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+}
+
+TEST_F(EngineTest, ADryRunTouchesNothing) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders");
+  options_.dry_run = true;
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].columns.size(), 3u);
+  EXPECT_EQ(target_->Count("acquire"), 0);
+  EXPECT_TRUE(target_->References().empty());
+}
+
+TEST_F(EngineTest, ExtractThenLoadGoesThroughAPackage) {
+  Seed("orders", {{1, 1, "a"}, {2, 2, "b"}});
+  AddStream("orders");
+  pipeline_.buffer.format = BufferFormat::kAuto;
+  options_.phase = RunOptions::Phase::kExtract;
+  const RunResult extracted = Run();
+  ASSERT_EQ(extracted.state, RunState::kSucceeded) << Why(extracted);
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+  PackageStore packages(folder_ / "buffer", SystemClock());
+  EXPECT_EQ(packages.List().ValueOrDie().size(), 1u);
+  Seed("orders", {{9, 9, "changed since"}});
+  options_.phase = RunOptions::Phase::kLoad;
+  const RunResult loaded = Run();
+  ASSERT_EQ(loaded.state, RunState::kSucceeded) << Why(loaded);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+  EXPECT_TRUE(packages.List().ValueOrDie().empty());
+}
+
+TEST_F(EngineTest, AFailedLoadKeepsItsPackageAndCanBeRepeated) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders");
+  pipeline_.buffer.format = BufferFormat::kJsonl;
+  target_->FailNext("commit", MakeError(ErrorClass::kData, "test.refused", "Refused"));
+  EXPECT_EQ(Run().state, RunState::kFailed);
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+  options_.phase = RunOptions::Phase::kLoad;
+  const RunResult loaded = Run();
+  ASSERT_EQ(loaded.state, RunState::kSucceeded) << Why(loaded);
+  EXPECT_EQ(TargetIds("orders"), Ids{1});
+}
+
+TEST_F(EngineTest, IncrementalExtractsContinueFromTheNewestPackage) {
+  Seed("orders", {{1, 10, "a"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  pipeline_.buffer.format = BufferFormat::kAuto;
+  options_.phase = RunOptions::Phase::kExtract;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
+  const RunResult second = Run();
+  ASSERT_EQ(second.state, RunState::kSucceeded) << Why(second);
+  options_.phase = RunOptions::Phase::kLoad;
+  const RunResult loaded = Run();
+  ASSERT_EQ(loaded.state, RunState::kSucceeded) << Why(loaded);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, AWildcardMakesOneStreamATable) {
+  Seed("sales.orders", {{1, 1, "a"}});
+  Seed("sales.items", {{2, 2, "b"}});
+  auto& stream = AddStream("all");
+  stream.source = "sales.*";
+  stream.target = "raw.{name}";
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(TargetIds("raw.orders"), Ids{1});
+  EXPECT_EQ(TargetIds("raw.items"), Ids{2});
+}
+
+TEST_F(EngineTest, FiltersDropRowsThatDoNotPass) {
+  Seed("orders", {{1, 1, "a"}, {2, 2, "b"}, {3, std::nullopt, "c"}});
+  Filter filter;
+  filter.column = "at";
+  filter.op = FilterOp::kGte;
+  filter.values = {"2"};
+  AddStream("orders").filters = {filter};
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(TargetIds("orders"), Ids{2});
+}
+
+TEST_F(EngineTest, CancellingRollsBack) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders");
+  target_->Before("commit", [this](std::stop_token) {
+    stop_.request_stop();
+    return MakeError(ErrorClass::kCancelled, "cancelled", "stopped");
+  });
+  const RunResult result = Run();
+  EXPECT_EQ(result.state, RunState::kCancelled);
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+}
+
+TEST_F(EngineTest, AFullRefreshReplacesAndStartsTheWatermarkAgain) {
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  Run();
+  Seed("orders", {{5, 5, "a"}, {6, 6, "a"}});
+  options_.full_refresh = true;
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(TargetIds("orders"), (Ids{5, 6}));
+  EXPECT_EQ(result.streams[0].watermark->after, "6");
+}
+
+}  // namespace
+}  // namespace dxt
