@@ -56,6 +56,7 @@ _dxt_pkg_dependency(libpq libpq)
 _dxt_pkg_dependency(sqlite sqlite3)
 _dxt_pkg_dependency(sodium libsodium)
 _dxt_pkg_dependency(zlib zlib)
+_dxt_pkg_dependency(absl_time absl_time)
 _dxt_pkg_dependency(zstd libzstd)
 
 find_package(yaml-cpp REQUIRED)

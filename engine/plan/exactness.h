@@ -28,4 +28,20 @@ Exactness Classify(const Field& from, const TablePlan::Column& to, std::string_v
 Exactness ClassifyCast(const Field& from, const FieldType& to, std::string_view timezone,
                        std::string* reason);
 
+/// Tests that values of a source type need before a target column may see them, as bits.
+enum DomainTest : uint32_t {
+  kTestNul = 1u << 0,           ///< U+0000 in text.
+  kTestUtf8 = 1u << 1,          ///< Always set for text; costs little and makes no pair
+                                ///< `checked`.
+  kTestSpecialFloat = 1u << 2,  ///< NaN and infinities of numbers.
+  kTestInfinity = 1u << 3,      ///< Infinite dates and timestamps.
+  kTestRange = 1u << 4,         ///< Days, unsigned maximum, 24:00:00, digits of a decimal.
+  kTestFraction = 1u << 5,      ///< Fraction of a second; fraction digits of a decimal.
+  kTestLength = 1u << 6,
+  kTestJsonKeys = 1u << 7,
+  kTestJsonNul = 1u << 8,
+};
+/// The tests that a value of `from`, converted to `domain.deliver`, can fail.
+uint32_t DomainTests(const FieldType& from, const ValueDomain& domain);
+
 }  // namespace dxt
