@@ -155,9 +155,11 @@ struct PackageRecord {
   std::string created_at;
 };
 
-class PackageStore {
+/// Where sealed packages were made. Their manifests on disk are the truth; this says where
+/// to look.
+class PackageIndex {
  public:
-  virtual ~PackageStore() = default;
+  virtual ~PackageIndex() = default;
   virtual arrow::Status Record(const Lease& lease, const PackageRecord& package) = 0;
   /// Oldest first; by pipeline ("" = all).
   virtual arrow::Result<std::vector<PackageRecord>> List(std::string_view pipeline) = 0;
@@ -172,7 +174,7 @@ class StateStore {
   virtual RunStore& runs() = 0;
   virtual CursorStore& cursors() = 0;
   virtual IntentStore& intents() = 0;
-  virtual PackageStore& packages() = 0;
+  virtual PackageIndex& packages() = 0;
 };
 
 }  // namespace dxt

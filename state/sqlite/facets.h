@@ -56,9 +56,9 @@ class SqliteIntentStore : public IntentStore {
   StateDatabase& database_;
 };
 
-class SqlitePackageStore : public PackageStore {
+class SqlitePackageIndex : public PackageIndex {
  public:
-  explicit SqlitePackageStore(StateDatabase& database) : database_(database) {}
+  explicit SqlitePackageIndex(StateDatabase& database) : database_(database) {}
   arrow::Status Record(const Lease& lease, const PackageRecord& package) override;
   arrow::Result<std::vector<PackageRecord>> List(std::string_view pipeline) override;
   arrow::Result<std::optional<PackageRecord>> Get(std::string_view load_id) override;

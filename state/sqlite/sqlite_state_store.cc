@@ -51,7 +51,7 @@ class Store : public SqliteStateStore {
   SqliteRunStore& runs() override { return runs_; }
   CursorStore& cursors() override { return cursors_; }
   IntentStore& intents() override { return intents_; }
-  PackageStore& packages() override { return packages_; }
+  PackageIndex& packages() override { return packages_; }
 
  private:
   const std::unique_ptr<FileLock> lock_;  // Outlives the database.
@@ -59,7 +59,7 @@ class Store : public SqliteStateStore {
   SqliteRunStore runs_;
   SqliteCursorStore cursors_;
   SqliteIntentStore intents_;
-  SqlitePackageStore packages_;
+  SqlitePackageIndex packages_;
 };
 
 }  // namespace

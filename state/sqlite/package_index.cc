@@ -12,7 +12,7 @@ PackageRecord ReadPackage(const StateDatabase::Row& row) {
 
 }  // namespace
 
-arrow::Status SqlitePackageStore::Record(const Lease& lease, const PackageRecord& package) {
+arrow::Status SqlitePackageIndex::Record(const Lease& lease, const PackageRecord& package) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
   ARROW_RETURN_NOT_OK(
@@ -26,7 +26,7 @@ arrow::Status SqlitePackageStore::Record(const Lease& lease, const PackageRecord
   return transaction.Commit();
 }
 
-arrow::Result<std::vector<PackageRecord>> SqlitePackageStore::List(
+arrow::Result<std::vector<PackageRecord>> SqlitePackageIndex::List(
     std::string_view pipeline) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   std::vector<PackageRecord> packages;
@@ -39,7 +39,7 @@ arrow::Result<std::vector<PackageRecord>> SqlitePackageStore::List(
   return packages;
 }
 
-arrow::Result<std::optional<PackageRecord>> SqlitePackageStore::Get(
+arrow::Result<std::optional<PackageRecord>> SqlitePackageIndex::Get(
     std::string_view load_id) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   std::optional<PackageRecord> found;
@@ -51,7 +51,7 @@ arrow::Result<std::optional<PackageRecord>> SqlitePackageStore::Get(
   return found;
 }
 
-arrow::Status SqlitePackageStore::Remove(std::string_view load_id) {
+arrow::Status SqlitePackageIndex::Remove(std::string_view load_id) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   ARROW_RETURN_NOT_OK(
       transaction.Run("DELETE FROM packages WHERE load_id = ?", {load_id}).status());

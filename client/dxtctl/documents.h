@@ -1,0 +1,45 @@
+#pragma once
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/dxtctl/result.h"
+
+namespace dxt::v1 {
+class DocumentSet;
+}
+
+namespace dxt::ctl {
+
+/// Where documents come from: a pipeline file, a pipeline made up by a verb, a project, or
+/// none of them.
+struct DocumentOptions {
+  std::string pipeline;  ///< Path; "-" = stdin; "" = none.
+  /// Instead of a file: the text of a pipeline made up by the verb, standing in the working
+  /// folder under `pipeline` as its name.
+  std::optional<std::string> pipeline_text;
+  std::string project;   ///< --project: file or folder; "" = look for one.
+  std::vector<std::string> variables;  ///< --var name=value
+  bool strict = false;
+};
+
+/// Documents as the server wants them, and where the state of what they describe belongs.
+struct Documents {
+  Documents();
+  Documents(Documents&&) noexcept;
+  Documents& operator=(Documents&&) noexcept;
+  ~Documents();
+
+  std::unique_ptr<v1::DocumentSet> set;
+  /// Folder of the project file, else of the pipeline file; "" when there is neither.
+  std::filesystem::path anchor;
+};
+
+/// Reads the files, finds the project beside the pipeline (or the working folder) or in a
+/// parent folder, and gathers values for the variables used.
+Result<Documents> LoadDocuments(const DocumentOptions& options);
+
+}  // namespace dxt::ctl

@@ -1,0 +1,49 @@
+#pragma once
+// What every verb shares: global options, the terminal, and the action chosen by the parser.
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/dxtctl/daemon.h"
+#include "client/dxtctl/documents.h"
+#include "client/dxtctl/result.h"
+#include "client/dxtctl/terminal.h"
+
+namespace dxt::ctl {
+
+enum class OutputFormat { kTable, kWide, kJson, kJsonl, kYaml, kName };
+
+struct GlobalOptions {
+  std::string project;
+  std::string output = "table";
+  bool quiet = false;
+  int verbose = 0;
+  std::string color = "auto";
+  std::string log_file;
+  std::string log_format = "text";
+};
+
+class Invocation {
+ public:
+  GlobalOptions options;
+  /// Set by the verb that was named; returns the exit code.
+  std::function<Result<int>()> action;
+
+  OutputFormat format() const;
+  /// Valid once the command line was parsed.
+  const Terminal& terminal();
+  /// Documents under the global options.
+  Result<Documents> Load(DocumentOptions document_options) const;
+  /// The private daemon of the documents' state folder.
+  Result<std::unique_ptr<Daemon>> Connect(const Documents& documents);
+  /// Prints one paragraph on stderr; with -o json, refused documents go to stdout as
+  /// dxt.problems/1.
+  void Report(const Error& error);
+  void Note(const std::string& text);
+
+ private:
+  std::unique_ptr<Terminal> terminal_;
+};
+
+}  // namespace dxt::ctl

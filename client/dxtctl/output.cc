@@ -1,0 +1,175 @@
+#include "client/dxtctl/output.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
+#include <map>
+
+#include <nlohmann/json.hpp>
+
+namespace dxt::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string Cell(const Json& value) {
+  if (value.is_null()) return "-";
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
+  if (value.is_array()) {
+    std::string joined;
+    for (const auto& item : value) joined += (joined.empty() ? "" : ",") + Cell(item);
+    return joined.empty() ? "-" : joined;
+  }
+  return ToJson(value);
+}
+
+std::string Pad(const std::string& text, int width, bool right) {
+  const std::string blanks(std::max(0, width - DisplayWidth(text)), ' ');
+  return right ? blanks + text : text + blanks;
+}
+
+bool IsPlainYaml(const std::string& text) {
+  static const std::map<std::string, int> kWords = {
+      {"", 0}, {"true", 0}, {"false", 0}, {"yes", 0}, {"no", 0},
+      {"on", 0}, {"off", 0}, {"null", 0}, {"~", 0}, {"y", 0}, {"n", 0}};
+  std::string folded = text;
+  for (char& c : folded) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (kWords.count(folded)) return false;
+  if (!std::isalpha(static_cast<unsigned char>(text[0])) && text[0] != '/') return false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c < 0x20 || c == 0x7F) return false;
+    if (c == ':' && (i + 1 == text.size() || text[i + 1] == ' ')) return false;
+    if (c == '#' && i > 0 && text[i - 1] == ' ') return false;
+  }
+  return text.back() != ' ';
+}
+
+std::string YamlScalar(const Json& value) {
+  if (value.is_string() && IsPlainYaml(value.get<std::string>())) return value;
+  if (value.is_array()) return "[]";
+  if (value.is_object()) return "{}";
+  return ToJson(value);  // JSON scalars are YAML scalars.
+}
+
+bool IsBlock(const Json& value) { return value.is_structured() && !value.empty(); }
+
+void WriteYaml(const Json& value, int indent, std::string& out) {
+  const std::string margin(indent, ' ');
+  if (value.is_object()) {
+    for (const auto& [key, item] : value.items()) {
+      out += margin + YamlScalar(Json(key)) + ":";
+      if (IsBlock(item)) {
+        out += "\n";
+        WriteYaml(item, indent + 2, out);
+      } else {
+        out += " " + YamlScalar(item) + "\n";
+      }
+    }
+  } else {
+    for (const auto& item : value) {
+      if (!IsBlock(item)) {
+        out += margin + "- " + YamlScalar(item) + "\n";
+        continue;
+      }
+      std::string nested;
+      WriteYaml(item, indent + 2, nested);
+      nested.replace(indent, 2, "- ");
+      out += nested;
+    }
+  }
+}
+
+std::string Scaled(double value, const char* const* units, int count, double step) {
+  int unit = 0;
+  while (unit + 1 < count && value >= step) {
+    value /= step;
+    ++unit;
+  }
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f%s" : "%.1f%s", value, units[unit]);
+  return text;
+}
+
+}  // namespace
+
+std::string ToJson(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string ToYaml(const Json& value) {
+  if (!IsBlock(value)) return YamlScalar(value) + "\n";
+  std::string out;
+  WriteYaml(value, 0, out);
+  return out;
+}
+
+std::string ShortCount(double count) {
+  static constexpr const char* kUnits[] = {"", "k", "M", "G"};
+  return Scaled(count, kUnits, 4, 1000);
+}
+
+std::string ShortBytes(double bytes) {
+  static constexpr const char* kUnits[] = {" B", " kB", " MB", " GB", " TB"};
+  return Scaled(bytes, kUnits, 5, 1000);
+}
+
+void PrintTable(const std::vector<TableColumn>& columns,
+                const std::vector<std::vector<std::string>>& rows) {
+  std::vector<int> widths;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    int width = DisplayWidth(columns[i].header);
+    for (const auto& row : rows) width = std::max(width, DisplayWidth(row[i]));
+    widths.push_back(width);
+  }
+  const auto print = [&](const auto& cell_at) {
+    std::string line;
+    for (size_t i = 0; i < columns.size(); ++i) {
+      const bool last = i + 1 == columns.size();
+      const std::string cell = cell_at(i);
+      line += last && !columns[i].right ? cell : Pad(cell, widths[i], columns[i].right);
+      if (!last) line += "  ";
+    }
+    std::printf("%s\n", line.c_str());
+  };
+  print([&](size_t i) { return columns[i].header; });
+  for (const auto& row : rows) print([&](size_t i) { return row[i]; });
+}
+
+void PrintListing(const Listing& listing, const Json& rows, OutputFormat format) {
+  switch (format) {
+    case OutputFormat::kJson:
+      std::printf("%s\n", ToJson(Json{{listing.key, rows}}).c_str());
+      return;
+    case OutputFormat::kYaml:
+      std::printf("%s", ToYaml(Json{{listing.key, rows}}).c_str());
+      return;
+    case OutputFormat::kJsonl:
+      for (const auto& row : rows) std::printf("%s\n", ToJson(row).c_str());
+      return;
+    case OutputFormat::kName:
+      for (const auto& row : rows) {
+        std::printf("%s\n", Printable(Cell(row[listing.name_field])).c_str());
+      }
+      return;
+    case OutputFormat::kTable:
+    case OutputFormat::kWide:
+      break;
+  }
+  std::vector<TableColumn> shown;
+  for (const auto& column : listing.columns) {
+    if (!column.wide || format == OutputFormat::kWide) shown.push_back(column);
+  }
+  std::vector<std::vector<std::string>> cells;
+  for (const auto& row : rows) {
+    auto& line = cells.emplace_back();
+    for (const auto& column : shown) {
+      const auto found = row.find(column.field);
+      line.push_back(found == row.end() ? "-" : Printable(Cell(*found)));
+    }
+  }
+  PrintTable(shown, cells);
+}
+
+}  // namespace dxt::ctl

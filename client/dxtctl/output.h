@@ -1,0 +1,44 @@
+#pragma once
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "client/dxtctl/invocation.h"
+
+namespace dxt::ctl {
+
+struct TableColumn {
+  std::string header;
+  std::string field;       ///< Of a row; lists are joined by commas, null is "-".
+  bool wide = false;       ///< Only with -o wide.
+  bool right = false;      ///< Numbers.
+};
+
+/// Rows of one kind, printable in every output format.
+struct Listing {
+  std::string key;         ///< Of the list in -o json and -o yaml: {"streams": […]}.
+  std::string name_field;  ///< For -o name.
+  std::vector<TableColumn> columns;
+};
+
+/// Prints `rows`, a JSON array of objects, on stdout.
+void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
+                  OutputFormat format);
+
+/// Prints columns aligned by display width; `rows` hold one cell a column.
+void PrintTable(const std::vector<TableColumn>& columns,
+                const std::vector<std::vector<std::string>>& rows);
+
+/// One line of JSON; invalid UTF-8 is replaced.
+std::string ToJson(const nlohmann::ordered_json& value);
+
+/// Block-style YAML, strings quoted where they need it.
+std::string ToYaml(const nlohmann::ordered_json& value);
+
+/// "1.2M", "80.5k", "312".
+std::string ShortCount(double count);
+/// "4.4 MB", "812 B".
+std::string ShortBytes(double bytes);
+
+}  // namespace dxt::ctl

@@ -1,0 +1,42 @@
+#pragma once
+// What run, plan, extract, load and copy have in common: submit, watch, cancel, print.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/dxtctl/invocation.h"
+
+namespace CLI {
+class App;
+}
+
+namespace dxt::ctl {
+
+enum class RunPhase { kRun, kExtract, kLoad };
+
+struct RunVerbOptions {
+  DocumentOptions documents;
+  RunPhase phase = RunPhase::kRun;
+  std::string select, exclude;
+  bool dry_run = false;
+  std::optional<int> threads;
+  bool fail_fast = false;
+  std::optional<int64_t> limit;
+  std::optional<std::string> cursor_value;
+  bool allow_duplicates = false;
+  bool allow_empty_selection = false;
+  bool full_refresh = false;
+  std::vector<std::string> full_refresh_streams;
+  bool persist = false;
+  bool fresh = false;
+};
+
+/// Adds the options that choose streams and change how they run.
+void AddRunOptions(CLI::App& verb, RunVerbOptions& options);
+
+/// Runs the documents in a private daemon and prints the result; the verb's exit code.
+Result<int> ExecuteRunVerb(Invocation& invocation, const RunVerbOptions& options);
+
+}  // namespace dxt::ctl

@@ -1,0 +1,13 @@
+#include "client/dxtctl/verbs.h"
+
+namespace dxt::ctl {
+
+std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs() {
+  static constexpr void (*kVerbs[])(CLI::App&, Invocation&) = {
+      AddRun,  AddPlan,       AddExtract,    AddLoad,    AddValidate,
+      AddList, AddConnectors, AddJsonSchema, AddVersion,
+  };
+  return kVerbs;
+}
+
+}  // namespace dxt::ctl

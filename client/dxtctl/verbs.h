@@ -1,0 +1,27 @@
+#pragma once
+#include <span>
+
+namespace CLI {
+class App;
+}
+
+namespace dxt::ctl {
+
+class Invocation;
+
+// Each is defined in verbs/<verb>.cc: adds the verb's options to the parser and sets
+// Invocation::action when the verb is named.
+void AddConnectors(CLI::App& app, Invocation& invocation);
+void AddExtract(CLI::App& app, Invocation& invocation);
+void AddJsonSchema(CLI::App& app, Invocation& invocation);
+void AddList(CLI::App& app, Invocation& invocation);
+void AddLoad(CLI::App& app, Invocation& invocation);
+void AddPlan(CLI::App& app, Invocation& invocation);
+void AddRun(CLI::App& app, Invocation& invocation);
+void AddValidate(CLI::App& app, Invocation& invocation);
+void AddVersion(CLI::App& app, Invocation& invocation);
+
+/// All verbs, in the order in which --help lists them.
+std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs();
+
+}  // namespace dxt::ctl

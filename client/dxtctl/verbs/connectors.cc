@@ -1,0 +1,122 @@
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+#include <nlohmann/json.hpp>
+
+#include "client/dxtctl/output.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct ConnectorsOptions {
+  bool detailed = false;
+  std::string capability;  ///< Only connectors that have it; "" = all.
+};
+
+template <typename Strings>
+std::vector<std::string> ToVector(const Strings& strings) {
+  return {strings.begin(), strings.end()};
+}
+
+Json OptionJson(const v1::ConnectorOption& option) {
+  return {{"name", option.name()},
+          {"kind", option.kind()},
+          {"required", option.required()},
+          {"secret", option.secret()},
+          {"default", option.default_value()},
+          {"example", option.example()},
+          {"aliases", ToVector(option.aliases())},
+          {"choices", ToVector(option.choices())},
+          {"help", option.help()}};
+}
+
+void PrintDetails(const Json& connector) {
+  std::printf("\n%s: %s\n  URLs: ", connector["name"].get<std::string>().c_str(),
+              connector["summary"].get<std::string>().c_str());
+  for (const auto& scheme : connector["url_schemes"]) {
+    std::printf("%s:// ", scheme.get<std::string>().c_str());
+  }
+  std::printf("\n");
+  PrintListing({"options",
+                "name",
+                {{"  OPTION", "name"},
+                 {"KIND", "kind"},
+                 {"REQUIRED", "required"},
+                 {"SECRET", "secret"},
+                 {"DEFAULT", "default"},
+                 {"HELP", "help"}}},
+               connector["options"], OutputFormat::kTable);
+}
+
+Result<int> Connectors(Invocation& invocation, const ConnectorsOptions& options) {
+  CTL_ASSIGN(const Documents documents, invocation.Load({}));
+  CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
+  grpc::ClientContext context;
+  v1::ListConnectorsResponse response;
+  const auto status = v1::ProjectService::NewStub(daemon->channel())
+                          ->ListConnectors(&context, {}, &response);
+  if (!status.ok()) return ErrorOf(status);
+  Json rows = Json::array();
+  for (const auto& connector : response.connectors()) {
+    const auto capabilities = ToVector(connector.capabilities());
+    if (!options.capability.empty() &&
+        std::find(capabilities.begin(), capabilities.end(), options.capability) ==
+            capabilities.end()) {
+      continue;
+    }
+    Json row = {{"name", connector.name()},
+                {"support", connector.support()},
+                {"guarantee", connector.guarantee()},
+                {"capabilities", capabilities},
+                {"aliases", ToVector(connector.aliases())},
+                {"url_schemes", ToVector(connector.url_schemes())},
+                {"summary", connector.summary()}};
+    const bool people = invocation.format() == OutputFormat::kTable ||
+                        invocation.format() == OutputFormat::kWide;
+    if (options.detailed || !people) {
+      row["options"] = Json::array();
+      for (const auto& option : connector.options()) row["options"].push_back(OptionJson(option));
+    }
+    rows.push_back(row);
+  }
+  PrintListing({"connectors",
+                "name",
+                {{"CONNECTOR", "name"},
+                 {"SUPPORT", "support"},
+                 {"GUARANTEE", "guarantee"},
+                 {"CAPABILITIES", "capabilities", true},
+                 {"SUMMARY", "summary"}}},
+               rows, invocation.format());
+  if (options.detailed && invocation.format() == OutputFormat::kTable) {
+    for (const auto& row : rows) PrintDetails(row);
+  }
+  return kExitOk;
+}
+
+void AddNamed(CLI::App& app, Invocation& invocation, const char* name, const char* help,
+              const char* capability) {
+  auto options = std::make_shared<ConnectorsOptions>();
+  options->capability = capability;
+  auto* verb = app.add_subcommand(name, help);
+  verb->add_flag("--detailed", options->detailed, "With options, types and defaults");
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Connectors(invocation, *options); };
+  });
+}
+
+}  // namespace
+
+void AddConnectors(CLI::App& app, Invocation& invocation) {
+  AddNamed(app, invocation, "connectors", "List the systems dxt can talk to", "");
+  AddNamed(app, invocation, "sources", "List the systems dxt can read", "read");
+  AddNamed(app, invocation, "destinations", "List the systems dxt can write", "write");
+  AddNamed(app, invocation, "list-connectors", "The same as connectors", "");
+}
+
+}  // namespace dxt::ctl

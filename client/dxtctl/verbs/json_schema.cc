@@ -1,0 +1,42 @@
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+
+#include "client/dxtctl/invocation.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+Result<int> JsonSchema(Invocation& invocation, const std::string& kind) {
+  CTL_ASSIGN(const Documents documents, invocation.Load({}));
+  CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
+  grpc::ClientContext context;
+  v1::GetJsonSchemaRequest request;
+  request.set_kind(kind == "project" ? v1::GetJsonSchemaRequest::PROJECT
+                                     : v1::GetJsonSchemaRequest::PIPELINE);
+  v1::GetJsonSchemaResponse response;
+  const auto status = v1::ProjectService::NewStub(daemon->channel())
+                          ->GetJsonSchema(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  std::printf("%s\n", response.json().c_str());
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddJsonSchema(CLI::App& app, Invocation& invocation) {
+  auto kind = std::make_shared<std::string>();
+  auto* verb = app.add_subcommand("json-schema", "Print the JSON Schema of a document");
+  verb->add_option("document", *kind, "project or pipeline")
+      ->required()
+      ->check(CLI::IsMember({"project", "pipeline"}));
+  verb->callback([kind, &invocation] {
+    invocation.action = [kind, &invocation] { return JsonSchema(invocation, *kind); };
+  });
+}
+
+}  // namespace dxt::ctl

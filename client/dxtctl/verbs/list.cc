@@ -1,0 +1,68 @@
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+#include <nlohmann/json.hpp>
+
+#include "client/dxtctl/output.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+struct ListOptions {
+  DocumentOptions documents;
+  std::string select, exclude;
+};
+
+Result<int> List(Invocation& invocation, const ListOptions& options) {
+  CTL_ASSIGN(const Documents documents, invocation.Load(options.documents));
+  CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
+  grpc::ClientContext context;
+  v1::ListStreamsRequest request;
+  *request.mutable_documents() = *documents.set;
+  request.mutable_options()->set_select(options.select);
+  request.mutable_options()->set_exclude(options.exclude);
+  v1::ListStreamsResponse response;
+  const auto status = v1::ProjectService::NewStub(daemon->channel())
+                          ->ListStreams(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  auto rows = nlohmann::ordered_json::array();
+  for (const auto& stream : response.streams()) {
+    rows.push_back({{"id", stream.id()},
+                    {"kind", stream.kind()},
+                    {"source", stream.source()},
+                    {"target", stream.target()},
+                    {"extract", stream.extract_mode()},
+                    {"load", stream.load_mode()},
+                    {"tags", std::vector<std::string>(stream.tags().begin(),
+                                                      stream.tags().end())}});
+  }
+  PrintListing({"streams",
+                "id",
+                {{"STREAM", "id"},
+                 {"KIND", "kind", true},
+                 {"SOURCE", "source"},
+                 {"TARGET", "target"},
+                 {"EXTRACT", "extract"},
+                 {"LOAD", "load"},
+                 {"TAGS", "tags"}}},
+               rows, invocation.format());
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddList(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<ListOptions>();
+  auto* verb = app.add_subcommand("list", "List the streams of a pipeline");
+  verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
+      ->required();
+  verb->add_option("--select,-s", options->select, "As for run");
+  verb->add_option("--exclude", options->exclude, "As for run");
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return List(invocation, *options); };
+  });
+}
+
+}  // namespace dxt::ctl

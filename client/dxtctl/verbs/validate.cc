@@ -1,0 +1,64 @@
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+
+#include "client/dxtctl/output.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
+  CTL_ASSIGN(const Documents documents, invocation.Load(options));
+  CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
+  grpc::ClientContext context;
+  v1::ValidateDocumentsRequest request;
+  *request.mutable_documents() = *documents.set;
+  v1::ValidateDocumentsResponse response;
+  const auto status = v1::ProjectService::NewStub(daemon->channel())
+                          ->ValidateDocuments(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  const int exit_code = response.valid() ? kExitOk : kExitUsage;
+  if (invocation.format() == OutputFormat::kJson) {
+    std::printf("%s\n", ProblemsJson(response.problems()).c_str());
+    return exit_code;
+  }
+  int errors = 0, warnings = 0;
+  for (const auto& problem : response.problems()) {
+    const bool warning = problem.level() == v1::Problem::WARNING;
+    ++(warning ? warnings : errors);
+    const std::string text = ProblemText(problem);
+    std::fprintf(stderr, "%s\n",
+                 (warning ? invocation.terminal().Yellow(text) : invocation.terminal().Red(text))
+                     .c_str());
+  }
+  const std::string name = options.pipeline.empty() ? "the project" : options.pipeline;
+  if (response.valid()) {
+    std::printf("%s is valid%s\n", name.c_str(),
+                warnings ? (", with " + std::to_string(warnings) + " warnings").c_str() : "");
+  } else {
+    std::fprintf(stderr, "%s: %d errors, %d warnings\n", name.c_str(), errors, warnings);
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+void AddValidate(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<DocumentOptions>();
+  auto* verb = app.add_subcommand("validate", "Check a pipeline or project; touch no system");
+  verb->add_option("document", options->pipeline,
+                   "Pipeline or project file; - = stdin (default: the project)");
+  verb->add_flag("--strict", options->strict, "Secrets written as literals are errors");
+  verb->add_option("--var", options->variables, "name=value for {{ var.name }} in SQL")
+      ->expected(1)
+      ->take_all();
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Validate(invocation, *options); };
+  });
+}
+
+}  // namespace dxt::ctl
