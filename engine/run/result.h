@@ -72,7 +72,8 @@ struct RunResult {
   std::vector<StreamResult> streams;
   arrow::Status error;  ///< Of the run as a whole: document or selection refused.
 
-  /// By contracts 5.4; reads nothing but states and error classes.
+  /// By contracts 5.4; reads nothing but states, error classes and whether rows were
+  /// written.
   int ExitCode() const;
   /// dxt.run_result/1 (contracts §8), one line of JSON.
   std::string ToJson() const;

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <arrow/status.h>
 #include <arrow/type_fwd.h>
@@ -28,8 +29,11 @@ class ValueCheck {
 
  private:
   arrow::Status CheckText(const arrow::Array& array, int64_t* bad_row) const;
+  arrow::Status CheckOneText(std::string_view text, uint32_t tests) const;
+  arrow::Status CheckDecimal(std::string_view text, uint32_t tests) const;
   arrow::Status CheckNumbers(const arrow::Array& array, int64_t* bad_row) const;
   arrow::Status CheckTimes(const arrow::Array& array, int64_t* bad_row) const;
+  arrow::Status CheckOneTime(const arrow::Array& array, int64_t row) const;
 
   uint32_t tests_ = 0;
   std::string column_;

@@ -1,0 +1,203 @@
+#include "engine/run/result.h"
+
+#include <cmath>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace dxt {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+/// Milliseconds are enough, and keep the document short.
+double Rounded(double seconds) { return std::round(seconds * 1000) / 1000; }
+
+Json ErrorJson(const arrow::Status& status) {
+  if (status.ok()) return nullptr;
+  const ErrorInfo info = GetErrorInfo(status);
+  Json key = nullptr;
+  if (!info.key.empty()) {
+    key = Json::parse(info.key, nullptr, /*allow_exceptions=*/false);
+    if (key.is_discarded()) key = info.key;
+  }
+  return {{"class", ErrorClassName(info.error_class)},
+          {"code", info.code},
+          {"vendor_code", OrNull(info.vendor_code)},
+          {"message", status.message()},
+          {"hint", OrNull(info.hint)},
+          {"column", OrNull(info.column)},
+          {"key", key},
+          {"retryable", IsRetryable(info.error_class)}};
+}
+
+Json ColumnJson(const ColumnResult& column) {
+  return {{"id", column.id},
+          {"source", column.source},
+          {"source_native", column.source_native},
+          {"dtype", column.dtype},
+          {"target", column.target},
+          {"target_native", column.target_native},
+          {"exactness", column.exactness},
+          {"reason", OrNull(column.reason)}};
+}
+
+void AddPlan(const StreamResult& stream, Json* json) {
+  const auto count = [](const std::optional<int64_t>& rows) {
+    return rows ? Json(*rows) : Json(nullptr);
+  };
+  Json columns = Json::array();
+  for (const auto& column : stream.columns) columns.push_back(ColumnJson(column));
+  (*json)["query"] = stream.query;
+  (*json)["strategy_reason"] = OrNull(stream.strategy_reason);
+  (*json)["ddl"] = stream.ddl;
+  (*json)["columns"] = std::move(columns);
+  (*json)["source_rows"] = count(stream.source_rows);
+  (*json)["target_rows"] = count(stream.target_rows);
+}
+
+Json StreamJson(const StreamResult& stream, bool dry_run) {
+  Json watermark = nullptr;
+  if (stream.watermark) {
+    watermark = {{"field", stream.watermark->field},
+                 {"before", OrNull(stream.watermark->before)},
+                 {"after", OrNull(stream.watermark->after)},
+                 {"source", stream.watermark->source}};
+  }
+  Json warnings = Json::array();
+  for (const auto& warning : stream.warnings) {
+    warnings.push_back({{"code", warning.code}, {"message", warning.message}});
+  }
+  Json json = {{"id", stream.id},
+               {"state", StreamStateName(stream.state)},
+               {"target", stream.target},
+               {"extract", stream.extract_mode},
+               {"load", stream.load_mode},
+               {"strategy", OrNull(stream.strategy)},
+               {"buffer", OrNull(stream.buffer)},
+               {"attempts", stream.attempts},
+               {"load_id", OrNull(stream.load_id)},
+               {"window_seq", stream.window_seq},
+               {"lane", stream.lane},
+               {"watermark", std::move(watermark)},
+               {"rows_read", stream.rows_read},
+               {"rows_written", stream.rows_written},
+               {"rows_deleted", stream.rows_deleted},
+               {"rows_rejected", stream.rows_rejected},
+               {"rows_deduplicated", stream.rows_deduplicated},
+               {"bytes_read", stream.bytes_read},
+               {"bytes_written", stream.bytes_written},
+               {"seconds", Rounded(stream.seconds)},
+               {"schema_changes", stream.schema_changes},
+               {"warnings", std::move(warnings)},
+               {"error", ErrorJson(stream.error)}};
+  if (dry_run) AddPlan(stream, &json);
+  return json;
+}
+
+Json Totals(const std::vector<StreamResult>& streams) {
+  StreamResult sum;
+  for (const auto& stream : streams) {
+    sum.rows_read += stream.rows_read;
+    sum.rows_written += stream.rows_written;
+    sum.rows_deleted += stream.rows_deleted;
+    sum.rows_rejected += stream.rows_rejected;
+    sum.rows_deduplicated += stream.rows_deduplicated;
+    sum.bytes_read += stream.bytes_read;
+    sum.bytes_written += stream.bytes_written;
+  }
+  return {{"rows_read", sum.rows_read},
+          {"rows_written", sum.rows_written},
+          {"rows_deleted", sum.rows_deleted},
+          {"rows_rejected", sum.rows_rejected},
+          {"rows_deduplicated", sum.rows_deduplicated},
+          {"bytes_read", sum.bytes_read},
+          {"bytes_written", sum.bytes_written}};
+}
+
+/// What a failure alone would exit with.
+int FailureCode(const arrow::Status& status, bool wrote) {
+  switch (GetErrorInfo(status).error_class) {
+    case ErrorClass::kConfig:
+    case ErrorClass::kUnsupported:
+      return wrote ? 1 : 2;
+    case ErrorClass::kGuard:
+      return 4;
+    case ErrorClass::kCancelled:
+      return 6;
+    default:
+      return 1;
+  }
+}
+
+}  // namespace
+
+std::string_view StreamStateName(StreamState state) {
+  switch (state) {
+    case StreamState::kQueued: return "QUEUED";
+    case StreamState::kRunning: return "RUNNING";
+    case StreamState::kSucceeded: return "SUCCEEDED";
+    case StreamState::kFailed: return "FAILED";
+    case StreamState::kCancelled: return "CANCELLED";
+    case StreamState::kSkipped: return "SKIPPED";
+  }
+  return "FAILED";
+}
+
+std::string_view RunStateName(RunState state) {
+  switch (state) {
+    case RunState::kQueued: return "QUEUED";
+    case RunState::kRunning: return "RUNNING";
+    case RunState::kCancelling: return "CANCELLING";
+    case RunState::kSucceeded: return "SUCCEEDED";
+    case RunState::kPartial: return "PARTIAL";
+    case RunState::kFailed: return "FAILED";
+    case RunState::kCancelled: return "CANCELLED";
+  }
+  return "FAILED";
+}
+
+int RunResult::ExitCode() const {
+  switch (state) {
+    case RunState::kSucceeded: return 0;
+    case RunState::kPartial: return 3;
+    case RunState::kCancelled: return 6;
+    default: break;
+  }
+  if (!error.ok()) return FailureCode(error, false);
+  // One code for all failed streams, or the general one.
+  int code = 0;
+  for (const auto& stream : streams) {
+    if (stream.state != StreamState::kFailed) continue;
+    const int own = FailureCode(stream.error, stream.rows_written > 0);
+    code = code == 0 || code == own ? own : 1;
+  }
+  return code == 0 ? 1 : code;
+}
+
+std::string RunResult::ToJson() const {
+  Json stream_list = Json::array();
+  for (const auto& stream : streams) stream_list.push_back(StreamJson(stream, dry_run));
+  const Json json = {{"schema", "dxt.run_result/1"},
+                     {"project", project},
+                     {"pipeline", pipeline},
+                     {"run", run},
+                     {"state", RunStateName(state)},
+                     {"exit_code", ExitCode()},
+                     {"resumed", resumed},
+                     {"dry_run", dry_run},
+                     {"started_at", OrNull(started_at)},
+                     {"ended_at", OrNull(ended_at)},
+                     {"seconds", Rounded(seconds)},
+                     {"server", server},
+                     {"totals", Totals(streams)},
+                     {"streams", std::move(stream_list)},
+                     {"error", ErrorJson(error)}};
+  // Messages may quote bytes that are not UTF-8; they must not cost the whole result.
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace dxt
