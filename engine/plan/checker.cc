@@ -33,6 +33,16 @@ const OptionSpec* FieldNamed(const OptionSpec& object, std::string_view name) {
   return nullptr;
 }
 
+/// Names the sections of `object` that hold the key, for keys written a level too high.
+std::string BelongsBelow(const OptionSpec& object, std::string_view key) {
+  std::string sections;
+  for (const auto& field : object.fields) {
+    if (field.kind != OptionKind::kObject || !FieldNamed(field, key)) continue;
+    sections += (sections.empty() ? "it belongs below '" : " or '") + field.name + "'";
+  }
+  return sections;
+}
+
 std::string Wanted(const OptionSpec& spec) {
   switch (spec.kind) {
     case OptionKind::kString: return "a text";
@@ -220,9 +230,14 @@ void Checker::CheckText(ConfigValue& value, const OptionSpec& spec, const std::s
   }
   const std::string shown = spec.secret ? "the value" : Shown(value);
   if (!spec.choices.empty() && !Contains(spec.choices, value.scalar)) {
+    constexpr size_t kMostListed = 12;
+    std::string suggestion = DidYouMean(value.scalar, spec.choices);
+    const bool brief = spec.choices.size() > kMostListed && !suggestion.empty();
+    if (suggestion.empty()) suggestion = spec.pattern_help;
     return Refuse(value, path, "config.bad_choice",
-                  shown + " is not one of " + Joined(spec.choices),
-                  DidYouMean(value.scalar, spec.choices));
+                  brief ? shown + " is not known here"
+                        : shown + " is not one of " + Joined(spec.choices),
+                  std::move(suggestion));
   }
   constexpr size_t kLongestMatched = 512;
   if (!spec.pattern.empty() && (value.scalar.size() > kLongestMatched ||
@@ -269,9 +284,11 @@ void Checker::CheckObject(ConfigValue& value, const OptionSpec& spec,
         names.push_back(known.name);
         names.insert(names.end(), known.aliases.begin(), known.aliases.end());
       }
+      std::string suggestion = BelongsBelow(spec, key);
+      if (suggestion.empty()) suggestion = DidYouMean(key, names);
       problems_.Error(item.key_mark, prefix + key, "config.unknown_key",
                       "there is no key '" + key.substr(0, 60) + "' here",
-                      DidYouMean(key, names));
+                      std::move(suggestion));
       continue;
     }
     const auto [first, added] = written_as.emplace(field->name, key);
@@ -301,20 +318,26 @@ void Checker::CheckObject(ConfigValue& value, const OptionSpec& spec,
 }
 
 void Checker::CheckAny(ConfigValue& value, const OptionSpec& spec, const std::string& path) {
-  std::vector<std::string> types;
-  const ConfigValue* type = value.kind == Kind::kMap ? value.Get("type") : nullptr;
-  const OptionSpec* fallback = nullptr;
+  if (value.kind == Kind::kMap) return CheckAnyMap(value, spec, path);
   for (const auto& item : spec.items) {
-    const bool fits = value.kind == Kind::kScalar ? IsScalar(item.kind)
-                      : value.kind == Kind::kList ? item.kind == OptionKind::kList
-                                                  : item.kind == OptionKind::kObject ||
-                                                        item.kind == OptionKind::kMap;
-    if (!fits) continue;
-    const OptionSpec* known =
-        item.kind == OptionKind::kObject ? FieldNamed(item, "type") : nullptr;
+    if (value.kind == Kind::kScalar ? IsScalar(item.kind) : item.kind == OptionKind::kList) {
+      return Check(value, item, path);
+    }
+  }
+  WrongType(value, spec, Wanted(spec), path);
+}
+
+void Checker::CheckAnyMap(ConfigValue& value, const OptionSpec& spec,
+                          const std::string& path) {
+  const ConfigValue* type = value.Get("type");
+  const OptionSpec* untyped = nullptr;
+  std::vector<std::string> types;
+  for (const auto& item : spec.items) {
+    if (item.kind == OptionKind::kMap) return Check(value, item, path);
+    if (item.kind != OptionKind::kObject) continue;
+    const OptionSpec* known = FieldNamed(item, "type");
     if (!known) {
-      if (!IsSet(type)) return Check(value, item, path);
-      if (!fallback) fallback = &item;
+      untyped = &item;
       continue;
     }
     if (IsSet(type) && type->kind == Kind::kScalar && Contains(known->choices, type->scalar)) {
@@ -323,27 +346,32 @@ void Checker::CheckAny(ConfigValue& value, const OptionSpec& spec, const std::st
     types.insert(types.end(), known->choices.begin(), known->choices.end());
   }
   if (types.empty()) {
-    if (fallback) return Check(value, *fallback, path);
-    return WrongType(value, spec, Wanted(spec), path);
+    return untyped ? Check(value, *untyped, path)
+                   : WrongType(value, spec, Wanted(spec), path);
   }
-  if (WasRefused(type)) {
-    value.kind = Kind::kNull;
-    value.written = "?";
-  } else if (!IsSet(type)) {
-    Refuse(value, path, "config.missing_key", "'type' is required here",
-           "one of " + Joined(types));
+  std::string wanted = "'type'";
+  for (const auto& field : untyped ? untyped->fields : std::vector<OptionSpec>()) {
+    if (!field.required) continue;
+    if (!IsSet(type) && value.Get(field.name)) return Check(value, *untyped, path);
+    wanted = "'" + field.name + "' or " + wanted;
+  }
+  if (!IsSet(type)) {
+    if (!WasRefused(type)) {
+      problems_.Error(value.mark, path, "config.missing_key", wanted + " is required here",
+                      "types are " + Joined(types));
+    }
   } else if (type->kind != Kind::kScalar) {
-    Refuse(value, path + ".type", "config.wrong_type", Shown(*type) + " is not a text");
+    problems_.Error(type->mark, path + ".type", "config.wrong_type",
+                    Shown(*type) + " is not a text");
   } else {
-    const Mark mark = type->mark;
-    problems_.Error(mark, path + ".type", "connection.unknown_type",
+    std::string suggestion = DidYouMean(type->scalar, types);
+    if (suggestion.empty()) suggestion = "known are " + Joined(types);
+    problems_.Error(type->mark, path + ".type", "connection.unknown_type",
                     Shown(*type) + " is not a known type of connection",
-                    DidYouMean(type->scalar, types).empty()
-                        ? "known are " + Joined(types)
-                        : DidYouMean(type->scalar, types));
-    value.kind = Kind::kNull;
-    value.written = "?";
+                    std::move(suggestion));
   }
+  value.kind = Kind::kNull;
+  value.written = "?";
 }
 
 }  // namespace dxt

@@ -47,6 +47,8 @@ class Checker {
   void CheckList(ConfigValue& value, const OptionSpec& spec, const std::string& path);
   void CheckObject(ConfigValue& value, const OptionSpec& spec, const std::string& path);
   void CheckAny(ConfigValue& value, const OptionSpec& spec, const std::string& path);
+  /// A map is held against the shape whose `type` it names, or the one without a type.
+  void CheckAnyMap(ConfigValue& value, const OptionSpec& spec, const std::string& path);
   void Range(ConfigValue& value, const OptionSpec& spec, double number, const char* unit,
              const std::string& path);
   void WrongType(ConfigValue& value, const OptionSpec& spec, const std::string& wanted,

@@ -172,8 +172,10 @@ void HoistShortForms(ConfigValue& stream, ConfigValue& from, const std::string& 
     Hoist(stream, Find(*watermark, "default_value"), "extract", "initial_value",
           path + ".watermark.default_value", context);
   }
-  Hoist(stream, Find(from, "write_disposition"), "load", "mode", path, context);
-  Hoist(stream, Find(from, "upsert_keys"), "load", "upsert_keys", path, context);
+  Hoist(stream, Find(from, "write_disposition"), "load", "mode", path + ".write_disposition",
+        context);
+  Hoist(stream, Find(from, "upsert_keys"), "load", "upsert_keys", path + ".upsert_keys",
+        context);
   EraseShortForms(from);
 }
 

@@ -13,7 +13,6 @@ OptionSpec IncrementalKeys() {
               .Default("cursor")
               .Choices({"cursor"}),
           Key("cursor_column", OptionKind::kString, "Field by which new rows are found.")
-              .Required()
               .Alias({"watermark_field", "watermark_column"})
               .Example("updated_at"),
           Key("initial_value", OptionKind::kString,

@@ -64,18 +64,26 @@ bool TermMatches(std::string_view term, const StreamConfig& stream) {
   });
 }
 
+arrow::Status CheckSyntax(const std::string& selector) {
+  for (const auto alternative : Split(selector, ',')) {
+    for (const auto term : Split(alternative, '+')) {
+      if (!term.empty() && term != "tag:") continue;
+      return MakeError(ErrorClass::kConfig, "selector.invalid",
+                       "The selector '" + selector + "' has an empty part",
+                       "Write ids, globs, tag:NAME or all; + is and, a comma is or");
+    }
+  }
+  return arrow::Status::OK();
+}
+
 /// Marks the streams that the selector names.
 arrow::Result<std::vector<bool>> Chosen(std::span<const StreamConfig> streams,
                                         const std::string& selector, bool allow_unknown) {
+  ARROW_RETURN_NOT_OK(CheckSyntax(selector));
   std::vector<bool> chosen(streams.size(), false);
   for (const auto alternative : Split(selector, ',')) {
     const auto terms = Split(alternative, '+');
     for (const auto term : terms) {
-      if (term.empty() || term == "tag:") {
-        return MakeError(ErrorClass::kConfig, "selector.invalid",
-                         "The selector '" + selector + "' has an empty part",
-                         "Write ids, globs, tag:NAME or all; + is and, a comma is or");
-      }
       const bool is_id = !term.starts_with("tag:") && term != "all" &&
                          term.find_first_of("*?") == std::string_view::npos;
       if (!is_id || allow_unknown ||

@@ -129,6 +129,8 @@ OptionSpec FieldKeys() {
   OptionSpec dtype = Key("dtype", OptionKind::kString,
                          "Type of the field; the default is the source column's.");
   dtype.choices = DTypeNames();
+  dtype.pattern_help =
+      "a type of the target system goes to target.dtype; decimals have precision and scale";
   const OptionSpec native =
       Key("dtype", OptionKind::kString, "Type in the words of the source system.");
   const OptionSpec source =

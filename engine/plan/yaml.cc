@@ -51,6 +51,24 @@ class Places {
     return {name_, line + 1, Character(line, static_cast<int>(offset - starts_[line])) + 1};
   }
 
+  /// True for a text in quotes, beginning at the mark, that nothing closes: at the end of
+  /// the file the parser takes it as complete.
+  bool Unclosed(const YAML::Mark& mark) const {
+    if (mark.line < 0 || static_cast<size_t>(mark.line) >= starts_.size()) return false;
+    size_t at = starts_[mark.line] + static_cast<size_t>(mark.column);
+    if (at >= text_.size() || (text_[at] != '"' && text_[at] != '\'')) return false;
+    const char quote = text_[at];
+    while (++at < text_.size()) {
+      if (text_[at] == '\\' && quote == '"') {
+        ++at;
+      } else if (text_[at] == quote) {
+        if (quote == '"' || at + 1 >= text_.size() || text_[at + 1] != '\'') return false;
+        ++at;
+      }
+    }
+    return true;
+  }
+
   std::string_view Line(int line) const {
     if (line < 0 || static_cast<size_t>(line) >= starts_.size()) return {};
     const size_t begin = starts_[line];
@@ -104,6 +122,9 @@ class TreeBuilder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& text) override {
     if (!Enter(mark, tag, anchor)) return;
+    if (tag == "!" && places_.Unclosed(mark)) {
+      return Stop(mark, "yaml.syntax", "this is not valid YAML: the quote is never closed", "");
+    }
     if (WantsKey()) return Key(mark, text);
     ConfigValue value;
     value.kind = ConfigValue::Kind::kScalar;

@@ -43,7 +43,7 @@ class FakeConnector : public Connector {
         return MakeError(ErrorClass::kConfig, "connection.bad_url",
                          "The connection string names no path");
       }
-      set(info_.name == "file" ? "url" : "path", rest);
+      set(spec_.options[0].name.c_str(), rest);
       return options;
     }
     rest.remove_prefix(2);
