@@ -83,6 +83,8 @@ struct TargetTable {
   std::vector<std::vector<std::string>> unique_keys;  ///< Usable for upserts.
   bool empty = true;
   bool is_view = false;
+  /// Names of its triggers, where the system lets them decide how a replace is done.
+  std::vector<std::string> triggers;
 
   const TargetColumn* Find(std::string_view name) const;
 };

@@ -31,12 +31,14 @@ std::string CursorSql(const CursorRange& cursor, const SelectDialect& dialect) {
   std::string sql = cursor.expression.empty()
                         ? QuoteIdentifier(cursor.column, dialect.quoting)
                         : "(" + cursor.expression + ")";
+  if (dialect.comparable) return dialect.comparable(sql, cursor.type);
   if (cursor.type.dtype == DType::kString) sql = dialect.bytewise(sql);
   return sql;
 }
 
 arrow::Result<std::string> FilterSql(const Filter& filter, const SelectDialect& dialect) {
   std::string sql = QuoteIdentifier(filter.column, dialect.quoting);
+  if (dialect.comparable) sql = dialect.comparable(sql, filter.type);
   sql += Operator(filter.op);
   const bool many = filter.op == FilterOp::kIn || filter.op == FilterOp::kNotIn;
   if (many) sql += '(';

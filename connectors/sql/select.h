@@ -10,7 +10,8 @@
 
 namespace dxt::sql {
 
-/// What differs between SQL systems when rows are selected. All members must be set.
+/// What differs between SQL systems when rows are selected. All members must be set but
+/// `comparable`.
 struct SelectDialect {
   Quoting quoting;
   /// Writes a value of a cursor, filter or variable into the statement: a bound parameter
@@ -21,6 +22,9 @@ struct SelectDialect {
       value;
   /// Wraps a string cursor so that it compares bytewise, e.g. `(x COLLATE "C")`.
   std::function<std::string(std::string_view sql)> bytewise;
+  /// Optional, in place of `bytewise`: wraps a cursor or a filtered column of any type so
+  /// that it compares and orders as values of that type do.
+  std::function<std::string(std::string_view sql, const FieldType& type)> comparable;
   /// Writes the select list's item for a column: quoted name or (expression), with the cast
   /// that makes it arrive as `column.type`.
   std::function<std::string(const ColumnRead& column)> item;

@@ -1,0 +1,297 @@
+#include "connectors/sqlite/connection.h"
+
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "base/error.h"
+#include "connectors/sqlite/collations.h"
+
+namespace dxt::sqlite {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// How long to wait for another stream of this process. Its window ends by itself; the
+/// limit only breaks a circle of streams that wait for each other over two files.
+constexpr milliseconds kTurnWait = std::chrono::minutes(10);
+
+arrow::Status CheckPath(const std::string& path, bool must_exist) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    return MakeError(ErrorClass::kConfig, "sqlite.not_a_database",
+                     "'" + path + "' is a folder, not a SQLite file");
+  }
+  if (std::filesystem::exists(path, error)) return arrow::Status::OK();
+  if (must_exist) {
+    return MakeError(ErrorClass::kConfig, "sqlite.file_missing",
+                     "The SQLite file '" + path + "' does not exist",
+                     "Check `path`; a relative one belongs to the folder of its document");
+  }
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
+    return MakeError(ErrorClass::kConfig, "sqlite.folder_missing",
+                     "The SQLite file '" + path + "' cannot be made: its folder does not exist",
+                     "mkdir -p " + folder.string());
+  }
+  return arrow::Status::OK();
+}
+
+std::string Seconds(milliseconds wait) {
+  if (wait.count() % 1000 == 0) return std::to_string(wait.count() / 1000) + " s";
+  return std::to_string(wait.count()) + " ms";
+}
+
+std::string_view ConstraintCode(int extended) {
+  switch (extended) {
+    case SQLITE_CONSTRAINT_UNIQUE:
+    case SQLITE_CONSTRAINT_PRIMARYKEY:
+    case SQLITE_CONSTRAINT_ROWID: return "sqlite.unique_violation";
+    case SQLITE_CONSTRAINT_NOTNULL: return "sqlite.not_null_violation";
+    case SQLITE_CONSTRAINT_CHECK: return "sqlite.check_violation";
+    case SQLITE_CONSTRAINT_DATATYPE: return "sqlite.type_violation";
+    default: return "sqlite.constraint_violation";
+  }
+}
+
+}  // namespace
+
+Statement::Statement(Connection* connection, sqlite3_stmt* handle)
+    : connection_(connection), handle_(handle) {}
+Statement::Statement(Statement&& other) noexcept
+    : connection_(other.connection_), handle_(std::exchange(other.handle_, nullptr)) {}
+Statement::~Statement() { sqlite3_finalize(handle_); }
+
+int Statement::IndexOf(int number) const {
+  // "$1" is a name to SQLite: its index is the order of appearance, not its number.
+  const std::string name = "$" + std::to_string(number);
+  const int index = sqlite3_bind_parameter_index(handle_, name.c_str());
+  return index > 0 ? index : number;
+}
+
+arrow::Status Statement::BindText(int number, std::string_view text) {
+  const char* data = text.empty() ? "" : text.data();
+  const int code = sqlite3_bind_text64(handle_, IndexOf(number), data, text.size(),
+                                       SQLITE_TRANSIENT, SQLITE_UTF8);
+  return code == SQLITE_OK ? arrow::Status::OK() : connection_->Failure(code);
+}
+
+arrow::Status Statement::BindInteger(int number, int64_t value) {
+  const int code = sqlite3_bind_int64(handle_, IndexOf(number), value);
+  return code == SQLITE_OK ? arrow::Status::OK() : connection_->Failure(code);
+}
+
+arrow::Status Statement::BindOptional(int number, std::string_view text) {
+  if (!text.empty()) return BindText(number, text);
+  const int code = sqlite3_bind_null(handle_, IndexOf(number));
+  return code == SQLITE_OK ? arrow::Status::OK() : connection_->Failure(code);
+}
+
+arrow::Result<bool> Statement::Step() {
+  const int code = sqlite3_step(handle_);
+  if (code == SQLITE_ROW) return true;
+  if (code == SQLITE_DONE) return false;
+  return connection_->Failure(code);
+}
+
+void Statement::Reset() { sqlite3_reset(handle_); }
+
+int64_t Statement::Integer(int column) const { return sqlite3_column_int64(handle_, column); }
+
+std::string Statement::Text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
+  if (!text) return "";
+  return std::string(text, static_cast<size_t>(sqlite3_column_bytes(handle_, column)));
+}
+
+bool Statement::IsNull(int column) const {
+  return sqlite3_column_type(handle_, column) == SQLITE_NULL;
+}
+
+Connection::Connection(std::string path, milliseconds lock_wait)
+    : path_(std::move(path)), lock_wait_(lock_wait) {}
+
+Connection::~Connection() {
+  Rollback();
+  sqlite3_close_v2(handle_);
+}
+
+arrow::Result<std::unique_ptr<Connection>> Connection::Open(const std::string& path, Mode mode,
+                                                            FileRegistry& files,
+                                                            milliseconds lock_wait,
+                                                            std::stop_token stop) {
+  ARROW_RETURN_NOT_OK(CheckPath(path, mode != Mode::kCreate));
+  std::unique_ptr<Connection> connection(new Connection(path, lock_wait));
+  connection->Watch(stop);
+  if (mode != Mode::kRead) {
+    const int create = mode == Mode::kCreate ? SQLITE_OPEN_CREATE : 0;
+    ARROW_RETURN_NOT_OK(connection->Start(SQLITE_OPEN_READWRITE | create, files));
+    return connection;
+  }
+  auto started = connection->Start(SQLITE_OPEN_READONLY, files);
+  if (!started.ok() && GetErrorInfo(started).code == "sqlite.read_only") {
+    // A journal left by a crash is rolled back before the file can be read.
+    connection.reset(new Connection(path, lock_wait));
+    connection->Watch(stop);
+    started = connection->Start(SQLITE_OPEN_READWRITE, files);
+    if (started.ok()) started = connection->Execute("PRAGMA query_only = ON");
+  }
+  ARROW_RETURN_NOT_OK(started);
+  return connection;
+}
+
+arrow::Status Connection::Start(int flags, FileRegistry& files) {
+  flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  const int code = sqlite3_open_v2(path_.c_str(), &handle_, flags, nullptr);
+  if (code != SQLITE_OK) return Failure(code);
+  ARROW_ASSIGN_OR_RAISE(file_, files.Find(path_));
+  sqlite3_busy_handler(
+      handle_,
+      [](void* self, int attempt) {
+        return static_cast<Connection*>(self)->KeepWaiting(attempt) ? 1 : 0;
+      },
+      this);
+  sqlite3_progress_handler(
+      handle_, 4000,
+      [](void* self) { return static_cast<Connection*>(self)->stop_.stop_requested() ? 1 : 0; },
+      this);
+  ARROW_RETURN_NOT_OK(RegisterCollations(handle_));
+  // Reading the header now tells a locked, corrupt or foreign file from a usable one.
+  ARROW_RETURN_NOT_OK(Execute("SELECT count(*) FROM sqlite_schema"));
+  return Execute("PRAGMA foreign_keys = OFF");
+}
+
+bool Connection::KeepWaiting(int attempt) {
+  const auto now = std::chrono::steady_clock::now();
+  if (attempt == 0) waiting_since_ = now;
+  // A window of this process ends by itself and is waited for longer.
+  const milliseconds wait = file_->Busy(this) ? std::max(kTurnWait, lock_wait_) : lock_wait_;
+  if (stop_.stop_requested() || now - waiting_since_ >= wait) return false;
+  std::this_thread::sleep_for(milliseconds(std::clamp(attempt, 1, 50)));
+  return true;
+}
+
+arrow::Status Connection::Execute(const std::string& sql) {
+  const int code = sqlite3_exec(handle_, sql.c_str(), nullptr, nullptr, nullptr);
+  return code == SQLITE_OK ? arrow::Status::OK() : Failure(code);
+}
+
+arrow::Result<Statement> Connection::Prepare(std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const char* tail = nullptr;
+  const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), 0,
+                                      &statement, &tail);
+  if (code != SQLITE_OK) return Failure(code);
+  if (!statement || tail != sql.data() + sql.size()) {
+    sqlite3_finalize(statement);
+    return MakeError(ErrorClass::kConfig, "sqlite.sql",
+                     "The SQL is not exactly one statement: " + std::string(sql));
+  }
+  return Statement(this, statement);
+}
+
+arrow::Status Connection::BeginWrite() {
+  ARROW_RETURN_NOT_OK(file_->TakeTurn(this, kTurnWait, stop_));
+  auto begun = Execute("BEGIN IMMEDIATE");
+  if (!begun.ok()) file_->EndTurn(this);
+  return begun;
+}
+
+arrow::Status Connection::Commit() {
+  const auto committed = Execute("COMMIT");
+  if (committed.ok()) {
+    file_->EndTurn(this);
+    return committed;
+  }
+  // A COMMIT that could not get the lock leaves the transaction open: certainly not done.
+  // One that SQLite ended itself on an I/O error may be on disk or not.
+  ErrorInfo info = GetErrorInfo(committed);
+  info.outcome_unknown = !in_transaction();
+  Rollback();
+  return MakeError(std::move(info), committed.message());
+}
+
+void Connection::Rollback() noexcept {
+  if (!handle_) return;
+  if (in_transaction()) {
+    // A stop must not stop the rollback itself.
+    stop_ = {};
+    sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  if (file_) file_->EndTurn(this);
+}
+
+bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
+
+int64_t Connection::Changes() const { return sqlite3_changes64(handle_); }
+
+arrow::Status Connection::Failure(int code) const {
+  const int primary = code & 0xff;
+  const std::string file = "the SQLite file '" + path_ + "'";
+  const std::string said = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
+  ErrorInfo info;
+  info.vendor_code = std::to_string(code);
+  const auto fail = [&](ErrorClass error_class, std::string_view name, std::string message,
+                        std::string hint = "") {
+    info.error_class = error_class;
+    info.code = name;
+    info.hint = std::move(hint);
+    return MakeError(std::move(info), std::move(message));
+  };
+  switch (primary) {
+    case SQLITE_INTERRUPT: return fail(ErrorClass::kCancelled, "cancelled", "Cancelled");
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      if (stop_.stop_requested()) {
+        return fail(ErrorClass::kCancelled, "cancelled", "Cancelled while waiting for a lock");
+      }
+      return fail(ErrorClass::kTransient, "sqlite.locked",
+                  "Another program holds a lock of " + file + "; waited " +
+                      Seconds(lock_wait_),
+                  "Close the program (fuser '" + path_ + "' names it), or raise lock_wait");
+    case SQLITE_NOTADB:
+      return fail(ErrorClass::kConfig, "sqlite.not_a_database",
+                  "'" + path_ + "' is not a SQLite database",
+                  "Check `path`; an encrypted database cannot be read");
+    case SQLITE_CORRUPT:
+      return fail(ErrorClass::kData, "sqlite.corrupt", file + " is damaged: " + said,
+                  "sqlite3 '" + path_ + "' .recover");
+    case SQLITE_FULL:
+      return fail(ErrorClass::kTransient, "sqlite.disk_full",
+                  "The disk is full while writing " + file + "; nothing was changed",
+                  "Free space there, then run again");
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+      return fail(ErrorClass::kConfig, "sqlite.read_only", file + " cannot be written: " + said,
+                  "Check the permissions of the file and its folder");
+    case SQLITE_CANTOPEN:
+    case SQLITE_AUTH:
+      return fail(ErrorClass::kConfig, "sqlite.cannot_open", file + " cannot be opened: " + said,
+                  "Check the permissions of the file and its folder");
+    case SQLITE_CONSTRAINT:
+      return fail(ErrorClass::kData, ConstraintCode(code),
+                  file + " refused a row: " + said + "; nothing was changed");
+    case SQLITE_TOOBIG:
+      return fail(ErrorClass::kData, "sqlite.too_big",
+                  "A value is larger than SQLite can hold (1 GB)");
+    case SQLITE_MISMATCH:
+      return fail(ErrorClass::kData, "sqlite.type_violation", file + " refused a value: " + said);
+    case SQLITE_IOERR:
+    case SQLITE_PROTOCOL:
+      return fail(ErrorClass::kTransient, "sqlite.io", "I/O on " + file + " failed: " + said);
+    case SQLITE_NOMEM:
+      return fail(ErrorClass::kTransient, "sqlite.memory", "SQLite is out of memory");
+    case SQLITE_ERROR:
+    case SQLITE_SCHEMA:
+      return fail(ErrorClass::kConfig, "sqlite.sql",
+                  "SQLite does not accept the statement: " + said);
+    default:
+      return fail(ErrorClass::kInternal, "sqlite.error", "SQLite failed: " + said);
+  }
+}
+
+}  // namespace dxt::sqlite

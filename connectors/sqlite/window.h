@@ -1,0 +1,67 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <arrow/result.h>
+#include <arrow/type_fwd.h>
+
+#include "connectors/sdk/destination.h"
+
+namespace dxt::sqlite {
+
+class ColumnBinder;
+class Connection;
+class Statement;
+
+/// One window on its way into a table. Append and replace insert into the table inside the
+/// transaction that Commit ends. Upsert fills a temporary table first, which locks nothing,
+/// and merges it inside Commit's transaction. Used under the Destination's lock.
+class Window {
+ public:
+  Window(Connection* connection, WriteSpec spec);
+  ~Window();
+
+  arrow::Status Append(const arrow::RecordBatch& batch);
+  /// All rows are in; leaves the transaction (append, replace) or the stage (upsert).
+  arrow::Status Finish();
+  /// Begins the transaction if there is none yet.
+  arrow::Status Open();
+  /// Inside the transaction: what remains to be done before the ledger row, and the guards.
+  arrow::Status Apply(const CommitGuards& guards, CommitResult* result);
+  /// Drops the transaction and the stage.
+  void Abandon() noexcept;
+
+  const WriteSpec& spec() const { return spec_; }
+  int64_t rows() const { return rows_; }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  bool upsert() const { return spec_.table.mode == LoadMode::kUpsert; }
+  arrow::Status PrepareTable();
+  arrow::Status ClearTable();
+  arrow::Status PrepareInsert(const std::string& table);
+  arrow::Status OpenStage();
+  arrow::Status CheckKeys(const arrow::RecordBatch& batch);
+  arrow::Status Refuse(const arrow::RecordBatch& batch, int column, int64_t row);
+  arrow::Status Deduplicate(int64_t* dropped);
+  arrow::Status Merge();
+  std::string Stage() const;
+  std::string ColumnList(const std::string& prefix) const;
+
+  Connection* connection_;
+  WriteSpec spec_;
+  std::string table_;   ///< Quoted.
+  bool open_ = false;   ///< The transaction is begun and the table is ready.
+  bool staged_ = false;
+  std::unique_ptr<Statement> insert_;
+  std::vector<std::unique_ptr<ColumnBinder>> binders_;
+  std::vector<int> keys_;        ///< Columns that may not be NULL: upsert keys, the rowid.
+  std::vector<std::string> set_aside_;  ///< CREATE TRIGGER statements to run again.
+  int64_t rows_ = 0, bytes_ = 0, rows_before_ = 0;
+};
+
+}  // namespace dxt::sqlite
