@@ -100,15 +100,15 @@ bool IsSet(const ConfigValue* value) { return value && value->kind != Kind::kNul
 std::string Shown(const ConfigValue& value) {
   if (value.kind == Kind::kList) return "a list";
   if (value.kind == Kind::kMap) return "a map";
-  constexpr size_t kLongest = 60;
-  std::string text = "'";
-  for (const char c : value.written.empty() ? value.scalar : value.written) {
-    if (text.size() > kLongest && (static_cast<unsigned char>(c) & 0xc0) != 0x80) {
-      return text + "…'";
-    }
-    text += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
+  return "'" + Shortened(value.written.empty() ? value.scalar : value.written, 60) + "'";
+}
+
+std::string Shortened(std::string_view text, size_t most_bytes) {
+  if (text.size() <= most_bytes) return std::string(text);
+  while (most_bytes > 0 && (static_cast<unsigned char>(text[most_bytes]) & 0xc0) == 0x80) {
+    --most_bytes;
   }
-  return text + "'";
+  return std::string(text.substr(0, most_bytes)) + "…";
 }
 
 Problem& ProblemList::Error(const Mark& mark, const std::string& path, std::string code,
@@ -143,6 +143,31 @@ void ProblemList::Sort(const std::string& first_file) {
   };
   std::stable_sort(items_.begin(), items_.end(),
                    [&](const Problem& a, const Problem& b) { return place(a) < place(b); });
+}
+
+void ProblemList::Tidy() {
+  if (items_.size() > kMost) {
+    Problem more;
+    more.mark = items_[kMost].mark;
+    more.code = "config.more_problems";
+    more.message = std::to_string(items_.size() - kMost) + " more problems are not shown";
+    // Errors must not hide behind a page of warnings.
+    std::stable_partition(items_.begin(), items_.end(), [](const Problem& problem) {
+      return problem.level == Problem::Level::kError;
+    });
+    more.level = items_[kMost].level;
+    items_.resize(kMost);
+    items_.push_back(std::move(more));
+  }
+  constexpr size_t kLongest = 1000;
+  for (auto& problem : items_) {
+    for (std::string* text : {&problem.path, &problem.message, &problem.suggestion}) {
+      *text = Shortened(*text, kLongest);
+      for (char& c : *text) {
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+      }
+    }
+  }
 }
 
 std::string DidYouMean(std::string_view word, const std::vector<std::string>& candidates) {
@@ -270,6 +295,22 @@ void Checker::CheckList(ConfigValue& value, const OptionSpec& spec, const std::s
   }
 }
 
+void Checker::UnknownKey(const ConfigValue& item, const std::string& key,
+                         const OptionSpec& spec, const std::string& path) {
+  std::string suggestion;
+  if (problems_.items().size() < ProblemList::kMost) {
+    std::vector<std::string> names;
+    for (const auto& known : spec.fields) {
+      names.push_back(known.name);
+      names.insert(names.end(), known.aliases.begin(), known.aliases.end());
+    }
+    suggestion = BelongsBelow(spec, key);
+    if (suggestion.empty()) suggestion = DidYouMean(key, names);
+  }
+  problems_.Error(item.key_mark, path, "config.unknown_key",
+                  "there is no key '" + Shortened(key, 60) + "' here", std::move(suggestion));
+}
+
 void Checker::CheckObject(ConfigValue& value, const OptionSpec& spec,
                           const std::string& path) {
   if (value.kind != Kind::kMap) return WrongType(value, spec, Wanted(spec), path);
@@ -279,16 +320,7 @@ void Checker::CheckObject(ConfigValue& value, const OptionSpec& spec,
   for (auto& [key, item] : value.map) {
     const OptionSpec* field = FieldNamed(spec, key);
     if (!field) {
-      std::vector<std::string> names;
-      for (const auto& known : spec.fields) {
-        names.push_back(known.name);
-        names.insert(names.end(), known.aliases.begin(), known.aliases.end());
-      }
-      std::string suggestion = BelongsBelow(spec, key);
-      if (suggestion.empty()) suggestion = DidYouMean(key, names);
-      problems_.Error(item.key_mark, prefix + key, "config.unknown_key",
-                      "there is no key '" + key.substr(0, 60) + "' here",
-                      std::move(suggestion));
+      UnknownKey(item, key, spec, prefix + key);
       continue;
     }
     const auto [first, added] = written_as.emplace(field->name, key);

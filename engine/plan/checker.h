@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/plan/documents.h"
@@ -15,9 +16,13 @@ bool IsSet(const ConfigValue* value);
 /// The value as a message may show it: as it was written, shortened, in quotes.
 std::string Shown(const ConfigValue& value);
 
+/// The beginning of a text, cut between characters.
+std::string Shortened(std::string_view text, size_t most_bytes);
+
 /// Collects problems. Not thread-safe.
 class ProblemList {
  public:
+  static constexpr size_t kMost = 200;
   Problem& Error(const Mark& mark, const std::string& path, std::string code,
                  std::string message, std::string suggestion = {});
   Problem& Warn(const Mark& mark, const std::string& path, std::string code,
@@ -25,6 +30,8 @@ class ProblemList {
   std::vector<Problem>& items() { return items_; }
   /// Document order (`first_file` before others), each problem once.
   void Sort(const std::string& first_file);
+  /// Cuts a very long list and takes out what a terminal would obey.
+  void Tidy();
 
  private:
   std::vector<Problem> items_;
@@ -46,6 +53,8 @@ class Checker {
   void CheckText(ConfigValue& value, const OptionSpec& spec, const std::string& path);
   void CheckList(ConfigValue& value, const OptionSpec& spec, const std::string& path);
   void CheckObject(ConfigValue& value, const OptionSpec& spec, const std::string& path);
+  void UnknownKey(const ConfigValue& item, const std::string& key, const OptionSpec& spec,
+                  const std::string& path);
   void CheckAny(ConfigValue& value, const OptionSpec& spec, const std::string& path);
   /// A map is held against the shape whose `type` it names, or the one without a type.
   void CheckAnyMap(ConfigValue& value, const OptionSpec& spec, const std::string& path);

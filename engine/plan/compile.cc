@@ -313,7 +313,7 @@ std::string PipelineName(const ConfigValue& root, const std::string& path,
   const std::string stem = std::filesystem::path(path).stem().string();
   if (!std::regex_match(stem.substr(0, 256), std::regex(kNamePattern))) {
     context.problems.Error(root.mark, "name", "config.bad_name",
-                           "the file's name '" + stem.substr(0, 80) +
+                           "the file's name '" + Shortened(stem, 80) +
                                "' cannot be the pipeline's name",
                            "add `name:` with small letters, digits, - and _");
     return {};

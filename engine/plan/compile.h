@@ -16,6 +16,8 @@ struct CompileContext {
   const DocumentInputs& inputs;
   ProblemList& problems;
   std::set<std::string> secrets;
+  /// Names of ${NAME} that were met so far and have a value.
+  const std::set<std::string>& used_variables;
   /// Connections that are in the project but have problems of their own.
   std::set<std::string> broken_connections;
 };
@@ -31,6 +33,9 @@ StreamConfig CompileStream(ConfigValue stream, const ConfigValue& defaults,
                            const std::string& path, CompileContext& context);
 std::vector<FieldConfig> CompileFields(const ConfigValue& list, const std::string& path,
                                        CompileContext& context);
+
+/// `{{ var.x }}` in SQL must have a value; other names but cursor are not known.
+void CheckTemplates(const ConfigValue* sql, const std::string& path, CompileContext& context);
 
 /// Returns `base` with the keys of `over` in place of its own; maps below are merged too.
 ConfigValue Merged(const ConfigValue& base, const ConfigValue& over);

@@ -64,6 +64,7 @@ void ReadSource(const ConfigValue* source, const std::string& path, FieldConfig&
   field.source_column = TextAt(*source, "column");
   field.source_expression = TextAt(*source, "expression");
   field.source_native = TextAt(*source, "dtype");
+  CheckTemplates(source->Get("expression"), path + ".source.expression", context);
   if (!field.source_column.empty() && !field.source_expression.empty()) {
     context.problems.Error(source->Get("expression")->mark, path + ".source.expression",
                            "config.conflicting_keys",

@@ -72,38 +72,6 @@ void RecordMarks(const ConfigValue& value, const std::string& path,
   }
 }
 
-/// `{{ var.x }}` must have a value; any other name in {{ }} but cursor is a mistake.
-void CheckTemplates(const ConfigValue* sql, const std::string& path, CompileContext& context) {
-  if (!IsSet(sql) || sql->kind != Kind::kScalar) return;
-  static const std::regex kTemplate(R"(\{\{\s*([A-Za-z_][A-Za-z0-9_.]{0,100})\s*\}\})");
-  const std::string& text = sql->scalar;
-  // The matcher recurses by character: only what follows a `{{` is handed to it.
-  for (size_t at = text.find("{{"); at != std::string::npos; at = text.find("{{", at + 2)) {
-    const std::string part = text.substr(at, 256);
-    std::smatch match;
-    if (!std::regex_search(part, match, kTemplate,
-                           std::regex_constants::match_continuous)) {
-      continue;
-    }
-    const std::string name = match[1];
-    if (name == "cursor") continue;
-    if (!name.starts_with("var.")) {
-      context.problems.Error(sql->mark, path, "config.unknown_template",
-                             "'{{ " + name + " }}' is not known in SQL",
-                             "use {{ cursor }}, {{ var.NAME }} or ${NAME}");
-      continue;
-    }
-    const std::string variable = name.substr(4);
-    if (context.inputs.sql_variables.contains(variable) ||
-        context.inputs.variables.contains(variable)) {
-      continue;
-    }
-    context.problems.Error(sql->mark, path, "config.missing_variable",
-                           "the variable '" + variable + "' is not set",
-                           "give it with --var " + variable + "=…");
-  }
-}
-
 std::vector<Filter> ReadFilters(const ConfigValue* list, const std::string& path,
                                 CompileContext& context) {
   static const std::map<std::string, FilterOp> kOps = {
@@ -355,6 +323,37 @@ void CheckStream(const ConfigValue& own, const StreamConfig& stream, const std::
 }
 
 }  // namespace
+
+void CheckTemplates(const ConfigValue* sql, const std::string& path, CompileContext& context) {
+  if (!IsSet(sql) || sql->kind != Kind::kScalar) return;
+  static const std::regex kTemplate(R"(\{\{\s*([A-Za-z_][A-Za-z0-9_.]{0,100})\s*\}\})");
+  const std::string& text = sql->scalar;
+  // The matcher recurses by character: only what follows a `{{` is handed to it.
+  for (size_t at = text.find("{{"); at != std::string::npos; at = text.find("{{", at + 2)) {
+    const std::string part = text.substr(at, 256);
+    std::smatch match;
+    if (!std::regex_search(part, match, kTemplate,
+                           std::regex_constants::match_continuous)) {
+      continue;
+    }
+    const std::string name = match[1];
+    if (name == "cursor") continue;
+    if (!name.starts_with("var.")) {
+      context.problems.Error(sql->mark, path, "config.unknown_template",
+                             "'{{ " + name + " }}' is not known in SQL",
+                             "use {{ cursor }}, {{ var.NAME }} or ${NAME}");
+      continue;
+    }
+    const std::string variable = name.substr(4);
+    if (context.inputs.sql_variables.contains(variable) ||
+        context.used_variables.contains(variable)) {
+      continue;
+    }
+    context.problems.Error(sql->mark, path, "config.missing_variable",
+                           "the variable '" + variable + "' is not set",
+                           "give it with --var " + variable + "=…");
+  }
+}
 
 StreamConfig CompileStream(ConfigValue own, const ConfigValue& defaults,
                            const std::string& path, CompileContext& context) {

@@ -105,7 +105,7 @@ void ReportUnknownScheme(const ConfigValue& url, const std::string& path,
   if (suggestion.empty()) suggestion = "known are " + known;
   context.problems.Error(url.mark, path, "connection.unknown_scheme",
                          "no connector takes connection strings that begin with '" +
-                             scheme.substr(0, 40) + ":'",
+                             Shortened(scheme, 40) + ":'",
                          std::move(suggestion));
 }
 
@@ -233,7 +233,8 @@ arrow::Result<Connection> ResolveConnection(const ProjectDocument& project,
   if (LooksLikeUrl(name_or_url)) {
     const DocumentInputs inputs;
     ProblemList problems;
-    CompileContext context{registry, inputs, problems, {}, {}};
+    const std::set<std::string> no_variables;
+    CompileContext context{registry, inputs, problems, {}, no_variables, {}};
     ConfigValue url;
     url.kind = Kind::kScalar;
     url.scalar = name_or_url;

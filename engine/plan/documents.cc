@@ -95,7 +95,7 @@ ParsedDocuments ParseDocuments(const DocumentInputs& inputs,
   ParsedDocuments parsed;
   ProblemList problems;
   Substitution substitution(inputs.variables);
-  CompileContext context{registry, inputs, problems, {}, {}};
+  CompileContext context{registry, inputs, problems, {}, substitution.used(), {}};
   ProjectDocument project;
   std::string hashed, first_file;
   bool complete = true;
@@ -125,6 +125,7 @@ ParsedDocuments ParseDocuments(const DocumentInputs& inputs,
     }
   }
   problems.Sort(first_file);
+  problems.Tidy();
   parsed.problems = std::move(problems.items());
   parsed.secrets.assign(context.secrets.begin(), context.secrets.end());
   if (parsed.ok()) {

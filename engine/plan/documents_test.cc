@@ -250,6 +250,15 @@ TEST_F(Documents, ProblemsOfBothDocumentsComeAtOnceInOrder) {
   EXPECT_TRUE(status.message().starts_with("5 problems:\n"));
 }
 
+TEST_F(Documents, ManyProblemsAreCutAndHoldNoControlCharacters) {
+  std::string text = kHead;
+  for (int i = 0; i < 3000; ++i) text += "\"key\\e" + std::to_string(i) + "\": 1\n";
+  const auto problems = Problems(text + kStream);
+  EXPECT_EQ(problems.size(), 201u);
+  EXPECT_EQ(problems.back().message, "2800 more problems are not shown");
+  EXPECT_EQ(FormatProblem(problems[0]).find('\x1b'), std::string::npos);
+}
+
 TEST_F(Documents, WarningsAreNoFailure) {
   Problem warning;
   warning.level = Problem::Level::kWarning;

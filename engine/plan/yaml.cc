@@ -10,6 +10,8 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include "engine/plan/checker.h"
+
 namespace dxt {
 namespace {
 
@@ -204,7 +206,7 @@ class TreeBuilder : public YAML::EventHandler {
     frame.duplicate = !added;
     if (added) return;
     Report(frame.key_mark, "yaml.duplicate_key",
-           "the key '" + text.substr(0, 60) + "' stands here a second time; first at line " +
+           "the key '" + Shortened(text, 60) + "' stands here a second time; first at line " +
                std::to_string(first->second.line) + ", column " +
                std::to_string(first->second.column),
            "keep one of them");

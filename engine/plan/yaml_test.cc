@@ -76,7 +76,7 @@ TEST(Yaml, RefusesAnchorsAliasesCyclesAndMergeKeys) {
 }
 
 TEST(Yaml, TakesSixtyFourLevelsAndNoMore) {
-  const auto nested = [](int depth) {
+  const auto nested = [](size_t depth) {
     return std::string(depth, '[') + std::string(depth, ']');
   };
   EXPECT_TRUE(Parse(nested(64)).tree.has_value());
@@ -86,7 +86,7 @@ TEST(Yaml, TakesSixtyFourLevelsAndNoMore) {
   EXPECT_EQ(deep.problems.size(), 1u);
   EXPECT_EQ(Parse(std::string(100000, '{')).code(), "yaml.key");
   std::string blocks;
-  for (int i = 0; i < 600; ++i) blocks += std::string(i, ' ') + "a:\n";
+  for (size_t i = 0; i < 600; ++i) blocks += std::string(i, ' ') + "a:\n";
   EXPECT_EQ(Parse(blocks).code(), "yaml.depth");
 }
 
