@@ -85,6 +85,12 @@ struct TargetTable {
   bool is_view = false;
   /// Names of its triggers, where the system lets them decide how a replace is done.
   std::vector<std::string> triggers;
+  bool container_exists = true;  ///< The schema or database that would hold it.
+  /// What hangs on the table and would be lost with it, for people: the reasons why
+  /// `replace` must keep the table and rewrite its rows.
+  std::vector<std::string> attachments;
+  /// Foreign keys of other tables that point here, for people: `replace` is refused.
+  std::vector<std::string> referenced_by;
 
   const TargetColumn* Find(std::string_view name) const;
 };

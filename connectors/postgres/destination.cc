@@ -1,0 +1,516 @@
+#include "connectors/postgres/destination.h"
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
+#include "base/error.h"
+#include "connectors/postgres/catalog.h"
+#include "connectors/postgres/decoder.h"
+#include "connectors/postgres/error.h"
+#include "connectors/postgres/literal.h"
+#include "connectors/postgres/load.h"
+#include "connectors/postgres/load_ledger.h"
+#include "connectors/postgres/reader.h"
+#include "connectors/postgres/swap.h"
+#include "connectors/postgres/table_plan.h"
+#include "connectors/sdk/cursor.h"
+#include "connectors/sdk/guards.h"
+#include "connectors/sql/identifier.h"
+
+namespace dxt::postgres {
+namespace {
+
+/// Binary input functions that take a value's text.
+bool TakesText(const std::string& receive) {
+  static constexpr std::string_view kReceivers[] = {
+      "textrecv",    "varcharrecv", "bpcharrecv", "enum_recv", "json_recv",
+      "citextrecv",  "namerecv",    "unknownrecv"};
+  const size_t dot = receive.rfind('.');
+  const std::string_view name =
+      dot == std::string::npos ? receive : std::string_view(receive).substr(dot + 1);
+  return std::find(std::begin(kReceivers), std::end(kReceivers), name) != std::end(kReceivers);
+}
+
+/// Windows that are finished and not committed. Shared with Writers, which may run on
+/// threads of their own.
+struct HeldLoads {
+  std::mutex mutex;
+  std::map<std::string, std::unique_ptr<Load>> loads;
+
+  std::unique_ptr<Load> Take(const std::string& handle) {
+    const std::lock_guard lock(mutex);
+    const auto found = loads.find(handle);
+    if (found == loads.end()) return nullptr;
+    auto load = std::move(found->second);
+    loads.erase(found);
+    return load;
+  }
+};
+
+class CopyWriter final : public Writer {
+ public:
+  CopyWriter(std::shared_ptr<HeldLoads> held, std::unique_ptr<Load> load, std::string handle)
+      : held_(std::move(held)), load_(std::move(load)), handle_(std::move(handle)) {}
+  ~CopyWriter() override { Abort(); }
+
+  arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) override {
+    return load_->Append(batch, stop);
+  }
+
+  arrow::Result<WriteReceipt> Finish(std::stop_token stop) override {
+    ARROW_RETURN_NOT_OK(load_->Finish(stop));
+    WriteReceipt receipt;
+    receipt.rows = load_->rows();
+    receipt.bytes = load_->bytes();
+    receipt.handle = handle_;
+    const std::lock_guard lock(held_->mutex);
+    held_->loads[handle_] = std::move(load_);
+    return receipt;
+  }
+
+  void Abort() noexcept override { load_.reset(); }
+
+ private:
+  std::shared_ptr<HeldLoads> held_;
+  std::unique_ptr<Load> load_;
+  const std::string handle_;
+};
+
+class PostgresDestination final : public Destination {
+ public:
+  explicit PostgresDestination(ConnectOptions options)
+      : pool_(std::move(options)), held_(std::make_shared<HeldLoads>()) {}
+
+  arrow::Status Check(std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    return connection->Run("SELECT 1", "Checking the connection", stop).status();
+  }
+
+  arrow::Result<TargetTable> Describe(const std::string& reference,
+                                      std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
+    ARROW_ASSIGN_OR_RAISE(auto schemas, SchemaNames(*connection, stop));
+    TargetTable target;
+    const int schema = sql::MatchName(schemas, name.schema);
+    target.container_exists = schema >= 0;
+    if (schema >= 0) name.schema = schemas[schema];
+    ARROW_ASSIGN_OR_RAISE(auto tables,
+                          LoadTables(*connection, name.schema, name.name, stop));
+    if (tables.empty() && schema >= 0) {
+      ARROW_ASSIGN_OR_RAISE(auto names, TableNames(*connection, name.schema, stop));
+      const int match = sql::MatchName(names, name.name);
+      if (match >= 0) {
+        name.name = names[match];
+        ARROW_ASSIGN_OR_RAISE(tables, LoadTables(*connection, name.schema, name.name, stop));
+      }
+    }
+    target.reference = sql::ReferenceText({name.schema, name.name});
+    ARROW_RETURN_NOT_OK(LoadUserTypes(*connection, stop));
+    if (tables.empty()) return target;
+    ARROW_RETURN_NOT_OK(FillTarget(*connection, tables.front(), &target, stop));
+    return target;
+  }
+
+  arrow::Result<TablePlan> PlanTable(const TableSpec& wanted,
+                                     const TargetTable& existing) const override {
+    return MakeTablePlan(wanted, existing, user_types_);
+  }
+
+  arrow::Result<std::optional<int64_t>> CountRows(const std::string& reference,
+                                                  std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
+    ARROW_ASSIGN_OR_RAISE(
+        auto rows,
+        connection->Run("SELECT count(*) FROM " + sql::QuoteReference({name.schema, name.name}),
+                        "Counting the target's rows", stop));
+    return std::optional<int64_t>(rows.Int(0, 0));
+  }
+
+  arrow::Result<std::optional<std::string>> MaxCursor(const std::string& reference,
+                                                      const std::string& column,
+                                                      const FieldType& type,
+                                                      std::stop_token stop) override;
+
+  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RowsAt(
+      const std::string& reference, const std::vector<std::string>& columns,
+      const std::string& cursor_column, const std::string& cursor, const FieldType& type,
+      std::stop_token stop) override;
+
+  arrow::Result<std::optional<LoadRecord>> Peek(const StreamIdentity& identity,
+                                                std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, identity.target, stop));
+    LoadLedger ledger(*connection, name.schema);
+    ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
+    if (!exists) return std::nullopt;
+    return ledger.Newest(identity, stop);
+  }
+
+  arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
+                                   std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, identity.target, stop));
+    LoadLedger ledger(*connection, name.schema);
+    ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
+    if (!exists) return false;
+    return ledger.OtherPipeline(identity, sql::ReferenceText({name.schema, name.name}), stop);
+  }
+
+  arrow::Result<std::vector<Ownership>> Acquire(std::span<const StreamIdentity> identities,
+                                                const Owner& owner,
+                                                std::stop_token stop) override;
+
+  arrow::Result<std::unique_ptr<Writer>> OpenWriter(const WriteSpec& spec,
+                                                    std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto load, Load::Begin(pool_, spec, text_types_, stop));
+    return std::make_unique<CopyWriter>(held_, std::move(load),
+                                        spec.load_id + "/" + std::to_string(++opened_));
+  }
+
+  arrow::Result<CommitResult> Commit(const WriteSpec& spec, const LoadRecord& record,
+                                     std::span<const WriteReceipt> receipts,
+                                     const CommitGuards& guards,
+                                     std::stop_token stop) override;
+
+  void Discard(std::span<const WriteReceipt> receipts) noexcept override {
+    for (const auto& receipt : receipts) held_->Take(receipt.handle);
+  }
+
+  arrow::Result<bool> Resolve(const StreamIdentity& identity, std::string_view load_id,
+                              std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, identity.target, stop));
+    LoadLedger ledger(*connection, name.schema);
+    ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
+    if (!exists) return false;
+    return ledger.Has(load_id, stop);
+  }
+
+  /// Every staging object lives inside the transaction of its writer, so a dead owner's are
+  /// gone with its connection.
+  arrow::Status Sweep(const StreamIdentity&, std::stop_token) override {
+    return arrow::Status::OK();
+  }
+
+ private:
+  arrow::Result<TableName> Resolve(Connection& connection, const std::string& reference,
+                                   std::stop_token stop) {
+    return ResolveName(connection, reference, pool_.options().database, pool_.options().schema,
+                       stop);
+  }
+
+  arrow::Status LoadUserTypes(Connection& connection, std::stop_token stop) {
+    ARROW_ASSIGN_OR_RAISE(
+        auto rows,
+        connection.Run(
+            "SELECT pg_catalog.quote_ident(n.nspname) || '.' || "
+            "pg_catalog.quote_ident(t.typname), t.typreceive::pg_catalog.regproc::text "
+            "FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace "
+            "WHERE t.typtype IN ('e', 'r', 'm', 'b') AND NOT (t.typlen = -1 AND "
+            "t.typcategory = 'A') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+            "Reading the catalogue", stop));
+    user_types_.clear();
+    for (int row = 0; row < rows.rows(); ++row) {
+      user_types_.insert(rows.Text(row, 0));
+      if (TakesText(rows.Text(row, 1))) text_types_.insert(rows.Text(row, 0));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Status FillTarget(Connection& connection, const CatalogTable& table,
+                           TargetTable* target, std::stop_token stop) {
+    target->exists = true;
+    target->ident = std::to_string(table.oid);
+    target->is_view = table.kind == 'v' || table.kind == 'm';
+    for (const auto& column : table.columns) {
+      TargetColumn described;
+      described.name = column.name;
+      described.native = {std::string(kSystem), column.type};
+      described.nullable = !column.not_null;
+      described.has_default = column.has_default;
+      described.generated = column.generated;
+      described.domain = NaturalDomain(ParseType(column.type));
+      target->columns.push_back(std::move(described));
+      if (TakesText(column.receive)) text_types_.insert(column.type);
+    }
+    if (target->is_view) return arrow::Status::OK();
+    constexpr std::string_view doing = "Reading the catalogue";
+    ARROW_ASSIGN_OR_RAISE(
+        auto keys,
+        connection.Query(
+            "SELECT i.indexrelid, a.attname FROM pg_catalog.pg_index i, "
+            "pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, n) "
+            "JOIN pg_catalog.pg_attribute a ON true WHERE i.indrelid = $1::oid "
+            "AND a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.n <= i.indnkeyatts "
+            "AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL "
+            "AND i.indexprs IS NULL ORDER BY 1, k.n",
+            {target->ident}, doing, stop));
+    std::string index;
+    for (int row = 0; row < keys.rows(); ++row) {
+      if (keys.Get(row, 0) != index) {
+        index = keys.Text(row, 0);
+        target->unique_keys.emplace_back();
+      }
+      target->unique_keys.back().push_back(keys.Text(row, 1));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto attached, FindAttachments(connection, table.oid, stop));
+    target->attachments = std::move(attached.others);
+    target->referenced_by = std::move(attached.foreign_keys);
+    ARROW_ASSIGN_OR_RAISE(
+        auto some, connection.Run("SELECT 1 FROM " +
+                                      sql::QuoteReference({table.schema, table.name}) +
+                                      " LIMIT 1",
+                                  "Looking into the target", stop));
+    target->empty = some.rows() == 0;
+    return arrow::Status::OK();
+  }
+
+  arrow::Status Guard(Connection& connection, const WriteSpec& spec,
+                      const std::optional<LoadRecord>& last, const CommitGuards& guards,
+                      int64_t rows, std::stop_token stop);
+  arrow::Result<CommitResult> CommitLoad(Load& load, const WriteSpec& spec, LoadRecord record,
+                                         const CommitGuards& guards, std::stop_token stop);
+
+  ConnectionPool pool_;
+  std::shared_ptr<HeldLoads> held_;
+  UserTypes user_types_;
+  std::set<std::string> text_types_;
+  std::map<std::string, std::string> owners_;  ///< By pipeline, stream and lane.
+  int64_t opened_ = 0;
+};
+
+std::string ChainKey(const StreamIdentity& identity) {
+  return identity.pipeline + '\0' + identity.stream + '\0' + identity.lane;
+}
+
+arrow::Result<std::vector<Ownership>> PostgresDestination::Acquire(
+    std::span<const StreamIdentity> identities, const Owner& owner, std::stop_token stop) {
+  constexpr std::string_view doing = "Taking over the stream";
+  ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+  std::vector<std::string> schemas;
+  for (const auto& identity : identities) {
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, identity.target, stop));
+    schemas.push_back(name.schema);
+  }
+  // In one order everywhere, so that two runs of the same streams cannot block each other.
+  std::vector<size_t> order(identities.size());
+  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::pair(schemas[a], ChainKey(identities[a])) <
+           std::pair(schemas[b], ChainKey(identities[b]));
+  });
+  std::vector<Ownership> owned(identities.size());
+  const auto run = [&]() -> arrow::Status {
+    ARROW_RETURN_NOT_OK(
+        connection->Run("BEGIN; SET LOCAL lock_timeout = '25s'", doing, stop).status());
+    for (const size_t i : order) {
+      LoadLedger ledger(*connection, schemas[i]);
+      ARROW_RETURN_NOT_OK(ledger.Ensure(stop));
+      ARROW_ASSIGN_OR_RAISE(owned[i].epoch, ledger.Bump(identities[i], owner.text, stop));
+    }
+    for (const size_t i : order) {
+      LoadLedger ledger(*connection, schemas[i]);
+      ARROW_ASSIGN_OR_RAISE(owned[i].last, ledger.Newest(identities[i], stop));
+    }
+    return connection->Run("COMMIT", doing, stop).status();
+  };
+  const auto status = run();
+  if (!status.ok()) {
+    if (connection->between_statements()) {
+      ARROW_UNUSED(connection->Run("ROLLBACK", doing, {}));
+    }
+    return status;
+  }
+  for (const auto& identity : identities) owners_[ChainKey(identity)] = owner.text;
+  return owned;
+}
+
+arrow::Status PostgresDestination::Guard(Connection& connection, const WriteSpec& spec,
+                                         const std::optional<LoadRecord>& last,
+                                         const CommitGuards& guards, int64_t rows,
+                                         std::stop_token stop) {
+  if (spec.table.mode != LoadMode::kReplace || !spec.target.exists) return arrow::Status::OK();
+  if (guards.max_shrink >= 1.0 && guards.allow_empty) return arrow::Status::OK();
+  constexpr int64_t kExactUpTo = 1000000;
+  ARROW_ASSIGN_OR_RAISE(auto parts, sql::SplitReference(spec.target.reference));
+  ARROW_ASSIGN_OR_RAISE(
+      auto counted,
+      connection.Run("SELECT count(*) FROM (SELECT 1 FROM " + sql::QuoteReference(parts) +
+                         " LIMIT " + std::to_string(kExactUpTo + 1) + ") AS q",
+                     "Counting the target's rows", stop));
+  int64_t before = counted.Int(0, 0);
+  if (before > kExactUpTo && last && last->mode == LoadModeName(LoadMode::kReplace)) {
+    before = std::max(before, last->rows);
+  }
+  return CheckGuards(guards, before, rows);
+}
+
+arrow::Result<CommitResult> PostgresDestination::CommitLoad(Load& load, const WriteSpec& spec,
+                                                            LoadRecord record,
+                                                            const CommitGuards& guards,
+                                                            std::stop_token stop) {
+  Connection& connection = load.connection();
+  LoadLedger ledger(connection, load.schema());
+  ARROW_ASSIGN_OR_RAISE(const bool already, ledger.Has(record.load_id, stop));
+  if (already) {
+    CommitResult result;
+    result.already = true;
+    result.rows_written = load.rows();
+    result.target_ident = spec.target.ident;
+    load.Abandon();
+    return result;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto last, ledger.Newest(spec.identity, stop));
+  ARROW_RETURN_NOT_OK(ledger.CheckFence(spec.identity, spec.epoch, stop));
+  ARROW_RETURN_NOT_OK(CheckChain(last, record));
+  ARROW_RETURN_NOT_OK(Guard(connection, spec, last, guards, load.rows(), stop));
+  ARROW_ASSIGN_OR_RAISE(auto result, load.Apply(stop));
+  record.target = spec.target.reference;
+  record.target_ident = result.target_ident;
+  record.rows = result.rows_written;
+  record.rows_deleted = result.rows_deleted;
+  const auto owner = owners_.find(ChainKey(spec.identity));
+  ARROW_RETURN_NOT_OK(ledger.Record(spec.identity, record, spec.epoch,
+                                    owner == owners_.end() ? record.run : owner->second, stop));
+  if (stop.stop_requested()) return Cancelled("Committing the load");
+  const auto committed = connection.Commit("Committing the load", stop);
+  if (!committed.ok()) {
+    ErrorInfo info = GetErrorInfo(committed);
+    // A refusal with a SQLSTATE of its own was rolled back; a broken connection or an
+    // administrator's shutdown may have come after the commit was durable.
+    if (connection.broken() || info.vendor_code.empty() || info.vendor_code.starts_with("57P")) {
+      info.outcome_unknown = true;
+      info.error_class = ErrorClass::kTransient;
+      return MakeError(std::move(info), committed.message());
+    }
+    return committed;
+  }
+  load.Release();
+  return result;
+}
+
+arrow::Result<CommitResult> PostgresDestination::Commit(const WriteSpec& spec,
+                                                        const LoadRecord& record,
+                                                        std::span<const WriteReceipt> receipts,
+                                                        const CommitGuards& guards,
+                                                        std::stop_token stop) {
+  if (receipts.size() != 1) {
+    return MakeError(ErrorClass::kInternal, "pg.receipts",
+                     "A PostgreSQL load is committed with one receipt, not " +
+                         std::to_string(receipts.size()));
+  }
+  auto load = held_->Take(receipts.front().handle);
+  if (!load) {
+    return MakeError(ErrorClass::kTransient, "pg.load_lost",
+                     "The transaction that held the rows of " + spec.target.reference +
+                         " is gone",
+                     "The load must be done again");
+  }
+  return CommitLoad(*load, spec, record, guards, stop);
+}
+
+arrow::Result<std::optional<std::string>> PostgresDestination::MaxCursor(
+    const std::string& reference, const std::string& column, const FieldType& type,
+    std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+  ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
+  ARROW_ASSIGN_OR_RAISE(auto tables, LoadTables(*connection, name.schema, name.name, stop));
+  if (tables.empty()) return std::nullopt;
+  const CatalogColumn* found = nullptr;
+  for (const auto& candidate : tables.front().columns) {
+    if (candidate.name == column) found = &candidate;
+  }
+  if (!found) {
+    return MakeError(ErrorClass::kConfig, "pg.column_missing",
+                     "The target " + reference + " has no column '" + column + "'");
+  }
+  const Field field = FieldOf(*found);
+  if (!CanBeCursor(field.type)) return std::nullopt;
+  ColumnRead read;
+  read.name = column;
+  read.type = field.type;
+  read.native = field.native;
+  // max() of text compares bytewise, as cursors do.
+  std::string item = sql::QuoteIdentifier(column);
+  if (field.type.dtype == DType::kString) {
+    item += "::text COLLATE \"C\"";
+    read.native.type = "text";
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows,
+      connection->Query("SELECT max(" + item + ") FROM " +
+                            sql::QuoteReference({name.schema, name.name}),
+                        {}, "Reading the watermark from the target", stop, /*binary=*/true));
+  if (rows.rows() == 0 || rows.IsNull(0, 0)) return std::nullopt;
+  ColumnBuilder builder;
+  ARROW_RETURN_NOT_OK(builder.Init(read.type, ArrivalOf(read), false));
+  const auto bytes = rows.Get(0, 0);
+  if (const auto* problem = builder.Append(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                           static_cast<int32_t>(bytes.size()))) {
+    return MakeError(ErrorClass::kData, problem->code,
+                     "Column '" + column + "' " + problem->what);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto data, builder.Finish());
+  ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*arrow::MakeArray(data), 0, field.type));
+  ARROW_ASSIGN_OR_RAISE(text, CanonicalCursor(text, type));
+  return std::optional<std::string>(std::move(text));
+}
+
+arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> PostgresDestination::RowsAt(
+    const std::string& reference, const std::vector<std::string>& columns,
+    const std::string& cursor_column, const std::string& cursor, const FieldType& type,
+    std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto connection, pool_.Take(stop));
+  ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
+  ARROW_ASSIGN_OR_RAISE(auto tables, LoadTables(*connection, name.schema, name.name, stop));
+  ReadSpec spec;
+  spec.ref.source = reference;
+  std::string items;
+  for (const auto& wanted : columns) {
+    for (const auto& column : tables.empty() ? std::vector<CatalogColumn>{}
+                                             : tables.front().columns) {
+      if (column.name != wanted) continue;
+      const Field field = FieldOf(column);
+      ColumnRead read;
+      read.name = read.column = wanted;
+      read.type = field.type;
+      read.native = field.native;
+      ARROW_ASSIGN_OR_RAISE(auto item, SelectItem(read, sql::QuoteIdentifier(wanted)));
+      items += (items.empty() ? "" : ", ") + item;
+      spec.columns.push_back(std::move(read));
+    }
+  }
+  if (spec.columns.size() != columns.size()) {
+    return MakeError(ErrorClass::kConfig, "pg.column_missing",
+                     "The target " + reference + " lacks a column that must be compared");
+  }
+  ARROW_ASSIGN_OR_RAISE(auto literal, ValueLiteral(*connection, cursor, type));
+  ARROW_ASSIGN_OR_RAISE(
+      auto reader,
+      OpenCopyReader(pool_, std::move(connection), spec,
+                     "SELECT " + items + " FROM " +
+                         sql::QuoteReference({name.schema, name.name}) + " WHERE " +
+                         sql::QuoteIdentifier(cursor_column) + " = " + literal,
+                     stop));
+  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(auto step, reader->Next(stop));
+    if (step.batch) batches.push_back(std::move(step.batch));
+    if (step.end) return batches;
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Destination> MakeDestination(ConnectOptions options) {
+  return std::make_unique<PostgresDestination>(std::move(options));
+}
+
+}  // namespace dxt::postgres

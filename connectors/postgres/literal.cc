@@ -1,0 +1,60 @@
+#include "connectors/postgres/literal.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "connectors/postgres/connection.h"
+
+namespace dxt::postgres {
+namespace {
+
+/// Cast, and the characters that such a value may consist of; "" = any.
+struct LiteralRule {
+  std::string_view cast;
+  std::string_view alphabet;
+};
+
+constexpr std::string_view kDigits = "0123456789+-";
+constexpr std::string_view kNumber = "0123456789+-.eENaIinfty";
+constexpr std::string_view kMoment = "0123456789+-:.TZBC infty";
+
+LiteralRule RuleOf(const FieldType& type) {
+  switch (type.dtype) {
+    case DType::kInt8:
+    case DType::kInt16:
+    case DType::kUint8: return {"::int2", kDigits};
+    case DType::kInt32:
+    case DType::kUint16: return {"::int4", kDigits};
+    case DType::kInt64:
+    case DType::kUint32: return {"::int8", kDigits};
+    case DType::kUint64: return {"::numeric", kDigits};
+    case DType::kDecimal: return {"::numeric", kNumber};
+    case DType::kFloat32: return {"::float4", kNumber};
+    case DType::kFloat64: return {"::float8", kNumber};
+    case DType::kBool: return {"::bool", "truefalsTRUEFALS01"};
+    case DType::kDate: return {"::date", kMoment};
+    case DType::kTime: return {"::time", kMoment};
+    case DType::kTimestamp: return {"::timestamp", kMoment};
+    case DType::kTimestampTz: return {"::timestamptz", kMoment};
+    default: return {"", ""};
+  }
+}
+
+}  // namespace
+
+arrow::Result<std::string> ValueLiteral(const Connection& connection, std::string_view value,
+                                        const FieldType& type) {
+  const LiteralRule rule = RuleOf(type);
+  const bool foreign = !rule.alphabet.empty() &&
+                       (value.empty() ||
+                        value.find_first_not_of(rule.alphabet) != std::string_view::npos);
+  if (foreign || value.find('\0') != std::string_view::npos) {
+    return MakeError(ErrorClass::kConfig, "cursor.invalid",
+                     "The value '" + std::string(value.substr(0, 100)) + "' is not a " +
+                         ToString(type));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto literal, connection.Literal(value));
+  return literal + std::string(rule.cast);
+}
+
+}  // namespace dxt::postgres

@@ -1,0 +1,378 @@
+#include "connectors/postgres/load.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+#include <arrow/type.h>
+
+#include "base/error.h"
+#include "connectors/postgres/error.h"
+#include "connectors/postgres/swap.h"
+#include "connectors/postgres/table_plan.h"
+#include "connectors/sql/identifier.h"
+
+namespace dxt::postgres {
+namespace {
+
+using std::chrono::steady_clock;
+
+/// Number of the row in arrival order, in staging tables.
+constexpr std::string_view kOrdinal = "\"_dxt_n\"";
+constexpr int kLockTimeoutMs = 3000;
+constexpr auto kCommitWait = std::chrono::minutes(10);
+
+std::string Joined(const std::vector<std::string>& texts, std::string_view separator) {
+  std::string joined;
+  for (const auto& text : texts) {
+    if (!joined.empty()) joined += separator;
+    joined += text;
+  }
+  return joined;
+}
+
+}  // namespace
+
+arrow::Result<std::unique_ptr<Load>> Load::Begin(ConnectionPool& pool, const WriteSpec& spec,
+                                                 const std::set<std::string>& text_types,
+                                                 std::stop_token stop) {
+  std::unique_ptr<Load> load(new Load(pool, spec));
+  load->doing_ = "Writing " + spec.target.reference;
+  ARROW_ASSIGN_OR_RAISE(auto parts, sql::SplitReference(spec.target.reference));
+  if (parts.size() != 2) {
+    return MakeError(ErrorClass::kInternal, "pg.reference",
+                     "The target reference is not schema.table: " + spec.target.reference);
+  }
+  load->schema_ = parts[0];
+  load->name_ = parts[1];
+  load->target_ = sql::QuoteReference(parts);
+  ARROW_RETURN_NOT_OK(load->PlanColumns(text_types));
+  load->ChoosePath();
+  ARROW_ASSIGN_OR_RAISE(load->connection_, pool.Take(stop));
+  ARROW_RETURN_NOT_OK(load->Run("BEGIN; " + SessionSettings(pool.options()) +
+                                    "SET LOCAL lock_timeout = '25s'",
+                                stop));
+  ARROW_RETURN_NOT_OK(load->MakeTables(stop));
+  ARROW_RETURN_NOT_OK(load->StartCopy(stop));
+  return load;
+}
+
+Load::~Load() { Abandon(); }
+
+void Load::Abandon() noexcept {
+  if (!connection_) return;
+  auto connection = std::move(connection_);
+  // In the middle of a COPY nothing can be said but goodbye, which rolls back as well.
+  if (connection->broken() || !connection->between_statements()) return;
+  if (connection->Run("ROLLBACK", doing_, {}).ok()) pool_.Give(std::move(connection));
+}
+
+void Load::Release() { pool_.Give(std::move(connection_)); }
+
+arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
+  std::vector<EncodedColumn> encoded;
+  for (size_t i = 0; i < spec_.plan.columns.size(); ++i) {
+    const auto& planned = spec_.plan.columns[i];
+    const PgType type = ParseType(planned.native);
+    LoadColumn column;
+    column.quoted = sql::QuoteIdentifier(planned.name);
+    column.native = planned.native;
+    column.key = std::find(spec_.table.keys.begin(), spec_.table.keys.end(), planned.name) !=
+                 spec_.table.keys.end();
+    const bool raw = i < spec_.raw.size() && spec_.raw[i];
+    EncodedColumn out;
+    out.name = planned.name;
+    out.raw = raw;
+    out.array = type.array;
+    out.wire = type.wire;
+    out.type = spec_.schema->field(static_cast<int>(i))->type();
+    out.key = column.key && spec_.table.mode == LoadMode::kUpsert;
+    if (type.wire == Wire::kNone && !raw) {
+      out.wire = Wire::kText;
+      column.cast = type.array || !text_types.contains(planned.native);
+    }
+    column.staged = column.cast ? (type.array ? "text[]" : "text") : planned.native;
+    columns_.push_back(std::move(column));
+    encoded.push_back(std::move(out));
+  }
+  const bool upsert = spec_.table.mode == LoadMode::kUpsert;
+  ARROW_ASSIGN_OR_RAISE(encoder_, CopyEncoder::Make(std::move(encoded), upsert));
+  return arrow::Status::OK();
+}
+
+void Load::ChoosePath() {
+  const bool casts = std::any_of(columns_.begin(), columns_.end(),
+                                 [](const auto& column) { return column.cast; });
+  path_ = casts ? LoadPath::kInsert : LoadPath::kDirect;
+  if (spec_.table.mode == LoadMode::kUpsert) path_ = LoadPath::kUpsert;
+  if (spec_.table.mode == LoadMode::kReplace && spec_.target.exists) {
+    path_ = spec_.plan.strategy == "swap"       ? LoadPath::kSwap
+            : spec_.plan.strategy == "recreate" ? LoadPath::kRecreate
+                                                : LoadPath::kRewrite;
+  }
+  const bool staged = path_ == LoadPath::kUpsert || path_ == LoadPath::kRewrite || casts;
+  std::string suffix = spec_.load_id;
+  for (char& c : suffix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::string name = "_dxt_s_" + suffix;
+  if (staged) stage_ = sql::QuoteReference({"pg_temp", name});
+  if (path_ == LoadPath::kSwap || path_ == LoadPath::kRecreate) {
+    fresh_ = sql::QuoteReference({schema_, name});
+  }
+}
+
+arrow::Status Load::Run(const std::string& sql, std::stop_token stop) {
+  return connection_->Run(sql, doing_, stop).status();
+}
+
+arrow::Result<int64_t> Load::Count(const std::string& sql, std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto result, connection_->Run(sql, doing_, stop));
+  return result.affected();
+}
+
+std::string Load::ColumnList() const {
+  std::vector<std::string> names;
+  for (const auto& column : columns_) names.push_back(column.quoted);
+  return Joined(names, ", ");
+}
+
+std::string Load::InsertFromStage(const std::string& table) const {
+  std::vector<std::string> values;
+  for (const auto& column : columns_) values.push_back(column.Value(""));
+  return "INSERT INTO " + table + " (" + ColumnList() + ") SELECT " + Joined(values, ", ") +
+         " FROM " + stage_;
+}
+
+arrow::Status Load::MakeTables(std::stop_token stop) {
+  if (spec_.plan.create) {
+    if (!spec_.target.container_exists) {
+      ARROW_RETURN_NOT_OK(
+          Run("CREATE SCHEMA IF NOT EXISTS " + sql::QuoteIdentifier(schema_), stop));
+    }
+    ARROW_RETURN_NOT_OK(
+        Run(NewTableSql(target_, spec_.plan.columns, spec_.table.keys).create, stop));
+  } else if (path_ == LoadPath::kRecreate) {
+    ARROW_RETURN_NOT_OK(Run(NewTableSql(fresh_, spec_.plan.columns, {}).create, stop));
+  } else if (path_ == LoadPath::kSwap) {
+    ARROW_ASSIGN_OR_RAISE(fingerprint_, TableFingerprint(*connection_, target_, stop));
+    ARROW_RETURN_NOT_OK(MakeReplacement(*connection_, target_, fresh_, stop));
+  }
+  return stage_.empty() ? arrow::Status::OK() : MakeStage(stop);
+}
+
+arrow::Status Load::MakeStage(std::stop_token stop) {
+  std::string body;
+  for (const auto& column : columns_) {
+    body += (body.empty() ? "" : ", ") + column.quoted + " " + column.staged;
+  }
+  if (path_ == LoadPath::kUpsert) body += ", " + std::string(kOrdinal) + " bigint";
+  return Run("CREATE TEMPORARY TABLE " + stage_ + " (" + body + ") ON COMMIT DROP", stop);
+}
+
+arrow::Status Load::StartCopy(std::stop_token stop) {
+  const bool made_here = stage_.empty() && (spec_.plan.create || !fresh_.empty());
+  std::string columns = ColumnList();
+  if (path_ == LoadPath::kUpsert) columns += ", " + std::string(kOrdinal);
+  const std::string& into = !stage_.empty() ? stage_ : !fresh_.empty() ? fresh_ : target_;
+  return connection_->StartCopyIn("COPY " + into + " (" + columns +
+                                      ") FROM STDIN (FORMAT binary" +
+                                      (made_here ? ", FREEZE" : "") + ")",
+                                  doing_, stop);
+}
+
+arrow::Status Load::Append(const arrow::RecordBatch& batch, std::stop_token stop) {
+  return encoder_->Write(batch, [&](std::string_view bytes) {
+    return connection_->PutCopyData(bytes, doing_, stop);
+  });
+}
+
+arrow::Status Load::RefuseNullKeys() const {
+  if (spec_.null_keys_match || encoder_->null_keys().empty()) return arrow::Status::OK();
+  ErrorInfo info;
+  info.error_class = ErrorClass::kData;
+  info.code = "upsert.null_key";
+  info.hint = "Filter such rows out, or set `null_key: match`";
+  return MakeError(std::move(info), "Rows with NULL in a key column cannot be upserted into " +
+                                        spec_.target.reference + ": " +
+                                        Joined(encoder_->null_keys(), ", "));
+}
+
+arrow::Status Load::Finish(std::stop_token stop) {
+  ARROW_RETURN_NOT_OK(encoder_->Finish(
+      [&](std::string_view bytes) { return connection_->PutCopyData(bytes, doing_, stop); }));
+  ARROW_RETURN_NOT_OK(connection_->EndCopyIn(doing_, stop).status());
+  ARROW_RETURN_NOT_OK(RefuseNullKeys());
+  const std::string& into = fresh_.empty() ? target_ : fresh_;
+  const bool insert_now = !stage_.empty() && (path_ == LoadPath::kInsert || !fresh_.empty());
+  if (insert_now) ARROW_RETURN_NOT_OK(Run(InsertFromStage(into), stop));
+  if (path_ == LoadPath::kUpsert) {
+    ARROW_RETURN_NOT_OK(Run("ANALYZE " + stage_, stop));
+  } else if (spec_.plan.create) {
+    const auto key = NewTableSql(target_, spec_.plan.columns, spec_.table.keys).add_key;
+    if (!key.empty()) ARROW_RETURN_NOT_OK(Run(key, stop));
+  } else if (path_ == LoadPath::kRecreate) {
+    const auto key = NewTableSql(fresh_, spec_.plan.columns, spec_.table.keys).add_key;
+    if (!key.empty()) ARROW_RETURN_NOT_OK(Run(key, stop));
+  } else if (path_ == LoadPath::kSwap) {
+    ARROW_ASSIGN_OR_RAISE(after_swap_,
+                          CarryOver(*connection_, target_, fresh_, spec_.load_id, stop));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status Load::LockTarget(std::string_view mode, std::stop_token stop) {
+  const auto deadline = steady_clock::now() + kCommitWait;
+  ARROW_RETURN_NOT_OK(
+      Run("SET LOCAL lock_timeout = " + std::to_string(kLockTimeoutMs) + "; SAVEPOINT _dxt_lock",
+          stop));
+  for (int attempt = 0;; ++attempt) {
+    const auto status =
+        Run("LOCK TABLE " + target_ + " IN " + std::string(mode) + " MODE", stop);
+    if (status.ok()) return status;
+    if (!HasSqlState(status, "55P03") || steady_clock::now() > deadline) return status;
+    ARROW_RETURN_NOT_OK(Run("ROLLBACK TO SAVEPOINT _dxt_lock", stop));
+    // Between attempts others get their turn; the pause differs between processes.
+    const int jitter = 100 + (connection_->backend_pid() + attempt * 37) % 200;
+    if (!connection_->Sleep(jitter, stop)) return Cancelled(doing_);
+  }
+}
+
+arrow::Status Load::RefuseDuplicates(std::stop_token stop) {
+  if (!spec_.duplicate_keys_fail) return arrow::Status::OK();
+  std::vector<std::string> keys, texts;
+  for (const auto& column : columns_) {
+    if (!column.key) continue;
+    keys.push_back(column.Value(""));
+    texts.push_back("coalesce(" + column.quoted + "::text, 'NULL')");
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows, connection_->Run("SELECT min(concat_ws(', ', " + Joined(texts, ", ") +
+                                      ")), count(*) FROM " + stage_ + " GROUP BY " +
+                                      Joined(keys, ", ") + " HAVING count(*) > 1 LIMIT 10",
+                                  doing_, stop));
+  if (rows.rows() == 0) return arrow::Status::OK();
+  std::vector<std::string> found;
+  for (int i = 0; i < rows.rows(); ++i) {
+    found.push_back("(" + rows.Text(i, 0) + ") " + rows.Text(i, 1) + " times");
+  }
+  return MakeError(ErrorClass::kData, "upsert.duplicate_key",
+                   "Keys come more than once for " + spec_.target.reference + ": " +
+                       Joined(found, ", "),
+                   "Remove the duplicates at the source, or set `on_duplicate_key: last`");
+}
+
+arrow::Result<CommitResult> Load::Upsert(std::stop_token stop) {
+  ARROW_RETURN_NOT_OK(RefuseDuplicates(stop));
+  std::vector<std::string> keys, key_values, order, values, sets;
+  for (const auto& column : columns_) {
+    values.push_back(column.Value("s."));
+    if (column.key) {
+      keys.push_back(column.quoted);
+      key_values.push_back(column.Value("s."));
+    } else {
+      sets.push_back(column.quoted);
+    }
+  }
+  order = key_values;
+  if (!spec_.dedup_column.empty()) {
+    for (const auto& column : columns_) {
+      if (column.quoted != sql::QuoteIdentifier(spec_.dedup_column)) continue;
+      order.push_back(column.Value("s.") + " DESC NULLS LAST");
+    }
+  }
+  order.push_back("s." + std::string(kOrdinal) + " DESC");
+  const std::string latest = "SELECT DISTINCT ON (" + Joined(key_values, ", ") + ") " +
+                             Joined(values, ", ") + " FROM " + stage_ + " AS s ORDER BY " +
+                             Joined(order, ", ");
+  const std::string insert = "INSERT INTO " + target_ + " AS t (" + ColumnList() + ") ";
+  CommitResult result;
+  if (spec_.plan.create) {
+    ARROW_ASSIGN_OR_RAISE(result.rows_written, Count(insert + latest, stop));
+    const auto key = NewTableSql(target_, spec_.plan.columns, spec_.table.keys).add_key;
+    if (!key.empty()) ARROW_RETURN_NOT_OK(Run(key, stop));
+  } else if (!spec_.null_keys_match && HasUniqueKey(spec_.target, spec_.table.keys)) {
+    std::vector<std::string> assigned;
+    for (const auto& set : sets) assigned.push_back(set + " = excluded." + set);
+    // With nothing but keys an update of the key to itself still counts the row.
+    if (assigned.empty()) assigned.push_back(keys.front() + " = excluded." + keys.front());
+    ARROW_ASSIGN_OR_RAISE(
+        result.rows_written,
+        Count(insert + latest + " ON CONFLICT (" + Joined(keys, ", ") + ") DO UPDATE SET " +
+                  Joined(assigned, ", "),
+              stop));
+  } else {
+    ARROW_RETURN_NOT_OK(LockTarget("SHARE ROW EXCLUSIVE", stop));
+    const std::string last = "\"_dxt_last\"";
+    ARROW_ASSIGN_OR_RAISE(result.rows_written,
+                          Count("CREATE TEMPORARY TABLE " + last + " ON COMMIT DROP AS SELECT * "
+                                "FROM (" + latest + ") AS q (" + ColumnList() + ")", stop));
+    std::vector<std::string> matches, assigned, key_order;
+    const std::string equals =
+        spec_.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
+    for (const auto& key : keys) {
+      matches.push_back("t." + key + equals + "s." + key);
+      key_order.push_back("s." + key);
+    }
+    for (const auto& set : sets) assigned.push_back(set + " = s." + set);
+    const std::string source = " FROM pg_temp." + last + " AS s WHERE ";
+    const std::string match = Joined(matches, " AND ");
+    ARROW_RETURN_NOT_OK(Run("ANALYZE pg_temp." + last, stop));
+    if (!assigned.empty()) {
+      ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " + Joined(assigned, ", ") +
+                                  source + match, stop));
+    }
+    ARROW_RETURN_NOT_OK(Run(insert + "SELECT " + ColumnList() + source +
+                                "NOT EXISTS (SELECT 1 FROM " + target_ + " AS t WHERE " + match +
+                                ") ORDER BY " + Joined(key_order, ", "), stop));
+  }
+  result.rows_deduplicated = rows() - result.rows_written;
+  return result;
+}
+
+arrow::Status Load::Swap(std::stop_token stop) {
+  ARROW_RETURN_NOT_OK(LockTarget("ACCESS EXCLUSIVE", stop));
+  if (path_ == LoadPath::kSwap) {
+    ARROW_ASSIGN_OR_RAISE(const auto now, TableFingerprint(*connection_, target_, stop));
+    if (now != fingerprint_) {
+      return MakeError(ErrorClass::kTransient, "pg.target_changed",
+                       "The table " + spec_.target.reference +
+                           " was altered while it was being replaced",
+                       "A retry plans again");
+    }
+  }
+  ARROW_RETURN_NOT_OK(Run("DROP TABLE " + target_, stop));
+  ARROW_RETURN_NOT_OK(
+      Run("ALTER TABLE " + fresh_ + " RENAME TO " + sql::QuoteIdentifier(name_), stop));
+  for (const auto& statement : after_swap_) ARROW_RETURN_NOT_OK(Run(statement, stop));
+  return arrow::Status::OK();
+}
+
+arrow::Result<CommitResult> Load::Apply(std::stop_token stop) {
+  CommitResult result;
+  result.rows_written = rows();
+  switch (path_) {
+    case LoadPath::kDirect:
+    case LoadPath::kInsert:
+      break;
+    case LoadPath::kUpsert: {
+      ARROW_ASSIGN_OR_RAISE(result, Upsert(stop));
+      break;
+    }
+    case LoadPath::kRewrite:
+      ARROW_RETURN_NOT_OK(LockTarget("ACCESS EXCLUSIVE", stop));
+      ARROW_RETURN_NOT_OK(Run("TRUNCATE " + target_, stop));
+      ARROW_RETURN_NOT_OK(Run(InsertFromStage(target_), stop));
+      break;
+    case LoadPath::kSwap:
+    case LoadPath::kRecreate:
+      ARROW_RETURN_NOT_OK(Swap(stop));
+      break;
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      auto ident,
+      connection_->Query("SELECT pg_catalog.to_regclass($1)::oid::text", {target_}, doing_, stop));
+  result.target_ident = ident.Text(0, 0);
+  return result;
+}
+
+}  // namespace dxt::postgres

@@ -1,0 +1,180 @@
+#include "connectors/postgres/load_ledger.h"
+
+#include "base/error.h"
+#include "connectors/postgres/connection.h"
+#include "connectors/postgres/error.h"
+#include "connectors/sql/identifier.h"
+
+namespace dxt::postgres {
+namespace {
+
+constexpr std::string_view kDoing = "Reading the load ledger";
+constexpr std::string_view kWriting = "Writing the load ledger";
+
+std::optional<std::string> OrNull(const std::string& text) {
+  return text.empty() ? std::nullopt : std::optional(text);
+}
+
+arrow::Status Fenced(const StreamIdentity& identity) {
+  return MakeError(ErrorClass::kFenced, "load.fenced",
+                   "Another run took over stream '" + identity.stream +
+                       "' while this one was loading; nothing was committed",
+                   "The other run's result stands");
+}
+
+}  // namespace
+
+LoadLedger::LoadLedger(Connection& connection, std::string schema)
+    : connection_(connection),
+      schema_(std::move(schema)),
+      sql_(schema_, "TIMESTAMPTZ", "pg_catalog.clock_timestamp()") {}
+
+arrow::Result<bool> LoadLedger::Exists(std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto found,
+      connection_.Query("SELECT pg_catalog.to_regclass($1) IS NOT NULL AND "
+                        "pg_catalog.to_regclass($2) IS NOT NULL",
+                        {sql_.loads_table(), sql_.fence_table()}, kDoing, stop));
+  return found.Bool(0, 0);
+}
+
+arrow::Status LoadLedger::Ensure(std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(bool exists, Exists(stop));
+  if (exists) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(connection_
+                          .Query("SELECT pg_catalog.pg_advisory_xact_lock("
+                                 "pg_catalog.hashtextextended('_dxt_' || $1, 0))",
+                                 {schema_}, kWriting, stop)
+                          .status());
+  ARROW_ASSIGN_OR_RAISE(exists, Exists(stop));
+  if (exists) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto schema,
+                        connection_.Query("SELECT 1 FROM pg_catalog.pg_namespace "
+                                          "WHERE nspname = $1",
+                                          {schema_}, kDoing, stop));
+  std::vector<std::string> statements;
+  if (schema.rows() == 0) {
+    statements.push_back("CREATE SCHEMA IF NOT EXISTS " + sql::QuoteIdentifier(schema_));
+  }
+  for (auto& statement : sql_.Create()) statements.push_back(std::move(statement));
+  for (const auto& statement : statements) {
+    const auto status = connection_.Run(statement, kWriting, stop).status();
+    if (!HasSqlState(status, "42501")) {
+      ARROW_RETURN_NOT_OK(status);
+      continue;
+    }
+    std::string all;
+    for (const auto& one : statements) all += one + "; ";
+    return MakeError(ErrorClass::kAuth, "pg.metadata_denied",
+                     "The role may not create the ledger tables in schema '" + schema_ + "'",
+                     "Let an administrator run, and grant SELECT, INSERT, UPDATE, DELETE on "
+                     "both: " + all);
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::optional<LoadRecord>> LoadLedger::Newest(const StreamIdentity& identity,
+                                                            std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows, connection_.Query(sql_.SelectNewest(),
+                                   {identity.pipeline, identity.stream, identity.lane}, kDoing,
+                                   stop));
+  if (rows.rows() == 0) return std::nullopt;
+  LoadRecord record;
+  record.window_seq = rows.Int(0, 3);
+  record.load_id = rows.Text(0, 4);
+  record.run = rows.Text(0, 5);
+  record.target = rows.Text(0, 7);
+  record.target_ident = rows.Text(0, 8);
+  record.fingerprint = rows.Text(0, 9);
+  record.mode = rows.Text(0, 10);
+  record.cursor_before = rows.Text(0, 11);
+  record.cursor_after = rows.Text(0, 12);
+  record.read_from = rows.Text(0, 13);
+  record.rows = rows.Int(0, 14);
+  record.rows_deleted = rows.Int(0, 15);
+  record.schema_hash = rows.Text(0, 16);
+  record.package_hash = rows.Text(0, 17);
+  record.committed_at = rows.Text(0, 18);
+  return record;
+}
+
+arrow::Result<bool> LoadLedger::Has(std::string_view load_id, std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto rows, connection_.Query(sql_.SelectByLoadId(),
+                                                     {std::string(load_id)}, kDoing, stop));
+  return rows.rows() > 0;
+}
+
+arrow::Result<bool> LoadLedger::OtherPipeline(const StreamIdentity& identity,
+                                              const std::string& target,
+                                              std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto rows, connection_.Query(sql_.SelectOtherPipeline(),
+                                                     {target, identity.pipeline}, kDoing,
+                                                     stop));
+  return rows.rows() > 0;
+}
+
+arrow::Result<int64_t> LoadLedger::Bump(const StreamIdentity& identity,
+                                        const std::string& owner, std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows, connection_.Query(sql_.BumpFence(),
+                                   {identity.pipeline, identity.stream, identity.lane, owner},
+                                   kWriting, stop));
+  return rows.Int(0, 0);
+}
+
+arrow::Status LoadLedger::CheckFence(const StreamIdentity& identity, int64_t epoch,
+                                     std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows,
+      connection_.Query("SELECT 1 FROM " + sql_.fence_table() +
+                            " WHERE pipeline = $1 AND stream = $2 AND lane = $3 AND epoch = $4",
+                        {identity.pipeline, identity.stream, identity.lane,
+                         std::to_string(epoch)},
+                        kDoing, stop));
+  return rows.rows() == 1 ? arrow::Status::OK() : Fenced(identity);
+}
+
+arrow::Status LoadLedger::Record(const StreamIdentity& identity, const LoadRecord& record,
+                                 int64_t epoch, const std::string& owner,
+                                 std::stop_token stop) {
+  const Parameters chain = {identity.pipeline, identity.stream, identity.lane};
+  ARROW_RETURN_NOT_OK(connection_.Query(sql_.Prune(), chain, kWriting, stop).status());
+  const auto inserted =
+      connection_
+          .Query(sql_.InsertLoad(),
+                 {identity.pipeline, identity.stream, identity.lane,
+                  std::to_string(record.window_seq), record.load_id, record.run,
+                  std::to_string(epoch), record.target, record.target_ident,
+                  record.fingerprint, record.mode, OrNull(record.cursor_before),
+                  OrNull(record.cursor_after), OrNull(record.read_from),
+                  std::to_string(record.rows), std::to_string(record.rows_deleted),
+                  record.schema_hash, OrNull(record.package_hash)},
+                 kWriting, stop)
+          .status();
+  // The window was just committed by a newer owner.
+  if (HasSqlState(inserted, "23505")) return Fenced(identity);
+  ARROW_RETURN_NOT_OK(inserted);
+  ARROW_ASSIGN_OR_RAISE(
+      auto touched,
+      connection_.Query(sql_.CheckFence(),
+                        {identity.pipeline, identity.stream, identity.lane,
+                         std::to_string(epoch), owner},
+                        kWriting, stop));
+  return touched.affected() == 1 ? arrow::Status::OK() : Fenced(identity);
+}
+
+arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord& record) {
+  const std::string cursor = last ? last->cursor_after : "";
+  const int64_t expected = last ? last->window_seq + 1 : 1;
+  if (record.cursor_before == cursor && record.window_seq == expected) {
+    return arrow::Status::OK();
+  }
+  return MakeError(ErrorClass::kData, "load.stale",
+                   "The load starts at cursor '" + record.cursor_before + "' (window " +
+                       std::to_string(record.window_seq) + ") but the target is at '" + cursor +
+                       "' (window " + std::to_string(expected) + " is next)",
+                   "Extract again: another load of this stream was committed meanwhile");
+}
+
+}  // namespace dxt::postgres

@@ -1,0 +1,52 @@
+#pragma once
+// `_dxt_loads` and `_dxt_fence` of one schema, through a connection of the caller's.
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <arrow/result.h>
+
+#include "connectors/sdk/destination.h"
+#include "connectors/sql/ledger.h"
+
+namespace dxt::postgres {
+
+class Connection;
+
+class LoadLedger {
+ public:
+  LoadLedger(Connection& connection, std::string schema);
+
+  /// True when both tables are there. Writes nothing.
+  arrow::Result<bool> Exists(std::stop_token stop);
+  /// Makes what is missing, inside the caller's transaction, under an advisory lock;
+  /// kAuth "pg.metadata_denied" with the SQL for an administrator.
+  arrow::Status Ensure(std::stop_token stop);
+
+  arrow::Result<std::optional<LoadRecord>> Newest(const StreamIdentity& identity,
+                                                  std::stop_token stop);
+  arrow::Result<bool> Has(std::string_view load_id, std::stop_token stop);
+  arrow::Result<bool> OtherPipeline(const StreamIdentity& identity, const std::string& target,
+                                    std::stop_token stop);
+  /// Returns the new epoch.
+  arrow::Result<int64_t> Bump(const StreamIdentity& identity, const std::string& owner,
+                              std::stop_token stop);
+  /// kFenced when the fence is not at `epoch` any more. Looks without a lock: what counts is
+  /// Record's own check.
+  arrow::Status CheckFence(const StreamIdentity& identity, int64_t epoch,
+                           std::stop_token stop);
+  /// Prunes, inserts the load and, last, checks the fence; kFenced when it is not ours.
+  arrow::Status Record(const StreamIdentity& identity, const LoadRecord& record,
+                       int64_t epoch, const std::string& owner, std::stop_token stop);
+
+ private:
+  Connection& connection_;
+  const std::string schema_;
+  const sql::LedgerSql sql_;
+};
+
+/// kData "load.stale" when `record` does not continue the chain that ends with `last`.
+arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord& record);
+
+}  // namespace dxt::postgres
