@@ -1,0 +1,34 @@
+#pragma once
+// Log of a process. The engine does not include this: it tells an Observer.
+#include <filesystem>
+#include <initializer_list>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include <arrow/result.h>
+
+namespace dxt {
+
+enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
+
+struct LogOptions {
+  std::filesystem::path file;  ///< Its folder is made; rotated at 10 MiB, five are kept.
+  LogLevel level = LogLevel::kInfo;
+  bool json = true;  ///< One object a line; else text for people.
+};
+
+/// Appends events to a log file. Safe from any thread; never fails: a line that cannot be
+/// written is lost. Texts are redacted by the caller.
+class Log {
+ public:
+  using Field = std::pair<std::string_view, std::string_view>;
+
+  static arrow::Result<std::unique_ptr<Log>> Make(const LogOptions& options);
+  virtual ~Log() = default;
+  /// `event` is a stable snake_case name; fields with an empty value are left out.
+  virtual void Write(LogLevel level, std::string_view event, std::string_view message,
+                     std::initializer_list<Field> fields = {}) = 0;
+};
+
+}  // namespace dxt

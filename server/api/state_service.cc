@@ -1,0 +1,88 @@
+#include "base/clock.h"
+#include "server/api/convert.h"
+#include "server/api/services.h"
+#include "server/api/status_map.h"
+#include "state/state_store.h"
+
+namespace dxt {
+namespace {
+
+v1::Cursor ToProto(const ChainRecord& chain) {
+  v1::Cursor cursor;
+  const auto& name = chain.key.pipeline;
+  const size_t slash = name.find('/');
+  cursor.set_pipeline(PipelineName(name.substr(0, slash), name.substr(slash + 1)));
+  cursor.set_stream(chain.key.stream);
+  cursor.set_lane(chain.key.lane);
+  if (chain.checkpoint) {
+    cursor.set_value(chain.checkpoint->cursor_after);
+    cursor.set_window_seq(chain.checkpoint->window_seq);
+    cursor.set_load_id(chain.checkpoint->load_id);
+    cursor.set_run(chain.checkpoint->run);
+    cursor.set_target(chain.checkpoint->target);
+  }
+  if (chain.directive) {
+    switch (chain.directive->kind) {
+      case Directive::Kind::kReset: cursor.set_request("reset"); break;
+      case Directive::Kind::kAccept: cursor.set_request("accept"); break;
+      case Directive::Kind::kSet: cursor.set_request("set"); break;
+    }
+    cursor.set_requested_value(chain.directive->value);
+  }
+  if (!chain.updated_at.empty()) SetTime(chain.updated_at, cursor.mutable_update_time());
+  return cursor;
+}
+
+template <typename Request>
+Reply Direct(CallContext* context, const ApiParts& parts, const Request& request,
+             Directive::Kind kind, const std::string& value, v1::Cursor* response) {
+  const ChainKey key{ChainPipeline(request.pipeline()), request.stream(),
+                     request.lane().empty() ? "sync" : request.lane()};
+  if (key.pipeline.empty() || key.stream.empty()) {
+    return Answer(context, ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_name",
+                                    "A cursor is named by its pipeline and its stream"));
+  }
+  const Directive directive{kind, value, FormatTime(parts.clock->Now())};
+  const auto stored = parts.store->cursors().SetDirective(key, directive);
+  if (!stored.ok()) return Answer(context, ToGrpc(stored));
+  auto chains = parts.store->cursors().List(key.pipeline);
+  if (!chains.ok()) return Answer(context, ToGrpc(chains.status()));
+  for (const auto& chain : *chains) {
+    if (chain.key.stream == key.stream && chain.key.lane == key.lane) {
+      *response = ToProto(chain);
+    }
+  }
+  return Answer(context, grpc::Status::OK);
+}
+
+}  // namespace
+
+Reply StateServiceImpl::ListCursors(CallContext* context, const v1::ListCursorsRequest* request,
+                                    v1::ListCursorsResponse* response) {
+  auto chains = parts_.store->cursors().List(ChainPipeline(request->parent()));
+  if (!chains.ok()) return Answer(context, ToGrpc(chains.status()));
+  for (const auto& chain : *chains) *response->add_cursors() = ToProto(chain);
+  return Answer(context, grpc::Status::OK);
+}
+
+Reply StateServiceImpl::SetCursor(CallContext* context, const v1::SetCursorRequest* request,
+                                  v1::Cursor* response) {
+  if (request->value().empty()) {
+    return Answer(context, ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_value",
+                                    "An empty cursor value: ResetCursor forgets a cursor"));
+  }
+  return Direct(context, parts_, *request, Directive::Kind::kSet, request->value(), response);
+}
+
+Reply StateServiceImpl::ResetCursor(CallContext* context, const v1::ResetCursorRequest* request,
+                                    v1::Cursor* response) {
+  return Direct(context, parts_, *request, Directive::Kind::kReset, "", response);
+}
+
+Reply StateServiceImpl::AcceptCursor(CallContext* context,
+                                     const v1::AcceptCursorRequest* request,
+                                     v1::Cursor* response) {
+  return Direct(context, parts_, *request, Directive::Kind::kAccept, "", response);
+}
+
+}  // namespace dxt

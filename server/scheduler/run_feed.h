@@ -1,0 +1,71 @@
+#pragma once
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/run/observer.h"
+#include "state/state_store.h"
+
+namespace dxt {
+
+/// One line of a run's log, redacted.
+struct LogEntry {
+  Severity severity = Severity::kInfo;
+  std::string stream, event, message;
+};
+
+/// A run's state changed to this (RUNNING, CANCELLING).
+struct StateEntry {
+  std::string state;
+};
+
+/// One thing that happened to a run.
+struct FeedEvent {
+  int64_t cursor = 0;  ///< 1, 2, …; gaps where older progress was replaced or lines dropped.
+  std::chrono::system_clock::time_point time;
+  std::variant<StateEntry, StreamProgress, LogEntry, RunRecord> what;  ///< RunRecord = ended.
+};
+
+/// Told that a feed has more. Calls come from worker threads and must not block.
+class FeedWatcher {
+ public:
+  virtual ~FeedWatcher() = default;
+  virtual void OnMore() = 0;
+};
+
+/// What happened to one run so far: the newest log lines and states, the newest progress of
+/// each stream, and the end. Bounded, whatever the run does. Safe from any thread.
+class RunFeed {
+ public:
+  void AddState(std::string state);
+  void AddProgress(const StreamProgress& progress);
+  void AddLog(LogEntry entry);
+  /// The last event; later ones are ignored.
+  void End(RunRecord run);
+
+  /// Events after `cursor`, in order.
+  std::vector<FeedEvent> After(int64_t cursor) const;
+  bool ended() const;
+  /// Kept weakly; told at once when there is something already.
+  void Watch(const std::shared_ptr<FeedWatcher>& watcher);
+
+ private:
+  void Add(FeedEvent event, std::unique_lock<std::mutex> lock);
+  FeedEvent NewEvent();
+
+  mutable std::mutex mutex_;
+  int64_t last_cursor_ = 0;
+  bool ended_ = false;
+  std::deque<FeedEvent> entries_;
+  std::map<std::string, FeedEvent> progress_;
+  std::vector<std::weak_ptr<FeedWatcher>> watchers_;
+};
+
+}  // namespace dxt
