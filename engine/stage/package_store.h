@@ -39,9 +39,9 @@ class PackageStore {
   PackageStore(std::filesystem::path root, Clock& clock);
 
   /// Starts a package. What an abandoned attempt of the same load_id left is removed first.
-  /// kConfig "buffer.exists" when it is sealed already, "buffer.busy" when another process
-  /// is writing it.
-  arrow::Result<std::unique_ptr<PackageWriter>> Create(const PackageSpec& spec);
+  /// kConfig "buffer.exists" when it is sealed already, kTransient "buffer.busy" when
+  /// another run is writing it.
+  arrow::Result<std::unique_ptr<PackageWriter>> Create(const PackageSpec& spec) const;
 
   /// Packages of one pipeline ("" = all) and stream ("" = all), by stream and load id.
   arrow::Result<std::vector<PackageInfo>> List(std::string_view pipeline = {},
