@@ -45,16 +45,25 @@ std::string BelongsBelow(const OptionSpec& object, std::string_view key) {
 
 std::string Wanted(const OptionSpec& spec) {
   switch (spec.kind) {
-    case OptionKind::kString: return "a text";
-    case OptionKind::kInteger: return "a whole number";
-    case OptionKind::kNumber: return "a number";
-    case OptionKind::kBoolean: return "true or false";
-    case OptionKind::kDuration: return "a duration such as 30s, 5m or 1h";
-    case OptionKind::kBytes: return "a size such as 64MiB or 1GB";
-    case OptionKind::kList: return "a list";
+    case OptionKind::kString:
+      return "a text";
+    case OptionKind::kInteger:
+      return "a whole number";
+    case OptionKind::kNumber:
+      return "a number";
+    case OptionKind::kBoolean:
+      return "true or false";
+    case OptionKind::kDuration:
+      return "a duration such as 30s, 5m or 1h";
+    case OptionKind::kBytes:
+      return "a size such as 64MiB or 1GB";
+    case OptionKind::kList:
+      return "a list";
     case OptionKind::kObject:
-    case OptionKind::kMap: return "a map of keys";
-    case OptionKind::kAny: break;
+    case OptionKind::kMap:
+      return "a map of keys";
+    case OptionKind::kAny:
+      break;
   }
   std::string text;
   std::set<std::string> said;
@@ -105,7 +114,8 @@ std::string Shown(const ConfigValue& value) {
 
 std::string Shortened(std::string_view text, size_t most_bytes) {
   if (text.size() <= most_bytes) return std::string(text);
-  while (most_bytes > 0 && (static_cast<unsigned char>(text[most_bytes]) & 0xc0) == 0x80) {
+  while (most_bytes > 0 &&
+         (static_cast<unsigned char>(text[most_bytes]) & 0xc0) == 0x80) {
     --most_bytes;
   }
   return std::string(text.substr(0, most_bytes)) + "…";
@@ -138,11 +148,12 @@ void ProblemList::Sort(const std::string& first_file) {
                 .second;
   });
   const auto place = [&](const Problem& problem) {
-    return std::tuple(problem.mark.file != first_file, problem.mark.file, problem.mark.line,
-                      problem.mark.column);
+    return std::tuple(problem.mark.file != first_file, problem.mark.file,
+                      problem.mark.line, problem.mark.column);
   };
-  std::stable_sort(items_.begin(), items_.end(),
-                   [&](const Problem& a, const Problem& b) { return place(a) < place(b); });
+  std::stable_sort(items_.begin(), items_.end(), [&](const Problem& a, const Problem& b) {
+    return place(a) < place(b);
+  });
 }
 
 void ProblemList::Tidy() {
@@ -170,7 +181,8 @@ void ProblemList::Tidy() {
   }
 }
 
-std::string DidYouMean(std::string_view word, const std::vector<std::string>& candidates) {
+std::string DidYouMean(std::string_view word,
+                       const std::vector<std::string>& candidates) {
   const std::string nearest = NearestSpelling(word, candidates);
   return nearest.empty() ? std::string() : "did you mean '" + nearest + "'?";
 }
@@ -183,8 +195,8 @@ void Checker::Refuse(ConfigValue& value, const std::string& path, std::string co
   value.kind = Kind::kNull;
 }
 
-void Checker::WrongType(ConfigValue& value, const OptionSpec& spec, const std::string& wanted,
-                        const std::string& path) {
+void Checker::WrongType(ConfigValue& value, const OptionSpec& spec,
+                        const std::string& wanted, const std::string& path) {
   const std::string got = spec.secret ? "the value" : Shown(value);
   Refuse(value, path, "config.wrong_type", got + " is not " + wanted);
 }
@@ -192,9 +204,12 @@ void Checker::WrongType(ConfigValue& value, const OptionSpec& spec, const std::s
 void Checker::Check(ConfigValue& value, const OptionSpec& spec, const std::string& path) {
   if (value.kind == Kind::kNull) return;
   switch (spec.kind) {
-    case OptionKind::kList: return CheckList(value, spec, path);
-    case OptionKind::kObject: return CheckObject(value, spec, path);
-    case OptionKind::kAny: return CheckAny(value, spec, path);
+    case OptionKind::kList:
+      return CheckList(value, spec, path);
+    case OptionKind::kObject:
+      return CheckObject(value, spec, path);
+    case OptionKind::kAny:
+      return CheckAny(value, spec, path);
     case OptionKind::kMap:
       if (value.kind != Kind::kMap) return WrongType(value, spec, Wanted(spec), path);
       if (spec.items.empty()) return;
@@ -244,12 +259,14 @@ void Checker::CheckScalar(ConfigValue& value, const OptionSpec& spec,
         return Range(value, spec, static_cast<double>(*bytes), " bytes", path);
       }
       break;
-    default: return CheckText(value, spec, path);
+    default:
+      return CheckText(value, spec, path);
   }
   WrongType(value, spec, Wanted(spec), path);
 }
 
-void Checker::CheckText(ConfigValue& value, const OptionSpec& spec, const std::string& path) {
+void Checker::CheckText(ConfigValue& value, const OptionSpec& spec,
+                        const std::string& path) {
   if (spec.required && value.scalar.empty()) {
     return Refuse(value, path, "config.empty", "this must not be empty");
   }
@@ -265,13 +282,15 @@ void Checker::CheckText(ConfigValue& value, const OptionSpec& spec, const std::s
                   std::move(suggestion));
   }
   constexpr size_t kLongestMatched = 512;
-  if (!spec.pattern.empty() && (value.scalar.size() > kLongestMatched ||
-                                !std::regex_match(value.scalar, std::regex(spec.pattern)))) {
+  if (!spec.pattern.empty() &&
+      (value.scalar.size() > kLongestMatched ||
+       !std::regex_match(value.scalar, std::regex(spec.pattern)))) {
     Refuse(value, path, "config.bad_name", shown + " is not " + spec.pattern_help);
   }
 }
 
-void Checker::CheckList(ConfigValue& value, const OptionSpec& spec, const std::string& path) {
+void Checker::CheckList(ConfigValue& value, const OptionSpec& spec,
+                        const std::string& path) {
   if (value.kind != Kind::kList && spec.scalar_as_list && value.kind == Kind::kScalar) {
     ConfigValue list;
     list.kind = Kind::kList;
@@ -308,7 +327,8 @@ void Checker::UnknownKey(const ConfigValue& item, const std::string& key,
     if (suggestion.empty()) suggestion = DidYouMean(key, names);
   }
   problems_.Error(item.key_mark, path, "config.unknown_key",
-                  "there is no key '" + Shortened(key, 60) + "' here", std::move(suggestion));
+                  "there is no key '" + Shortened(key, 60) + "' here",
+                  std::move(suggestion));
 }
 
 void Checker::CheckObject(ConfigValue& value, const OptionSpec& spec,
@@ -342,17 +362,19 @@ void Checker::CheckObject(ConfigValue& value, const OptionSpec& spec,
     if (!field.required) continue;
     const ConfigValue* item = value.Get(field.name);
     if (IsSet(item) || WasRefused(item)) continue;
-    problems_.Error(value.mark, prefix + field.name, "config.missing_key",
-                    "'" + field.name + "' is required here",
-                    field.example.empty() ? "" : "for example: " + field.name + ": " +
-                                                     field.example);
+    problems_.Error(
+        value.mark, prefix + field.name, "config.missing_key",
+        "'" + field.name + "' is required here",
+        field.example.empty() ? "" : "for example: " + field.name + ": " + field.example);
   }
 }
 
-void Checker::CheckAny(ConfigValue& value, const OptionSpec& spec, const std::string& path) {
+void Checker::CheckAny(ConfigValue& value, const OptionSpec& spec,
+                       const std::string& path) {
   if (value.kind == Kind::kMap) return CheckAnyMap(value, spec, path);
   for (const auto& item : spec.items) {
-    if (value.kind == Kind::kScalar ? IsScalar(item.kind) : item.kind == OptionKind::kList) {
+    if (value.kind == Kind::kScalar ? IsScalar(item.kind)
+                                    : item.kind == OptionKind::kList) {
       return Check(value, item, path);
     }
   }
@@ -372,7 +394,8 @@ void Checker::CheckAnyMap(ConfigValue& value, const OptionSpec& spec,
       untyped = &item;
       continue;
     }
-    if (IsSet(type) && type->kind == Kind::kScalar && Contains(known->choices, type->scalar)) {
+    if (IsSet(type) && type->kind == Kind::kScalar &&
+        Contains(known->choices, type->scalar)) {
       return Check(value, item, path);
     }
     types.insert(types.end(), known->choices.begin(), known->choices.end());
@@ -389,8 +412,8 @@ void Checker::CheckAnyMap(ConfigValue& value, const OptionSpec& spec,
   }
   if (!IsSet(type)) {
     if (!WasRefused(type)) {
-      problems_.Error(value.mark, path, "config.missing_key", wanted + " is required here",
-                      "types are " + Joined(types));
+      problems_.Error(value.mark, path, "config.missing_key",
+                      wanted + " is required here", "types are " + Joined(types));
     }
   } else if (type->kind != Kind::kScalar) {
     problems_.Error(type->mark, path + ".type", "config.wrong_type",

@@ -7,8 +7,8 @@
 
 namespace dxt {
 
-/// True when the value was written but refused (or holds a missing variable): what depends
-/// on it need not be reported too.
+/// True when the value was written but refused (or holds a missing variable): what
+/// depends on it need not be reported too.
 bool WasRefused(const ConfigValue* value);
 /// True when the value was written and is usable.
 bool IsSet(const ConfigValue* value);

@@ -1,11 +1,11 @@
 #include "engine/plan/compile.h"
 
-#include <cctype>
 #include <filesystem>
 #include <regex>
 
 #include "engine/plan/connections.h"
 #include "engine/plan/keys.h"
+#include "engine/plan/short_forms.h"
 
 namespace dxt {
 namespace {
@@ -18,8 +18,9 @@ bool FlagAt(const ConfigValue& map, std::string_view key, bool otherwise) {
 }
 
 std::optional<BufferFormat> FormatNamed(const std::string& name) {
-  for (const auto format : {BufferFormat::kAuto, BufferFormat::kParquet, BufferFormat::kMemory,
-                            BufferFormat::kCsv, BufferFormat::kJsonl}) {
+  for (const auto format :
+       {BufferFormat::kAuto, BufferFormat::kParquet, BufferFormat::kMemory,
+        BufferFormat::kCsv, BufferFormat::kJsonl}) {
     if (name == BufferFormatName(format)) return format;
   }
   return std::nullopt;
@@ -46,7 +47,8 @@ void ReadBuffer(ConfigValue& block, const std::string& prefix, const std::string
     }
   }
   buffer.persist = FlagAt(block, "persist", buffer.persist);
-  buffer.cleanup_on_success = FlagAt(block, "cleanup_on_success", buffer.cleanup_on_success);
+  buffer.cleanup_on_success =
+      FlagAt(block, "cleanup_on_success", buffer.cleanup_on_success);
   buffer.retain_on_failure = FlagAt(block, "retain_on_failure", buffer.retain_on_failure);
 }
 
@@ -69,7 +71,8 @@ void CheckBuffer(const ConfigValue& block, const std::string& path,
 
 /// Resolves `source:` or `target:` to a connection; nullopt when a problem was reported.
 std::optional<Connection> Endpoint(const ConfigValue& root, const std::string& key,
-                                   const std::string& folder, const ProjectDocument& project,
+                                   const std::string& folder,
+                                   const ProjectDocument& project,
                                    CompileContext& context) {
   const ConfigValue* endpoint = root.Get(key);
   if (!IsSet(endpoint)) return std::nullopt;
@@ -104,143 +107,6 @@ std::optional<Connection> Endpoint(const ConfigValue& root, const std::string& k
   context.problems.Error(named->mark, path, "connection.unknown",
                          "there is no connection " + Shown(*named), suggestion);
   return std::nullopt;
-}
-
-/// Moves a key of `from` into stream.`section`, where documents with a single table and the
-/// short forms keep it.
-void Hoist(ConfigValue& stream, ConfigValue* value, const std::string& section,
-           const std::string& key, const std::string& path, CompileContext& context) {
-  if (!value || (!IsSet(value) && !WasRefused(value))) return;
-  ConfigValue block;
-  if (const ConfigValue* present = stream.Get(section)) block = *present;
-  if (block.kind != Kind::kMap) {
-    block = ConfigValue();
-    block.kind = Kind::kMap;
-    block.mark = value->mark;
-    block.key_mark = value->key_mark;
-  }
-  if (const ConfigValue* twice = block.Get(key)) {
-    context.problems.Error(value->key_mark, path, "config.conflicting_keys",
-                           "this and '" + section + "." + key + "' at line " +
-                               std::to_string(twice->mark.line) + " set the same thing",
-                           "keep one of them");
-    return;
-  }
-  Put(block, key, std::move(*value));
-  Put(stream, section, std::move(block));
-}
-
-ConfigValue* Find(ConfigValue& map, std::string_view key) {
-  for (auto& [name, value] : map.map) {
-    if (name == key) return &value;
-  }
-  return nullptr;
-}
-
-ConfigValue Word(std::string text, const ConfigValue& at) {
-  ConfigValue value;
-  value.kind = Kind::kScalar;
-  value.scalar = std::move(text);
-  value.mark = at.mark;
-  value.key_mark = at.key_mark;
-  return value;
-}
-
-constexpr const char* kShortForms[] = {"incremental", "watermark", "write_disposition",
-                                       "upsert_keys"};
-
-void EraseShortForms(ConfigValue& map) {
-  for (const char* key : kShortForms) {
-    std::erase_if(map.map, [&](const auto& entry) { return entry.first == key; });
-  }
-}
-
-/// Rewrites `incremental:`, `write_disposition` and key lists of `from` into the stream's
-/// extract and load.
-void HoistShortForms(ConfigValue& stream, ConfigValue& from, const std::string& path,
-                     CompileContext& context) {
-  if (ConfigValue* incremental = Find(from, "incremental"); IsSet(incremental)) {
-    const std::string below = path + ".incremental";
-    ConfigValue mode = Word("incremental", *incremental);
-    Hoist(stream, &mode, "extract", "mode", below, context);
-    Hoist(stream, Find(*incremental, "cursor_column"), "extract", "watermark_field",
-          below + ".cursor_column", context);
-    Hoist(stream, Find(*incremental, "initial_value"), "extract", "initial_value",
-          below + ".initial_value", context);
-  }
-  if (ConfigValue* watermark = Find(from, "watermark"); IsSet(watermark)) {
-    Hoist(stream, Find(*watermark, "default_value"), "extract", "initial_value",
-          path + ".watermark.default_value", context);
-  }
-  Hoist(stream, Find(from, "write_disposition"), "load", "mode", path + ".write_disposition",
-        context);
-  Hoist(stream, Find(from, "upsert_keys"), "load", "upsert_keys", path + ".upsert_keys",
-        context);
-  EraseShortForms(from);
-}
-
-/// The bare name at the end of a reference, as a stream id.
-std::string IdOfTable(std::string_view table) {
-  std::string id;
-  char closing = 0;
-  for (const char c : table) {
-    if (closing) {
-      if (c == closing) closing = 0;
-      else id += c;
-    } else if (c == '"' || c == '`' || c == '[') {
-      closing = c == '[' ? ']' : c;
-    } else if (c == '.') {
-      id.clear();
-    } else {
-      id += c;
-    }
-  }
-  for (char& c : id) {
-    if (!std::isalnum(static_cast<unsigned char>(c)) && c != '_' && c != '-') c = '_';
-  }
-  if (id.empty() || id[0] == '-') id = "_" + id;
-  return id.substr(0, 128);
-}
-
-/// `source: {connection, table}` and `target: {connection, table}` as one stream.
-std::optional<ConfigValue> SingleStream(ConfigValue& root, CompileContext& context) {
-  ConfigValue* source = Find(root, "source");
-  ConfigValue* target = Find(root, "target");
-  const ConfigValue* table =
-      source && source->kind == Kind::kMap ? source->Get("table") : nullptr;
-  if (!IsSet(table)) return std::nullopt;
-  const ConfigValue* into =
-      target && target->kind == Kind::kMap ? target->Get("table") : nullptr;
-  ConfigValue stream;
-  stream.kind = Kind::kMap;
-  stream.mark = source->mark;
-  Put(stream, "id", Word(IdOfTable(table->scalar), *table));
-  Put(stream, "source", *table);
-  Put(stream, "target", IsSet(into) ? *into : *table);
-  HoistShortForms(stream, *source, "source", context);
-  if (target && target->kind == Kind::kMap) {
-    HoistShortForms(stream, *target, "target", context);
-  }
-  return stream;
-}
-
-/// Reports single-table keys beside `streams`.
-void RefuseTableKeys(const ConfigValue& root, CompileContext& context) {
-  for (const char* side : {"source", "target"}) {
-    const ConfigValue* endpoint = root.Get(side);
-    if (!IsSet(endpoint) || endpoint->kind != Kind::kMap) continue;
-    std::vector<const char*> keys(std::begin(kShortForms), std::end(kShortForms));
-    keys.push_back("table");
-    for (const char* key : keys) {
-      const ConfigValue* value = endpoint->Get(key);
-      if (!IsSet(value)) continue;
-      context.problems.Error(value->key_mark, std::string(side) + "." + key,
-                             "config.conflicting_keys",
-                             "this key belongs to documents with one table, but `streams` "
-                             "is there too",
-                             "move it into the stream it is meant for");
-    }
-  }
 }
 
 ConfigValue StreamDefaults(const ConfigValue& root, const ProjectDocument& project) {
@@ -283,7 +149,8 @@ void CheckTogether(const std::vector<StreamConfig>& streams, CompileContext& con
     const auto [first, added] = ids.emplace(stream.id, &stream);
     if (!added) {
       context.problems.Error(at(stream, "id"), path + ".id", "stream.duplicate_id",
-                             "the id '" + stream.id + "' is taken by the stream at line " +
+                             "the id '" + stream.id +
+                                 "' is taken by the stream at line " +
                                  std::to_string(at(*first->second, "id").line));
     }
     if (stream.load.mode != LoadMode::kReplace || stream.target.empty() ||
@@ -292,7 +159,8 @@ void CheckTogether(const std::vector<StreamConfig>& streams, CompileContext& con
     }
     const auto [other, alone] = replaced.emplace(stream.target, &stream);
     if (!alone) {
-      context.problems.Error(at(stream, "target"), path + ".target", "stream.replaced_twice",
+      context.problems.Error(at(stream, "target"), path + ".target",
+                             "stream.replaced_twice",
                              "'" + stream.target + "' is replaced by stream '" +
                                  other->second->id + "' too, so only one would remain",
                              "use mode: append or upsert, or another target");
@@ -312,16 +180,87 @@ std::string PipelineName(const ConfigValue& root, const std::string& path,
   }
   const std::string stem = std::filesystem::path(path).stem().string();
   if (!std::regex_match(stem.substr(0, 256), std::regex(kNamePattern))) {
-    context.problems.Error(root.mark, "name", "config.bad_name",
-                           "the file's name '" + Shortened(stem, 80) +
-                               "' cannot be the pipeline's name",
-                           "add `name:` with small letters, digits, - and _");
+    context.problems.Error(
+        root.mark, "name", "config.bad_name",
+        "the file's name '" + Shortened(stem, 80) + "' cannot be the pipeline's name",
+        "add `name:` with small letters, digits, - and _");
     return {};
   }
   return stem;
 }
 
+void ReadRuntime(const ConfigValue& root, RuntimeConfig& config) {
+  const ConfigValue* runtime = root.Get("runtime");
+  if (!IsSet(runtime)) return;
+  if (const auto text = TextAt(*runtime, "parallelism"); !text.empty()) {
+    config.parallelism = std::stoi(text);
+  }
+  if (const auto text = TextAt(*runtime, "retries"); !text.empty()) {
+    config.retries = std::stoi(text);
+  }
+  if (const auto bytes = ParseByteSize(TextAt(*runtime, "memory_limit"))) {
+    config.memory_limit = *bytes;
+  }
+}
+
+/// A rough size: values, and long texts as several.
+size_t WeightOf(const ConfigValue& value) {
+  size_t weight = 1 + value.scalar.size() / 64;
+  for (const auto& item : value.list) weight += WeightOf(item);
+  for (const auto& [key, item] : value.map) weight += WeightOf(item);
+  return weight;
+}
+
+/// Every stream carries the defaults: a small document must not become a large one.
+bool FitsInMemory(const ConfigValue& streams, const ConfigValue& defaults,
+                  CompileContext& context) {
+  constexpr size_t kMost = 500000;
+  if (streams.list.size() * WeightOf(defaults) <= kMost) return true;
+  context.problems.Error(streams.mark, "streams", "config.too_large",
+                         "the defaults are too large for so many streams",
+                         "split the pipeline, or shorten the defaults");
+  return false;
+}
+
+void CompileStreams(ConfigValue& root, const ProjectDocument& project,
+                    std::vector<StreamConfig>& compiled, CompileContext& context) {
+  const ConfigValue defaults = StreamDefaults(root, project);
+  ConfigValue* streams = Find(root, "streams");
+  if (!IsSet(streams)) {
+    if (auto single = SingleStream(root, context)) {
+      compiled.push_back(
+          CompileStream(std::move(*single), defaults, "streams[0]", context));
+    } else if (!WasRefused(streams)) {
+      context.problems.Error(root.mark, "streams", "config.missing_key",
+                             "'streams' is required here",
+                             "for one table, `table:` below source and target will do");
+    }
+    return;
+  }
+  RefuseTableKeys(root, context);
+  if (streams->list.empty()) {
+    context.problems.Error(streams->mark, "streams", "config.empty",
+                           "a pipeline needs at least one stream");
+  }
+  if (!FitsInMemory(*streams, defaults, context)) return;
+  for (size_t i = 0; i < streams->list.size(); ++i) {
+    ConfigValue& stream = streams->list[i];
+    if (stream.kind != Kind::kMap) continue;
+    const std::string path = "streams[" + std::to_string(i) + "]";
+    HoistShortForms(stream, path, context);
+    compiled.push_back(CompileStream(std::move(stream), defaults, path, context));
+  }
+  CheckTogether(compiled, context);
+}
+
 }  // namespace
+
+ConfigValue* Find(ConfigValue& map, std::string_view key) {
+  for (auto& [name, value] : map.map) {
+    if (name == key) return &value;
+  }
+  return nullptr;
+}
 
 std::string TextAt(const ConfigValue& map, std::string_view key) {
   const ConfigValue* value = map.Get(key);
@@ -405,7 +344,8 @@ ProjectDocument CompileProject(ConfigValue& root, const std::string& path,
 }
 
 PipelineDocument CompilePipeline(ConfigValue& root, const std::string& path,
-                                 const ProjectDocument& project, CompileContext& context) {
+                                 const ProjectDocument& project,
+                                 CompileContext& context) {
   PipelineDocument pipeline;
   pipeline.path = path;
   pipeline.project = project;
@@ -424,44 +364,8 @@ PipelineDocument CompilePipeline(ConfigValue& root, const std::string& path,
     ReadBuffer(*buffer, "", folder, "buffer", pipeline.buffer, context);
     CheckBuffer(*buffer, "buffer", pipeline.buffer, context);
   }
-  if (const ConfigValue* runtime = root.Get("runtime"); IsSet(runtime)) {
-    if (const auto text = TextAt(*runtime, "parallelism"); !text.empty()) {
-      pipeline.runtime.parallelism = std::stoi(text);
-    }
-    if (const auto text = TextAt(*runtime, "retries"); !text.empty()) {
-      pipeline.runtime.retries = std::stoi(text);
-    }
-    if (const auto bytes = ParseByteSize(TextAt(*runtime, "memory_limit"))) {
-      pipeline.runtime.memory_limit = *bytes;
-    }
-  }
-
-  const ConfigValue defaults = StreamDefaults(root, project);
-  ConfigValue* streams = Find(root, "streams");
-  if (IsSet(streams)) {
-    RefuseTableKeys(root, context);
-    if (streams->list.empty()) {
-      context.problems.Error(streams->mark, "streams", "config.empty",
-                             "a pipeline needs at least one stream");
-    }
-    for (size_t i = 0; i < streams->list.size(); ++i) {
-      ConfigValue& stream = streams->list[i];
-      if (stream.kind != Kind::kMap) continue;
-      const std::string below = "streams[" + std::to_string(i) + "]";
-      ConfigValue rest = stream;
-      HoistShortForms(stream, rest, below, context);
-      EraseShortForms(stream);
-      pipeline.streams.push_back(CompileStream(std::move(stream), defaults, below, context));
-    }
-    CheckTogether(pipeline.streams, context);
-  } else if (auto single = SingleStream(root, context)) {
-    pipeline.streams.push_back(
-        CompileStream(std::move(*single), defaults, "streams[0]", context));
-  } else if (!WasRefused(streams)) {
-    context.problems.Error(root.mark, "streams", "config.missing_key",
-                           "'streams' is required here",
-                           "for one table, `table:` below source and target will do");
-  }
+  ReadRuntime(root, pipeline.runtime);
+  CompileStreams(root, project, pipeline.streams, context);
   return pipeline;
 }
 

@@ -35,12 +35,16 @@ std::vector<FieldConfig> CompileFields(const ConfigValue& list, const std::strin
                                        CompileContext& context);
 
 /// `{{ var.x }}` in SQL must have a value; other names but cursor are not known.
-void CheckTemplates(const ConfigValue* sql, const std::string& path, CompileContext& context);
+void CheckTemplates(const ConfigValue* sql, const std::string& path,
+                    CompileContext& context);
 
 /// Returns `base` with the keys of `over` in place of its own; maps below are merged too.
 ConfigValue Merged(const ConfigValue& base, const ConfigValue& over);
 /// Sets a key, keeping order when it is there already.
 void Put(ConfigValue& map, const std::string& key, ConfigValue value);
+
+/// Null when the key is not there.
+ConfigValue* Find(ConfigValue& map, std::string_view key);
 
 /// The text at a key, "" when it is not set.
 std::string TextAt(const ConfigValue& map, std::string_view key);

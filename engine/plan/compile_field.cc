@@ -46,8 +46,8 @@ void ReadType(const ConfigValue& item, const std::string& path, FieldConfig& fie
                            "`scale` needs `precision`");
   } else if (scale && precision && *scale > *precision) {
     context.problems.Error(item.Get("scale")->mark, path + ".scale", "field.scale",
-                           "scale " + std::to_string(*scale) + " is more than precision " +
-                               std::to_string(*precision));
+                           "scale " + std::to_string(*scale) +
+                               " is more than precision " + std::to_string(*precision));
   } else if (precision) {
     field.type->precision = *precision;
     field.type->scale = scale.value_or(0);
@@ -92,10 +92,9 @@ void ReadMetadata(const ConfigValue& item, const std::string& path, FieldConfig&
   field.generator = "current_timestamp";
   const ConfigValue* generator = metadata->Get("generator");
   if (IsSet(generator) && generator->scalar != field.generator) {
-    context.problems.Error(generator->mark, path + ".metadata.generator",
-                           "field.unknown_generator",
-                           Shown(*generator) + " is not a generator",
-                           "the only one is current_timestamp");
+    context.problems.Error(
+        generator->mark, path + ".metadata.generator", "field.unknown_generator",
+        Shown(*generator) + " is not a generator", "the only one is current_timestamp");
   }
   const ConfigValue* source = item.Get("source");
   if (IsSet(source)) {

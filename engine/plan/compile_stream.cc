@@ -75,8 +75,8 @@ void RecordMarks(const ConfigValue& value, const std::string& path,
 std::vector<Filter> ReadFilters(const ConfigValue* list, const std::string& path,
                                 CompileContext& context) {
   static const std::map<std::string, FilterOp> kOps = {
-      {"eq", FilterOp::kEq},   {"ne", FilterOp::kNe},   {"gt", FilterOp::kGt},
-      {"gte", FilterOp::kGte}, {"lt", FilterOp::kLt},   {"lte", FilterOp::kLte},
+      {"eq", FilterOp::kEq},   {"ne", FilterOp::kNe},       {"gt", FilterOp::kGt},
+      {"gte", FilterOp::kGte}, {"lt", FilterOp::kLt},       {"lte", FilterOp::kLte},
       {"in", FilterOp::kIn},   {"not_in", FilterOp::kNotIn}};
   std::vector<Filter> filters;
   if (!IsSet(list)) return filters;
@@ -91,9 +91,9 @@ std::vector<Filter> ReadFilters(const ConfigValue* list, const std::string& path
     if (value->kind == Kind::kList) {
       filter.values = TextsAt(item, "value");
       if (filter.op != FilterOp::kIn && filter.op != FilterOp::kNotIn) {
-        context.problems.Error(value->mark, path + "[" + std::to_string(i) + "].value",
-                               "filter.list_value",
-                               "a list of values needs op in or not_in, not " + op->first);
+        context.problems.Error(
+            value->mark, path + "[" + std::to_string(i) + "].value", "filter.list_value",
+            "a list of values needs op in or not_in, not " + op->first);
       }
     } else {
       filter.values = {value->scalar};
@@ -257,10 +257,12 @@ void CheckLoad(const Draft& draft, const StreamConfig& stream) {
     }
   }
   CheckFieldNames(draft, stream);
-  if (load.mode == LoadMode::kReplace && stream.extract.incremental && !load.partial_replace) {
-    draft.Error("load", "mode", "load.partial_replace",
-                "replace with an incremental read would leave only the new rows in the target",
-                "use upsert or append, or say load.partial_replace: true");
+  if (load.mode == LoadMode::kReplace && stream.extract.incremental &&
+      !load.partial_replace) {
+    draft.Error(
+        "load", "mode", "load.partial_replace",
+        "replace with an incremental read would leave only the new rows in the target",
+        "use upsert or append, or say load.partial_replace: true");
   }
   const ConfigValue* own = draft.own.Get("load");
   if (load.mode != LoadMode::kReplace && !WasRefused(draft.Get("load", "mode")) &&
@@ -274,7 +276,8 @@ void CheckLoad(const Draft& draft, const StreamConfig& stream) {
 void ReadContract(const Draft& draft, SchemaContract& contract) {
   const auto read = [&](const char* key, ContractMode& mode) {
     const auto text = draft.Text("schema_contract", key);
-    if (!text.empty()) mode = text == "evolve" ? ContractMode::kEvolve : ContractMode::kFreeze;
+    if (!text.empty())
+      mode = text == "evolve" ? ContractMode::kEvolve : ContractMode::kFreeze;
   };
   read("tables", contract.tables);
   read("columns", contract.columns);
@@ -286,8 +289,8 @@ bool NamesManyTables(const StreamConfig& stream) {
          (stream.source == "*" || stream.source.ends_with(".*"));
 }
 
-void CheckStream(const ConfigValue& own, const StreamConfig& stream, const std::string& path,
-                 CompileContext& context) {
+void CheckStream(const ConfigValue& own, const StreamConfig& stream,
+                 const std::string& path, CompileContext& context) {
   const ConfigValue* criteria = own.Get("criteria");
   const ConfigValue* where = IsSet(criteria) ? criteria->Get("where") : nullptr;
   const bool has_table =
@@ -307,8 +310,9 @@ void CheckStream(const ConfigValue& own, const StreamConfig& stream, const std::
   if (NamesManyTables(stream) && IsSet(target) &&
       stream.target.find("{name}") == std::string::npos) {
     context.problems.Error(target->mark, path + ".target", "stream.target_template",
-                           "'" + stream.source + "' is many tables, so the target needs "
-                           "{name}",
+                           "'" + stream.source +
+                               "' is many tables, so the target needs "
+                               "{name}",
                            "write target: \"raw.{name}\"");
   }
   std::map<std::string, const FieldConfig*> fields;
@@ -324,12 +328,14 @@ void CheckStream(const ConfigValue& own, const StreamConfig& stream, const std::
 
 }  // namespace
 
-void CheckTemplates(const ConfigValue* sql, const std::string& path, CompileContext& context) {
+void CheckTemplates(const ConfigValue* sql, const std::string& path,
+                    CompileContext& context) {
   if (!IsSet(sql) || sql->kind != Kind::kScalar) return;
   static const std::regex kTemplate(R"(\{\{\s*([A-Za-z_][A-Za-z0-9_.]{0,100})\s*\}\})");
   const std::string& text = sql->scalar;
   // The matcher recurses by character: only what follows a `{{` is handed to it.
-  for (size_t at = text.find("{{"); at != std::string::npos; at = text.find("{{", at + 2)) {
+  for (size_t at = text.find("{{"); at != std::string::npos;
+       at = text.find("{{", at + 2)) {
     const std::string part = text.substr(at, 256);
     std::smatch match;
     if (!std::regex_search(part, match, kTemplate,

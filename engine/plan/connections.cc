@@ -55,9 +55,34 @@ void CheckSecrets(const Connector& connector, const ConfigValue& options,
     if (value->scalar.empty() || HarmlessUrl(connector, *value)) continue;
     Remember(*value, context);
     if (value->written.empty()) {
-      ReportLiteral(value->mark, path + "." + option.name, "'" + option.name + "'", context);
+      ReportLiteral(value->mark, path + "." + option.name, "'" + option.name + "'",
+                    context);
     }
   }
+}
+
+void ReplaceAll(std::string& text, const std::string& what, const std::string& by) {
+  for (size_t at = text.find(what); at != std::string::npos;
+       at = text.find(what, at + by.size())) {
+    text.replace(at, what.size(), by);
+  }
+}
+
+/// A connector's message about a connection string may quote it: as it was written, and
+/// without secrets.
+std::string Scrubbed(std::string message, const ConfigValue& url,
+                     const CompileContext& context) {
+  if (url.scalar.empty()) return message;
+  ReplaceAll(message, url.scalar,
+             WithoutSecrets(url.written.empty() ? url.scalar : url.written));
+  for (const auto& name : VariableNames(url.written)) {
+    const auto found = context.inputs.variables.find(name);
+    constexpr size_t kShortest = 3;
+    if (found == context.inputs.variables.end() || found->second.size() < kShortest)
+      continue;
+    ReplaceAll(message, found->second, "${" + name + "}");
+  }
+  return message;
 }
 
 void MarkAll(ConfigValue& value, const ConfigValue& from) {
@@ -79,7 +104,8 @@ Connection Finished(const Connector& connector, ConfigValue options, std::string
                     CompileContext& context) {
   for (auto& [key, value] : options.map) {
     const OptionSpec* option = connector.spec().Find(key);
-    if (option && option->path) ResolvePath(value, folder, path + "." + key, context.problems);
+    if (option && option->path)
+      ResolvePath(value, folder, path + "." + key, context.problems);
   }
   Connection connection;
   connection.name = std::move(name);
@@ -118,9 +144,11 @@ std::string FolderOf(const std::string& document_path) {
 bool LooksLikeUrl(std::string_view text) {
   const size_t colon = text.find(':');
   if (colon == std::string_view::npos || colon < 2) return false;
-  return std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(colon), [](char c) {
-    return std::isalnum(static_cast<unsigned char>(c)) || c == '+' || c == '-' || c == '.';
-  });
+  return std::all_of(text.begin(), text.begin() + static_cast<ptrdiff_t>(colon),
+                     [](char c) {
+                       return std::isalnum(static_cast<unsigned char>(c)) || c == '+' ||
+                              c == '-' || c == '.';
+                     });
 }
 
 std::string WithoutSecrets(std::string_view url) {
@@ -152,7 +180,8 @@ void ResolvePath(ConfigValue& value, const std::string& folder, const std::strin
                    "write an absolute path");
     return;
   }
-  const auto absolute = (std::filesystem::path(folder) / text.substr(scheme)).lexically_normal();
+  const auto absolute =
+      (std::filesystem::path(folder) / text.substr(scheme)).lexically_normal();
   if (value.written.empty()) value.written = text;
   text = text.substr(0, scheme) + absolute.string();
 }
@@ -171,10 +200,12 @@ std::optional<Connection> ConnectionFromOptions(const ConfigValue& map,
   options.mark = map.mark;
   options.key_mark = map.key_mark;
   for (const auto& [key, value] : map.map) {
-    if (key != "type" && (*connector)->spec().Find(key)) options.map.emplace_back(key, value);
+    if (key != "type" && (*connector)->spec().Find(key))
+      options.map.emplace_back(key, value);
   }
   CheckSecrets(**connector, options, path, context);
-  Connection connection = Finished(**connector, std::move(options), name, folder, path, context);
+  Connection connection =
+      Finished(**connector, std::move(options), name, folder, path, context);
   if (name.empty()) {
     connection.is_inline = true;
     connection.name = std::string((*connector)->info().name) + ":" +
@@ -183,8 +214,10 @@ std::optional<Connection> ConnectionFromOptions(const ConfigValue& map,
   return connection;
 }
 
-std::optional<Connection> ConnectionFromUrl(const ConfigValue& url, const std::string& name,
-                                            const std::string& folder, const std::string& path,
+std::optional<Connection> ConnectionFromUrl(const ConfigValue& url,
+                                            const std::string& name,
+                                            const std::string& folder,
+                                            const std::string& path,
                                             CompileContext& context) {
   const Connector* connector = context.registry.FindByUrl(url.scalar);
   if (!connector) {
@@ -194,7 +227,8 @@ std::optional<Connection> ConnectionFromUrl(const ConfigValue& url, const std::s
   auto parsed = connector->ParseUrl(url.scalar);
   if (!parsed.ok()) {
     const ErrorInfo info = GetErrorInfo(parsed.status());
-    context.problems.Error(url.mark, path, info.code, parsed.status().message(), info.hint);
+    context.problems.Error(url.mark, path, info.code,
+                           Scrubbed(parsed.status().message(), url, context), info.hint);
     return std::nullopt;
   }
   ConfigValue options = std::move(*parsed);
@@ -250,8 +284,9 @@ arrow::Result<Connection> ResolveConnection(const ProjectDocument& project,
   }
   std::string hint = DidYouMean(name_or_url, names);
   if (hint.empty()) {
-    hint = list.empty() ? "Name a connection of the project file, or give a connection string"
-                        : "Known are " + list;
+    hint = list.empty()
+               ? "Name a connection of the project file, or give a connection string"
+               : "Known are " + list;
   }
   return MakeError(ErrorClass::kConfig, "connection.unknown",
                    "There is no connection '" + WithoutSecrets(name_or_url) + "'",

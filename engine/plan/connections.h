@@ -21,8 +21,10 @@ std::optional<Connection> ConnectionFromOptions(const ConfigValue& map,
                                                 const std::string& folder,
                                                 const std::string& path,
                                                 CompileContext& context);
-std::optional<Connection> ConnectionFromUrl(const ConfigValue& url, const std::string& name,
-                                            const std::string& folder, const std::string& path,
+std::optional<Connection> ConnectionFromUrl(const ConfigValue& url,
+                                            const std::string& name,
+                                            const std::string& folder,
+                                            const std::string& path,
                                             CompileContext& context);
 
 /// True for "scheme:…", what a connection string looks like.

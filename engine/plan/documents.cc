@@ -63,10 +63,11 @@ void ForgiveUnusedConnections(const ConfigValue& pipeline, ProblemList& problems
     if (problem.code != "config.missing_variable" || !problem.path.starts_with(kPrefix)) {
       continue;
     }
-    const bool needed = std::any_of(used.begin(), used.end(), [&](const std::string& name) {
-      const std::string path = std::string(kPrefix) + name;
-      return problem.path == path || problem.path.starts_with(path + ".");
-    });
+    const bool needed =
+        std::any_of(used.begin(), used.end(), [&](const std::string& name) {
+          const std::string path = std::string(kPrefix) + name;
+          return problem.path == path || problem.path.starts_with(path + ".");
+        });
     if (!needed) problem.level = Problem::Level::kWarning;
   }
 }
@@ -75,11 +76,16 @@ void ForgiveUnusedConnections(const ConfigValue& pipeline, ProblemList& problems
 
 std::string_view BufferFormatName(BufferFormat format) {
   switch (format) {
-    case BufferFormat::kAuto: return "auto";
-    case BufferFormat::kParquet: return "parquet";
-    case BufferFormat::kMemory: return "memory";
-    case BufferFormat::kCsv: return "csv";
-    case BufferFormat::kJsonl: return "jsonl";
+    case BufferFormat::kAuto:
+      return "auto";
+    case BufferFormat::kParquet:
+      return "parquet";
+    case BufferFormat::kMemory:
+      return "memory";
+    case BufferFormat::kCsv:
+      return "csv";
+    case BufferFormat::kJsonl:
+      return "jsonl";
   }
   return "auto";
 }
@@ -112,7 +118,8 @@ ParsedDocuments ParseDocuments(const DocumentInputs& inputs,
     const std::string file = FileName(*inputs.pipeline, "<pipeline>");
     if (first_file.empty()) first_file = file;
     hashed += '\0' + inputs.pipeline->text;
-    auto root = Checked(*inputs.pipeline, file, PipelineKeys(registry), substitution, problems);
+    auto root =
+        Checked(*inputs.pipeline, file, PipelineKeys(registry), substitution, problems);
     // Without the project, every connection's name would look unknown.
     if (root && complete) {
       ForgiveUnusedConnections(*root, problems);

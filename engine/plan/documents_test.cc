@@ -29,8 +29,10 @@ class Documents : public testing::Test {
 
   /// A pipeline of one stream.
   StreamConfig Stream(const std::string& keys) {
-    auto pipeline = Pipeline("source: sqlite:a.db\ntarget: duckdb:b.db\nstreams:\n  - {id: s, "
-                             "source: t, target: u" + keys + "}\n");
+    auto pipeline = Pipeline(
+        "source: sqlite:a.db\ntarget: duckdb:b.db\nstreams:\n  - {id: s, "
+        "source: t, target: u" +
+        keys + "}\n");
     return pipeline.streams.empty() ? StreamConfig() : pipeline.streams[0];
   }
 
@@ -70,8 +72,10 @@ TEST_F(Documents, TheNameIsWrittenOrTheFiles) {
 TEST_F(Documents, EveryKeyOfAStreamArrives) {
   const auto stream = Stream(
       ", kind: view, tags: [x, y], criteria: {where: a > 1}, exclude: [z],"
-      " filters: [{column: c, op: not_in, value: [1, b]}, {column: d, op: lte, value: 5}],"
-      " extract: {mode: incremental, batch_size: 7, watermark_field: w, watermark_type: int,"
+      " filters: [{column: c, op: not_in, value: [1, b]}, {column: d, op: lte, value: "
+      "5}],"
+      " extract: {mode: incremental, batch_size: 7, watermark_field: w, watermark_type: "
+      "int,"
       " watermark_source: state, boundary: inclusive, initial_value: 5, end_value: 9,"
       " null_cursor: fail, options: {a: {b: c}}},"
       " load: {mode: merge, batch_size: 8, upsert_keys: [a, b], dedup_sort: w,"
@@ -113,11 +117,12 @@ TEST_F(Documents, EveryKeyOfAStreamArrives) {
 
 TEST_F(Documents, FieldsHaveFourLevels) {
   const auto fields =
-      Stream(", fields: [one, {id: two, dtype: decimal, precision: 10, scale: 2},"
-             " {id: three, source: '[Old Name]', target: new},"
-             " {id: four, source: {expression: YEAR(d), dtype: int4}, nullable: true,"
-             " target: {name: y, dtype: timestamp_ntz(0), nullable: false}},"
-             " {id: at, metadata: {generated_by: dxt}}, '*']")
+      Stream(
+          ", fields: [one, {id: two, dtype: decimal, precision: 10, scale: 2},"
+          " {id: three, source: '[Old Name]', target: new},"
+          " {id: four, source: {expression: YEAR(d), dtype: int4}, nullable: true,"
+          " target: {name: y, dtype: timestamp_ntz(0), nullable: false}},"
+          " {id: at, metadata: {generated_by: dxt}}, '*']")
           .fields;
   ASSERT_EQ(fields.size(), 6u);
   EXPECT_EQ(fields[0].id, "one");
@@ -143,8 +148,10 @@ TEST_F(Documents, NearerSettingsWin) {
       " options: {a: 1, b: 1}}\nbuffer: {default_format: csv, persist: true}\n"};
   const auto pipeline = Pipeline(
       std::string(kHead) +
-      "runtime: {batch_size: 3}\nbuffer: {format: parquet}\ndefaults:\n  load: {mode: append,"
-      " options: {b: 2}}\nstreams:\n  - {id: s, source: t, target: u, load: {batch_size: 4,"
+      "runtime: {batch_size: 3}\nbuffer: {format: parquet}\ndefaults:\n  load: {mode: "
+      "append,"
+      " options: {b: 2}}\nstreams:\n  - {id: s, source: t, target: u, load: {batch_size: "
+      "4,"
       " options: {c: 3}}}\n  - {id: r, source: t, target: v, load: {mode: replace}}\n");
   ASSERT_EQ(pipeline.streams.size(), 2u);
   const auto& stream = pipeline.streams[0];
@@ -189,7 +196,8 @@ TEST_F(Documents, RelativePathsBelongToTheirDocument) {
 
   pipeline = Pipeline(std::string("source: {type: file, url: data}\n"
                                   "target: {type: duckdb, path: ':memory:'}\n"
-                                  "buffer: {location: ../buf}\n") + kStream);
+                                  "buffer: {location: ../buf}\n") +
+                      kStream);
   EXPECT_EQ(pipeline.source.config.String("url"), "/p/dir/data");
   EXPECT_EQ(pipeline.target.config.String("path"), ":memory:");
   EXPECT_EQ(pipeline.buffer.location, "/p/buf");
@@ -197,7 +205,8 @@ TEST_F(Documents, RelativePathsBelongToTheirDocument) {
   EXPECT_EQ(pipeline.source.name, "file:/p/dir/data");
 
   pipeline = Pipeline(std::string("source: {type: file, url: 's3://b/k'}\n"
-                                  "target: sqlite:////abs.db\n") + kStream);
+                                  "target: sqlite:////abs.db\n") +
+                      kStream);
   EXPECT_EQ(pipeline.source.config.String("url"), "s3://b/k");
   EXPECT_EQ(pipeline.target.config.String("path"), "/abs.db");
 }
@@ -211,10 +220,12 @@ TEST_F(Documents, ARelativePathWithoutAFolderIsRefused) {
 }
 
 TEST_F(Documents, SecretsAndTheirVariablesAreKnownToTheRedactor) {
-  inputs_.variables = {{"PW", "pass-word"}, {"HOST", "h"}, {"URL", "postgresql://u:in-url@h/d"}};
+  inputs_.variables = {
+      {"PW", "pass-word"}, {"HOST", "h"}, {"URL", "postgresql://u:in-url@h/d"}};
   const auto pipeline = Pipeline(
       std::string("source: {type: postgres, host: '${HOST}', password: 'x${PW}'}\n"
-                  "target: ${URL}\n") + kStream);
+                  "target: ${URL}\n") +
+      kStream);
   EXPECT_EQ(secrets_, (std::vector<std::string>{"in-url", "pass-word", "xpass-word"}));
   EXPECT_EQ(pipeline.source.config.String("password"), "xpass-word");
   EXPECT_EQ(pipeline.target.name, "postgresql://u@h/d");
@@ -224,22 +235,26 @@ TEST_F(Documents, SecretsAndTheirVariablesAreKnownToTheRedactor) {
 
 TEST_F(Documents, ASubstitutedValueIsNeverQuoted) {
   inputs_.variables = {{"PW", "hunter2"}};
-  for (const auto& problem :
-       Problems("name: ${PW}\nsource: ${PW}\ntarget: 'zz:${PW}'\nruntime: {retries: '${PW}'}\n"
-                "streams: [{id: ' ${PW}', source: t, target: u, kind: '${PW}', fields: [{id: x,"
-                " dtype: '${PW}'}], load: {mode: upsert, upsert_keys: ['${PW}', '${PW}']}}]\n")) {
+  for (const auto& problem : Problems("name: ${PW}\nsource: ${PW}\ntarget: "
+                                      "'memory:${PW}${PW}'\nruntime: {retries: '${PW}'}\n"
+                                      "streams: [{id: ' ${PW}', source: t, target: u, "
+                                      "kind: '${PW}', fields: [{id: x,"
+                                      " dtype: '${PW}'}], load: {mode: upsert, "
+                                      "upsert_keys: ['${PW}', '${PW}']}}]\n")) {
     EXPECT_EQ(FormatProblem(problem).find("hunter2"), std::string::npos)
         << FormatProblem(problem);
   }
 }
 
 TEST_F(Documents, ProblemsOfBothDocumentsComeAtOnceInOrder) {
-  inputs_.project = DocumentText{"/p/dxt_project.yaml", "nam: x\nconnections:\n  a: {type: x}\n"};
+  inputs_.project =
+      DocumentText{"/p/dxt_project.yaml", "nam: x\nconnections:\n  a: {type: x}\n"};
   const auto problems = Problems("source: a\nstreams:\n  - {id: s, target: u, tag: x}\n");
   ASSERT_EQ(problems.size(), 5u);
-  EXPECT_EQ(FormatProblem(problems[0]),
-            "/p/dxt_project.yaml:1:1: error: nam: there is no key 'nam' here (did you mean "
-            "'name'?)");
+  EXPECT_EQ(
+      FormatProblem(problems[0]),
+      "/p/dxt_project.yaml:1:1: error: nam: there is no key 'nam' here (did you mean "
+      "'name'?)");
   EXPECT_EQ(problems[1].code, "connection.unknown_type");
   EXPECT_EQ(problems[2].path, "target");
   EXPECT_EQ(problems[3].path, "streams[0].source");
@@ -259,6 +274,18 @@ TEST_F(Documents, ManyProblemsAreCutAndHoldNoControlCharacters) {
   EXPECT_EQ(FormatProblem(problems[0]).find('\x1b'), std::string::npos);
 }
 
+TEST_F(Documents, LargeDefaultsOfManyStreamsAreRefused) {
+  std::string text = std::string(kHead) + "defaults: {load: {options: {";
+  for (int i = 0; i < 3000; ++i) text += "k" + std::to_string(i) + ": v, ";
+  text += "}}}\nstreams:\n";
+  for (int i = 0; i < 1000; ++i) {
+    text += "- {id: s" + std::to_string(i) + ", source: t, target: u}\n";
+  }
+  const auto problems = Problems(text);
+  ASSERT_EQ(problems.size(), 1u);
+  EXPECT_EQ(problems[0].code, "config.too_large");
+}
+
 TEST_F(Documents, WarningsAreNoFailure) {
   Problem warning;
   warning.level = Problem::Level::kWarning;
@@ -276,11 +303,13 @@ TEST_F(Documents, TheHashIsOfTheUnresolvedTexts) {
 }
 
 TEST_F(Documents, ConnectionsResolveByNameOrUrl) {
-  inputs_.project = DocumentText{"/p/dxt_project.yaml", "connections: {shop: 'sqlite:shop.db'}"};
+  inputs_.project =
+      DocumentText{"/p/dxt_project.yaml", "connections: {shop: 'sqlite:shop.db'}"};
   const auto project = *ParseDocuments(inputs_, registry_).project;
   EXPECT_EQ(ResolveConnection(project, "shop", registry_)->config.String("path"),
             "/p/shop.db");
-  const auto inline_one = *ResolveConnection(project, "postgresql://u:pw@h:5/d", registry_);
+  const auto inline_one =
+      *ResolveConnection(project, "postgresql://u:pw@h:5/d", registry_);
   EXPECT_EQ(inline_one.name, "postgresql://u@h:5/d");
   EXPECT_EQ(inline_one.config.Integer("port"), 5);
   const auto unknown = ResolveConnection(project, "shp", registry_).status();
@@ -292,10 +321,11 @@ TEST_F(Documents, ConnectionsResolveByNameOrUrl) {
 }
 
 TEST_F(Documents, AnEmptyOptionalKeyIsAsIfItWereNotThere) {
-  const auto pipeline =
-      Pipeline(std::string(kHead) + "buffer:\nruntime:\ndefaults:\ndescription:\n"
-               "streams:\n  - id: s\n    source: t\n    target: u\n    fields:\n    load:\n"
-               "    extract:\n      mode:\n    tags: []\n");
+  const auto pipeline = Pipeline(
+      std::string(kHead) +
+      "buffer:\nruntime:\ndefaults:\ndescription:\n"
+      "streams:\n  - id: s\n    source: t\n    target: u\n    fields:\n    load:\n"
+      "    extract:\n      mode:\n    tags: []\n");
   ASSERT_EQ(pipeline.streams.size(), 1u);
   EXPECT_EQ(pipeline.streams[0].load.mode, LoadMode::kAppend);
 }
@@ -305,10 +335,12 @@ TEST_F(Documents, VariablesOfUnusedConnectionsDoNotStopAPipeline) {
                                  "connections:\n  a: sqlite:a.db\n"
                                  "  b: {type: postgres, password: '${NOT_SET}'}\n"
                                  "  c: '${NOT_SET}'\n"};
-  const auto pipeline = Pipeline(std::string("source: a\ntarget: duckdb:b.db\n") + kStream);
+  const auto pipeline =
+      Pipeline(std::string("source: a\ntarget: duckdb:b.db\n") + kStream);
   EXPECT_EQ(pipeline.project.connections.size(), 1u);
   EXPECT_FALSE(ParseDocuments({inputs_.project, {}, {}, {}, false}, registry_).ok());
-  EXPECT_FALSE(Problems(std::string("source: c\ntarget: duckdb:b.db\n") + kStream).empty());
+  EXPECT_FALSE(
+      Problems(std::string("source: c\ntarget: duckdb:b.db\n") + kStream).empty());
 }
 
 }  // namespace

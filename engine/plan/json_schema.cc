@@ -15,7 +15,9 @@ constexpr char kVariable[] = "\\$\\{";
 
 Json Variable() { return {{"type", "string"}, {"pattern", kVariable}}; }
 
-Json OrVariable(Json schema) { return {{"anyOf", Json::array({std::move(schema), Variable()})}}; }
+Json OrVariable(Json schema) {
+  return {{"anyOf", Json::array({std::move(schema), Variable()})}};
+}
 
 /// A number, the same in quotes, or a variable.
 Json NumberSchema(const OptionSpec& spec, const char* type, const char* quoted) {
@@ -55,7 +57,8 @@ Json Not(Json schema) { return {{"not", std::move(schema)}}; }
 void AddAliasRules(const OptionSpec& field, Json& rules) {
   std::vector<std::string> names = {field.name};
   names.insert(names.end(), field.aliases.begin(), field.aliases.end());
-  names.insert(names.end(), field.deprecated_aliases.begin(), field.deprecated_aliases.end());
+  names.insert(names.end(), field.deprecated_aliases.begin(),
+               field.deprecated_aliases.end());
   if (field.required) {
     Json any = Json::array();
     for (const auto& name : names) any.push_back({{"required", {name}}});
@@ -89,22 +92,27 @@ void AddExtractRules(Json& rules) {
 void AddStreamRules(Json& rules) {
   const Json no_table = {{"enum", {"query", "file", "api"}}};
   rules.push_back(Rule(HasValue("kind", no_table), Not(Has("criteria"))));
-  const Json table = {{"anyOf", Json::array({Not(Has("kind")),
-                                             HasValue("kind", {{"enum", {"table", "view"}}})})}};
-  const Json many = HasValue("source", {{"type", "string"}, {"pattern", "^\\*$|\\.\\*$"}});
+  const Json table = {
+      {"anyOf",
+       Json::array({Not(Has("kind")), HasValue("kind", {{"enum", {"table", "view"}}})})}};
+  const Json many =
+      HasValue("source", {{"type", "string"}, {"pattern", "^\\*$|\\.\\*$"}});
   for (const char* target : {"target", "destination"}) {
-    rules.push_back(Rule(
-        {{"allOf", Json::array({table, many, Has(target)})}},
-        HasValue(target, {{"pattern", std::string("\\{name\\}|") + kVariable}})));
+    rules.push_back(
+        Rule({{"allOf", Json::array({table, many, Has(target)})}},
+             HasValue(target, {{"pattern", std::string("\\{name\\}|") + kVariable}})));
   }
-  const Json incremental = HasValue(
-      "extract", {{"allOf", Json::array({HasValue("mode", {{"const", "incremental"}})})}});
+  const Json incremental =
+      HasValue("extract",
+               {{"allOf", Json::array({HasValue("mode", {{"const", "incremental"}})})}});
   const Json replace = HasValue("mode", {{"enum", {"replace", "overwrite"}}});
-  rules.push_back(Not({{"allOf",
-                        Json::array({incremental,
-                                     HasValue("load", {{"allOf", Json::array({
-                                                           replace,
-                                                           Not(Has("partial_replace"))})}})})}}));
+  rules.push_back(Not(
+      {{"allOf",
+        Json::array(
+            {incremental,
+             HasValue(
+                 "load",
+                 {{"allOf", Json::array({replace, Not(Has("partial_replace"))})}})})}}));
   // Short forms beside the long ones.
   const auto excludes = [&](const std::vector<const char*>& shorts, const char* section,
                             const std::vector<const char*>& longs) {
@@ -132,29 +140,31 @@ void AddFieldRules(Json& rules) {
   rules.push_back(Rule(sized, HasValue("dtype", {{"enum", {"decimal"}}})));
   rules.push_back(Rule(Has("scale"), Has("precision")));
   rules.push_back(Rule(HasValue("id", {{"const", "*"}}), {{"maxProperties", 1}}));
-  const Json generated = HasValue("metadata", HasValue("generated_by", {{"const", "dxt"}}));
+  const Json generated =
+      HasValue("metadata", HasValue("generated_by", {{"const", "dxt"}}));
   rules.push_back(Rule(generated, Not(Has("source"))));
-  rules.push_back(Rule(
-      generated,
-      {{"properties",
-        {{"metadata",
-          {{"properties", {{"generator", {{"enum", {"current_timestamp"}}}}}}}}}}}));
+  rules.push_back(
+      Rule(generated,
+           {{"properties",
+             {{"metadata",
+               {{"properties", {{"generator", {{"enum", {"current_timestamp"}}}}}}}}}}}));
 }
 
 void AddFilterRules(Json& rules) {
   const Json lists = {{"enum", {"in", "not_in"}}};
-  rules.push_back(Rule(HasValue("value", {{"type", "array"}}),
-                       HasValue("op", lists)));
+  rules.push_back(Rule(HasValue("value", {{"type", "array"}}), HasValue("op", lists)));
 }
 
 void AddBufferRules(const std::string& prefix, Json& rules) {
   const std::string format = prefix + "format", compression = prefix + "compression";
-  rules.push_back(Not({{"allOf", Json::array({HasValue(format.c_str(), {{"const", "memory"}}),
-                                              HasValue("persist", {{"const", true}})})}}));
-  rules.push_back(Rule(HasValue(format.c_str(), {{"enum", {"csv", "jsonl"}}}),
-                       Not(HasValue(compression.c_str(), {{"enum", {"snappy", "lz4"}}}))));
-  rules.push_back(Not(HasValue((prefix + "location").c_str(),
-                               {{"type", "string"}, {"pattern", "://"}})));
+  rules.push_back(
+      Not({{"allOf", Json::array({HasValue(format.c_str(), {{"const", "memory"}}),
+                                  HasValue("persist", {{"const", true}})})}}));
+  rules.push_back(
+      Rule(HasValue(format.c_str(), {{"enum", {"csv", "jsonl"}}}),
+           Not(HasValue(compression.c_str(), {{"enum", {"snappy", "lz4"}}}))));
+  rules.push_back(Not(
+      HasValue((prefix + "location").c_str(), {{"type", "string"}, {"pattern", "://"}})));
 }
 
 void AddPipelineRules(Json& rules) {
@@ -162,7 +172,8 @@ void AddPipelineRules(Json& rules) {
       {"anyOf", Json::array({Has("table"), Has("incremental"), Has("write_disposition"),
                              Has("write_mode"), Has("mode"), Has("upsert_keys"),
                              Has("merge_keys"), Has("primary_key")})}};
-  const Json with_table = HasValue("source", {{"type", "object"}, {"required", {"table"}}});
+  const Json with_table =
+      HasValue("source", {{"type", "object"}, {"required", {"table"}}});
   const Json streams = {{"anyOf", Json::array({Has("streams"), Has("items")})}};
   rules.push_back({{"anyOf", Json::array({streams, with_table})}});
   for (const char* side : {"source", "target", "destination"}) {
@@ -184,7 +195,8 @@ Json RulesOf(const OptionSpec& spec) {
   if (spec.name == "load") AddLoadRules(rules);
   if (spec.name == "stream") AddStreamRules(rules);
   if (spec.name == "pipeline") AddPipelineRules(rules);
-  if (spec.name == "buffer") AddBufferRules(has("default_format") ? "default_" : "", rules);
+  if (spec.name == "buffer")
+    AddBufferRules(has("default_format") ? "default_" : "", rules);
   if (has("op") && has("value")) AddFilterRules(rules);
   if (has("id") && has("dtype")) AddFieldRules(rules);
   if (has("column") && has("expression")) {
@@ -229,28 +241,35 @@ Json ListSchema(const OptionSpec& spec) {
 
 Json ShapeOf(const OptionSpec& spec) {
   switch (spec.kind) {
-    case OptionKind::kString: return TextSchema(spec);
-    case OptionKind::kInteger: return NumberSchema(spec, "integer", "^-?[0-9]+$");
-    case OptionKind::kNumber: return NumberSchema(spec, "number", "^-?[0-9.]+$");
+    case OptionKind::kString:
+      return TextSchema(spec);
+    case OptionKind::kInteger:
+      return NumberSchema(spec, "integer", "^-?[0-9]+$");
+    case OptionKind::kNumber:
+      return NumberSchema(spec, "number", "^-?[0-9.]+$");
     case OptionKind::kBoolean:
       return {{"anyOf",
-               Json::array({{{"type", "boolean"}},
-                            {{"type", "string"},
-                             {"pattern", std::string("^([Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|YES|"
-                                                     "[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF)$|") +
-                                             kVariable}}})}};
+               Json::array(
+                   {{{"type", "boolean"}},
+                    {{"type", "string"},
+                     {"pattern", std::string("^([Tt]rue|TRUE|[Ff]alse|FALSE|[Yy]es|YES|"
+                                             "[Nn]o|NO|[Oo]n|ON|[Oo]ff|OFF)$|") +
+                                     kVariable}}})}};
     case OptionKind::kDuration:
       return NumberSchema(spec, "number", "^[0-9.]+ ?(ms|s|m|min|h|d)?$");
     case OptionKind::kBytes:
       return NumberSchema(spec, "number", "^[0-9.]+ ?([KkMmGg]?[Bb]?|[KkMmGg]i[Bb])$");
-    case OptionKind::kList: return ListSchema(spec);
-    case OptionKind::kObject: return ObjectSchema(spec);
+    case OptionKind::kList:
+      return ListSchema(spec);
+    case OptionKind::kObject:
+      return ObjectSchema(spec);
     case OptionKind::kMap: {
       Json map = {{"type", "object"}};
       if (!spec.items.empty()) map["additionalProperties"] = ShapeOf(spec.items[0]);
       return map;
     }
-    case OptionKind::kAny: break;
+    case OptionKind::kAny:
+      break;
   }
   Json shapes = Json::array();
   for (const auto& item : spec.items) {

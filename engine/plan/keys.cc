@@ -78,11 +78,13 @@ OptionSpec Names(std::string name, std::string help) {
       .OneOrMany();
 }
 
-OptionSpec ConnectorKeys(const Connector& connector, const std::vector<OptionSpec>& more) {
+OptionSpec ConnectorKeys(const Connector& connector,
+                         const std::vector<OptionSpec>& more) {
   const ConnectorInfo& info = connector.info();
-  OptionSpec object = Key(std::string(info.name), OptionKind::kObject,
-                          std::string(info.summary));
-  OptionSpec type = Key("type", OptionKind::kString, "Which kind of system this is.").Required();
+  OptionSpec object =
+      Key(std::string(info.name), OptionKind::kObject, std::string(info.summary));
+  OptionSpec type =
+      Key("type", OptionKind::kString, "Which kind of system this is.").Required();
   type.choices.emplace_back(info.name);
   for (const auto alias : info.aliases) type.choices.emplace_back(alias);
   object.fields.push_back(std::move(type));

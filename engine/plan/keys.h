@@ -27,7 +27,8 @@ class Key {
   Key& Matching(std::string pattern, std::string in_words);
   Key& Path();
   Key& Fields(std::vector<OptionSpec> fields);
-  Key& Of(std::vector<OptionSpec> items);  ///< Items of lists, maps, alternatives of kAny.
+  Key& Of(
+      std::vector<OptionSpec> items);  ///< Items of lists, maps, alternatives of kAny.
   Key& OneOrMany();
   operator OptionSpec() const { return spec_; }
 

@@ -51,7 +51,8 @@ OptionSpec EndpointKeys(const ConnectorRegistry& registry, std::string name,
           .Example("warehouse")};
   by_name.insert(by_name.end(), more.begin(), more.end());
   std::vector<OptionSpec> shapes = {
-      Key("connection", OptionKind::kString, "Name of a connection, or a connection string."),
+      Key("connection", OptionKind::kString,
+          "Name of a connection, or a connection string."),
       Key("by_name", OptionKind::kObject, "A connection of the project.")
           .Fields(std::move(by_name))};
   for (const Connector* connector : registry.List()) {
@@ -78,7 +79,8 @@ OptionSpec BufferKeys() {
               "Keep staged data, so that extract and load can run apart."),
           Key("cleanup_on_success", OptionKind::kBoolean,
               "Remove staged data once it is loaded."),
-          Key("retain_on_failure", OptionKind::kBoolean, "Keep staged data of a failed load."),
+          Key("retain_on_failure", OptionKind::kBoolean,
+              "Keep staged data of a failed load."),
       });
 }
 
@@ -86,7 +88,8 @@ OptionSpec RuntimeKeys() {
   return Key("runtime", OptionKind::kObject, "How a run uses the machine.")
       .Fields({
           Key("parallelism", OptionKind::kInteger, "Streams at a time.").Between(1, 256),
-          Key("retries", OptionKind::kInteger, "Further attempts of a stream that failed.")
+          Key("retries", OptionKind::kInteger,
+              "Further attempts of a stream that failed.")
               .Default("3")
               .Between(0, 100),
           Key("batch_size", OptionKind::kInteger,
@@ -108,8 +111,7 @@ OptionSpec PipelineKeys(const ConnectorRegistry& registry) {
   for (auto& key : {IncrementalKeys(), WatermarkKeys(), WriteModeKeys(), KeyColumns()}) {
     stream.fields.push_back(key);
   }
-  return Key("pipeline", OptionKind::kObject,
-             "Moves streams from one system to another.")
+  return Key("pipeline", OptionKind::kObject, "Moves streams from one system to another.")
       .Fields({
           Key("version", OptionKind::kInteger, "Version of the document's form.")
               .Default("1")
@@ -117,9 +119,10 @@ OptionSpec PipelineKeys(const ConnectorRegistry& registry) {
           Key("name", OptionKind::kString,
               "Name of the pipeline; the default is the file's name without extension.")
               .Example("orders")
-              .Matching(kNamePattern,
-                        "a name: small letters, digits, - and _, at most 63, beginning with a "
-                        "letter or digit"),
+              .Matching(
+                  kNamePattern,
+                  "a name: small letters, digits, - and _, at most 63, beginning with a "
+                  "letter or digit"),
           Key("description", OptionKind::kString, "What the pipeline is for."),
           EndpointKeys(registry, "source", "Where records come from.",
                        {table, IncrementalKeys()}),
@@ -135,7 +138,8 @@ OptionSpec PipelineKeys(const ConnectorRegistry& registry) {
               "required refuses a pipeline that cannot load exactly once.")
               .Default("best_effort")
               .Choices({"best_effort", "required"}),
-          Key("defaults", OptionKind::kObject, "Settings of all streams that say nothing else.")
+          Key("defaults", OptionKind::kObject,
+              "Settings of all streams that say nothing else.")
               .Fields({ExtractKeys(), LoadKeys()}),
           SchemaContractKeys(),
           Key("streams", OptionKind::kList, "The datasets to move.")

@@ -12,7 +12,8 @@ OptionSpec ProjectKeys(const ConnectorRegistry& registry) {
     shapes.push_back(ConnectorKeys(*connector));
   }
   const OptionSpec connection =
-      Key("", OptionKind::kAny, "One system: `type` and its options, or a connection string.")
+      Key("", OptionKind::kAny,
+          "One system: `type` and its options, or a connection string.")
           .Of(std::move(shapes));
 
   return Key("project", OptionKind::kObject,
@@ -25,9 +26,10 @@ OptionSpec ProjectKeys(const ConnectorRegistry& registry) {
               "Name of the project; part of a pipeline's identity.")
               .Default("default")
               .Example("shop")
-              .Matching(kNamePattern,
-                        "a name: small letters, digits, - and _, at most 63, beginning with a "
-                        "letter or digit"),
+              .Matching(
+                  kNamePattern,
+                  "a name: small letters, digits, - and _, at most 63, beginning with a "
+                  "letter or digit"),
           Key("connections", OptionKind::kMap, "The systems that pipelines name.")
               .Alias({"profiles"})
               .Of({connection}),
@@ -43,7 +45,8 @@ OptionSpec ProjectKeys(const ConnectorRegistry& registry) {
                       .Alias({"compression"})
                       .Choices({"none", "snappy", "gzip", "zstd", "lz4"}),
                   Key("default_location", OptionKind::kString,
-                      "Folder of staged data; the default is buffer/ in the state folder.")
+                      "Folder of staged data; the default is buffer/ in the state "
+                      "folder.")
                       .Alias({"location"})
                       .Example("./.dxt/buffer")
                       .Path(),
@@ -57,7 +60,8 @@ OptionSpec ProjectKeys(const ConnectorRegistry& registry) {
                       "Keep staged data of a failed load.")
                       .Default("true"),
               }),
-          Key("defaults", OptionKind::kObject, "Settings of all streams that say nothing else.")
+          Key("defaults", OptionKind::kObject,
+              "Settings of all streams that say nothing else.")
               .Fields({ExtractKeys(), LoadKeys(), SchemaContractKeys()}),
           Key("logging", OptionKind::kObject, "Where the daemon's log goes.")
               .Fields({
@@ -65,7 +69,8 @@ OptionSpec ProjectKeys(const ConnectorRegistry& registry) {
                       .Default("INFO")
                       .Choices({"DEBUG", "INFO", "WARNING", "ERROR", "debug", "info",
                                 "warning", "error"}),
-                  Key("format", OptionKind::kString, "Form of a log line; normal is text.")
+                  Key("format", OptionKind::kString,
+                      "Form of a log line; normal is text.")
                       .Default("json")
                       .Choices({"json", "text", "normal"}),
                   Key("file", OptionKind::kString, "File of the log.")

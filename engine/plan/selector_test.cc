@@ -65,13 +65,14 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"tag:sales+daily", "", "selector.unknown"},
         Case{"tag:hourly,tag:crm", "", "sales_lines customers"},
         Case{"tag:sales+tag:daily,customers", "", "sales_orders customers"},
-        Case{"sales_*+tag:hourly", "", "sales_lines"}, Case{"tag:*ly+tag:c*", "", "customers"},
+        Case{"sales_*+tag:hourly", "", "sales_lines"},
+        Case{"tag:*ly+tag:c*", "", "customers"},
         Case{"", "*_test", "sales_orders sales_lines customers"},
         Case{"sales_*", "*_test", "sales_orders sales_lines"},
-        Case{"all", "tag:sales,sales_test", "customers"},
-        Case{"all", "nothing_*", kAll}, Case{"", "tag:none", kAll},
-        Case{"nothing_*", "", "selector.empty"}, Case{"tag:none", "", "selector.empty"},
-        Case{"all", "all", "selector.empty"}, Case{"customer", "", "selector.unknown"},
+        Case{"all", "tag:sales,sales_test", "customers"}, Case{"all", "nothing_*", kAll},
+        Case{"", "tag:none", kAll}, Case{"nothing_*", "", "selector.empty"},
+        Case{"tag:none", "", "selector.empty"}, Case{"all", "all", "selector.empty"},
+        Case{"customer", "", "selector.unknown"},
         Case{"customers,oders", "", "selector.unknown"},
         Case{"", "oders", "selector.unknown"}, Case{"a,,b", "", "selector.invalid"},
         Case{"tag:", "", "selector.invalid"}, Case{"+a", "", "selector.invalid"}));
@@ -84,8 +85,9 @@ TEST(Selector, AllowEmptyTurnsNothingIntoNothing) {
 
 TEST(Selector, ErrorsListTheStreamsOrTheNearestOne) {
   const auto empty = SelectStreams(Streams(), "x*", "");
-  EXPECT_NE(GetErrorInfo(empty.status()).hint.find("sales_orders, sales_lines, customers"),
-            std::string::npos);
+  EXPECT_NE(
+      GetErrorInfo(empty.status()).hint.find("sales_orders, sales_lines, customers"),
+      std::string::npos);
   const auto unknown = SelectStreams(Streams(), "custmers", "");
   EXPECT_NE(GetErrorInfo(unknown.status()).hint.find("'customers'"), std::string::npos);
 }

@@ -11,7 +11,8 @@ OptionSpec BatchSize() {
 }
 
 OptionSpec Options(const std::string& of) {
-  return Key("options", OptionKind::kMap, "Settings of the " + of + " system, free in form.");
+  return Key("options", OptionKind::kMap,
+             "Settings of the " + of + " system, free in form.");
 }
 
 OptionSpec ContractEntity(std::string name, std::string help, std::string default_value) {
@@ -43,7 +44,8 @@ OptionSpec FilterKeys() {
 OptionSpec ExtractKeys() {
   return Key("extract", OptionKind::kObject, "How records are read.")
       .Fields({
-          Key("mode", OptionKind::kString, "All rows, or only those behind the watermark.")
+          Key("mode", OptionKind::kString,
+              "All rows, or only those behind the watermark.")
               .Default("full")
               .Choices({"full", "incremental"}),
           BatchSize(),
@@ -54,7 +56,8 @@ OptionSpec ExtractKeys() {
           Key("watermark_type", OptionKind::kString,
               "Type of the watermark; the default is the column's own.")
               .Choices({"timestamp", "timestamp_tz", "integer", "int", "date", "string"}),
-          Key("watermark_source", OptionKind::kString, "Where the last watermark comes from.")
+          Key("watermark_source", OptionKind::kString,
+              "Where the last watermark comes from.")
               .Default("auto")
               .Choices({"auto", "target", "state"}),
           Key("boundary", OptionKind::kString,
@@ -66,7 +69,8 @@ OptionSpec ExtractKeys() {
               .Example("\"2024-01-01 00:00:00\""),
           Key("end_value", OptionKind::kString, "Rows from this value on are not read."),
           Key("null_cursor", OptionKind::kString,
-              "What happens to rows whose watermark is NULL; the default depends on the load "
+              "What happens to rows whose watermark is NULL; the default depends on the "
+              "load "
               "mode.")
               .Choices({"first", "always", "exclude", "fail"}),
           Options("source"),
@@ -91,13 +95,15 @@ OptionSpec LoadKeys() {
               .Default("auto")
               .Choices({"auto", "swap", "rewrite", "recreate", "truncate"}),
           Key("dedup_sort", OptionKind::kString,
-              "Of records with equal keys the one with the largest value of this field wins; "
+              "Of records with equal keys the one with the largest value of this field "
+              "wins; "
               "the default is the watermark field."),
           Key("on_duplicate_key", OptionKind::kString,
               "What happens to records of one run with equal keys.")
               .Default("last")
               .Choices({"last", "fail"}),
-          Key("null_key", OptionKind::kString, "What happens to records with a NULL in a key.")
+          Key("null_key", OptionKind::kString,
+              "What happens to records with a NULL in a key.")
               .Default("fail")
               .Choices({"fail", "match"}),
           Key("partial_replace", OptionKind::kBoolean,
@@ -117,7 +123,8 @@ OptionSpec LoadKeys() {
 }
 
 OptionSpec SchemaContractKeys() {
-  return Key("schema_contract", OptionKind::kObject, "What a load may change in the target.")
+  return Key("schema_contract", OptionKind::kObject,
+             "What a load may change in the target.")
       .Fields({
           ContractEntity("tables", "Whether missing tables are created.", "evolve"),
           ContractEntity("columns", "Whether missing columns are added.", "freeze"),
@@ -130,11 +137,13 @@ OptionSpec FieldKeys() {
                          "Type of the field; the default is the source column's.");
   dtype.choices = DTypeNames();
   dtype.pattern_help =
-      "a type of the target system goes to target.dtype; decimals have precision and scale";
+      "a type of the target system goes to target.dtype; decimals have precision and "
+      "scale";
   const OptionSpec native =
       Key("dtype", OptionKind::kString, "Type in the words of the source system.");
   const OptionSpec source =
-      Key("source", OptionKind::kAny, "Column of the source, or an SQL expression over it.")
+      Key("source", OptionKind::kAny,
+          "Column of the source, or an SQL expression over it.")
           .Of({Key("", OptionKind::kString, "Column of the source.").Required(),
                Key("", OptionKind::kObject, "Column or expression, and native type.")
                    .Fields({
@@ -162,7 +171,8 @@ OptionSpec FieldKeys() {
            Key("", OptionKind::kObject, "A field with its settings.")
                .Fields({
                    Key("id", OptionKind::kString,
-                       "Name of the field inside dxt; \"*\" stands for all other columns.")
+                       "Name of the field inside dxt; \"*\" stands for all other "
+                       "columns.")
                        .Required()
                        .Alias({"name"}),
                    dtype,
@@ -176,10 +186,12 @@ OptionSpec FieldKeys() {
                        "Digits of a decimal behind the point.")
                        .Between(0, 76),
                    Key("timezone", OptionKind::kString,
-                       "Zone by which a timestamp becomes a timestamp_tz, or the reverse.")
+                       "Zone by which a timestamp becomes a timestamp_tz, or the "
+                       "reverse.")
                        .Example("Europe/Berlin"),
                    Key("metadata", OptionKind::kMap,
-                       "Free notes; `generated_by: dxt` fills the field with the load time."),
+                       "Free notes; `generated_by: dxt` fills the field with the load "
+                       "time."),
                })});
 }
 
@@ -189,14 +201,16 @@ OptionSpec StreamKeys() {
           Key("id", OptionKind::kString, "Name of the stream, unique in the pipeline.")
               .Required()
               .Example("orders")
-              .Matching(kStreamPattern,
-                        "a stream id: letters, digits, _ - and ., at most 128, beginning with "
-                        "a letter, digit or _"),
+              .Matching(
+                  kStreamPattern,
+                  "a stream id: letters, digits, _ - and ., at most 128, beginning with "
+                  "a letter, digit or _"),
           Key("kind", OptionKind::kString, "What `source` is.")
               .Default("table")
               .Choices({"table", "view", "query", "file", "api"}),
           Key("source", OptionKind::kString,
-              "Table, view, SQL text, path or glob; `schema.*` is every table of a schema.")
+              "Table, view, SQL text, path or glob; `schema.*` is every table of a "
+              "schema.")
               .Required()
               .Example("public.orders"),
           Key("target", OptionKind::kString,

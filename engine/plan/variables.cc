@@ -15,7 +15,9 @@ struct Piece {
   bool has_fallback = false;
 };
 
-bool IsNameStart(char c) { return c == '_' || std::isalpha(static_cast<unsigned char>(c)); }
+bool IsNameStart(char c) {
+  return c == '_' || std::isalpha(static_cast<unsigned char>(c));
+}
 bool IsName(char c) { return c == '_' || std::isalnum(static_cast<unsigned char>(c)); }
 
 Piece NextPiece(std::string_view text) {
@@ -71,8 +73,10 @@ Substitution::Substitution(const std::map<std::string, std::string>& values)
 void Substitution::Apply(ConfigValue& value, const std::string& path,
                          std::vector<Problem>& problems) {
   switch (value.kind) {
-    case ConfigValue::Kind::kNull: return;
-    case ConfigValue::Kind::kScalar: return Scalar(value, path, problems);
+    case ConfigValue::Kind::kNull:
+      return;
+    case ConfigValue::Kind::kScalar:
+      return Scalar(value, path, problems);
     case ConfigValue::Kind::kList:
       for (size_t i = 0; i < value.list.size(); ++i) {
         Apply(value.list[i], path + "[" + std::to_string(i) + "]", problems);
@@ -114,15 +118,18 @@ void Substitution::Scalar(ConfigValue& value, const std::string& path,
       } else {
         problems.push_back(At(value, path, "config.missing_variable",
                               "the variable '" + name + "' is not set",
-                              "export " + name + "=…, put it into the .env beside the project "
-                              "file, or write ${" + name + ":-default}"));
+                              "export " + name +
+                                  "=…, put it into the .env beside the project "
+                                  "file, or write ${" +
+                                  name + ":-default}"));
         failed = true;
         continue;
       }
     }
     if (text.size() > bytes_left_) {
       problems.push_back(At(value, path, "config.too_large",
-                            "the values of the variables make the document too large", ""));
+                            "the values of the variables make the document too large",
+                            ""));
       return;
     }
     bytes_left_ -= text.size();

@@ -9,8 +9,8 @@
 
 namespace dxt {
 
-/// Replaces ${NAME}, ${NAME:-default} and $${ in every scalar of a document. A value never
-/// changes the document's structure, and a value is not looked into again.
+/// Replaces ${NAME}, ${NAME:-default} and $${ in every scalar of a document. A value
+/// never changes the document's structure, and a value is not looked into again.
 class Substitution {
  public:
   explicit Substitution(const std::map<std::string, std::string>& values);
@@ -21,7 +21,8 @@ class Substitution {
   const std::set<std::string>& used() const { return used_; }
 
  private:
-  void Scalar(ConfigValue& value, const std::string& path, std::vector<Problem>& problems);
+  void Scalar(ConfigValue& value, const std::string& path,
+              std::vector<Problem>& problems);
 
   const std::map<std::string, std::string>& values_;
   std::set<std::string> used_;

@@ -47,10 +47,12 @@ INSTANTIATE_TEST_SUITE_P(
     Variables, VariableTexts,
     testing::Values(Case{"${HOST}", "db.local"}, Case{"x${HOST}y${_x1}", "xdb.localyy"},
                     Case{"${NONE:-a b}", "a b"}, Case{"${NONE:-}", ""},
-                    Case{"${EMPTY}", ""}, Case{"${EMPTY:-d}", "d"}, Case{"${HOST:-d}", "db.local"},
-                    Case{"$${HOST}", "${HOST}"}, Case{"$$${HOST}", "$${HOST}"},
-                    Case{"$HOST $1 5$ $$ $", "$HOST $1 5$ $$ $"}, Case{"${SELF}", "${HOST}"},
-                    Case{"{HOST}", "{HOST}"}, Case{"${NONE:-a:-b$c}", "a:-b$c"}));
+                    Case{"${EMPTY}", ""}, Case{"${EMPTY:-d}", "d"},
+                    Case{"${HOST:-d}", "db.local"}, Case{"$${HOST}", "${HOST}"},
+                    Case{"$$${HOST}", "$${HOST}"},
+                    Case{"$HOST $1 5$ $$ $", "$HOST $1 5$ $$ $"},
+                    Case{"${SELF}", "${HOST}"}, Case{"{HOST}", "{HOST}"},
+                    Case{"${NONE:-a:-b$c}", "a:-b$c"}));
 
 TEST(Variables, AMissingOneIsNamedWithPlaceAndRemedy) {
   const auto outcome = Substituted("${HOST}:${MISSING}/${ALSO}");
@@ -66,8 +68,8 @@ TEST(Variables, AMissingOneIsNamedWithPlaceAndRemedy) {
 }
 
 TEST(Variables, MalformedOnesAreRefused) {
-  for (const char* text : {"${", "${}", "${HOST", "${1}", "${HO ST}", "${HOST-x}", "${HOST:x}",
-                           "${A:-${HOST}}"}) {
+  for (const char* text : {"${", "${}", "${HOST", "${1}", "${HO ST}", "${HOST-x}",
+                           "${HOST:x}", "${A:-${HOST}}"}) {
     const auto outcome = Substituted(text);
     ASSERT_FALSE(outcome.problems.empty()) << text;
     EXPECT_EQ(outcome.problems[0].code, "config.bad_variable") << text;

@@ -15,7 +15,8 @@
 namespace dxt {
 namespace {
 
-/// Returns the length of the UTF-8 sequence at the beginning of `text`, 0 when it is none.
+/// Returns the length of the UTF-8 sequence at the beginning of `text`, 0 when it is
+/// none.
 size_t SequenceLength(std::string_view text) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char first = byte(0);
@@ -50,7 +51,8 @@ class Places {
   Mark AtByte(size_t offset) const {
     const auto after = std::upper_bound(starts_.begin(), starts_.end(), offset);
     const int line = static_cast<int>(after - starts_.begin()) - 1;
-    return {name_, line + 1, Character(line, static_cast<int>(offset - starts_[line])) + 1};
+    return {name_, line + 1,
+            Character(line, static_cast<int>(offset - starts_[line])) + 1};
   }
 
   /// True for a text in quotes, beginning at the mark, that nothing closes: at the end of
@@ -99,7 +101,8 @@ class Places {
 /// refused construct it ignores the rest.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(const Places& places, const YamlLimits& limits, std::vector<Problem>& problems)
+  TreeBuilder(const Places& places, const YamlLimits& limits,
+              std::vector<Problem>& problems)
       : places_(places), limits_(limits), problems_(problems) {}
 
   bool stopped() const { return stopped_; }
@@ -110,7 +113,9 @@ class TreeBuilder : public YAML::EventHandler {
   void OnDocumentStart(const YAML::Mark& mark) override { start_ = places_.At(mark); }
   void OnDocumentEnd() override {}
 
-  void OnAnchor(const YAML::Mark& mark, const std::string&) override { RefuseAnchor(mark); }
+  void OnAnchor(const YAML::Mark& mark, const std::string&) override {
+    RefuseAnchor(mark);
+  }
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override { RefuseAnchor(mark); }
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -125,7 +130,8 @@ class TreeBuilder : public YAML::EventHandler {
                 const std::string& text) override {
     if (!Enter(mark, tag, anchor)) return;
     if (tag == "!" && places_.Unclosed(mark)) {
-      return Stop(mark, "yaml.syntax", "this is not valid YAML: the quote is never closed", "");
+      return Stop(mark, "yaml.syntax",
+                  "this is not valid YAML: the quote is never closed", "");
     }
     if (WantsKey()) return Key(mark, text);
     ConfigValue value;
@@ -136,8 +142,8 @@ class TreeBuilder : public YAML::EventHandler {
     Add(std::move(value));
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag,
+                       YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
     Open(mark, tag, anchor, ConfigValue::Kind::kList);
   }
   void OnSequenceEnd() override { Close(); }
@@ -173,9 +179,10 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void RefuseAnchor(const YAML::Mark& mark) {
-    Stop(mark, "yaml.alias", "YAML anchors (&) and aliases (*) are not allowed",
-         "write the value out, put shared settings under `defaults`, or quote a text that "
-         "begins with & or *");
+    Stop(
+        mark, "yaml.alias", "YAML anchors (&) and aliases (*) are not allowed",
+        "write the value out, put shared settings under `defaults`, or quote a text that "
+        "begins with & or *");
   }
 
   bool Enter(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
@@ -206,7 +213,8 @@ class TreeBuilder : public YAML::EventHandler {
     frame.duplicate = !added;
     if (added) return;
     Report(frame.key_mark, "yaml.duplicate_key",
-           "the key '" + Shortened(text, 60) + "' stands here a second time; first at line " +
+           "the key '" + Shortened(text, 60) +
+               "' stands here a second time; first at line " +
                std::to_string(first->second.line) + ", column " +
                std::to_string(first->second.column),
            "keep one of them");
@@ -232,9 +240,10 @@ class TreeBuilder : public YAML::EventHandler {
     if (!Enter(mark, tag, anchor)) return;
     if (WantsKey()) return Stop(mark, "yaml.key", "a key must be text", "");
     if (static_cast<int>(frames_.size()) >= limits_.depth) {
-      return Stop(mark, "yaml.depth",
-                  "values are nested deeper than " + std::to_string(limits_.depth) + " levels",
-                  "");
+      return Stop(
+          mark, "yaml.depth",
+          "values are nested deeper than " + std::to_string(limits_.depth) + " levels",
+          "");
     }
     Frame frame;
     frame.value.kind = kind;
@@ -268,9 +277,9 @@ std::optional<Problem> RefusedBytes(std::string_view text, const Places& places)
       problem.code = "yaml.encoding";
       problem.message = "the text is not UTF-8";
       problem.suggestion = "save the file as UTF-8";
-    } else if (length == 1 && (text[i] == 0x7f || (text[i] >= 0 && text[i] < 0x20 &&
-                                                   text[i] != '\t' && text[i] != '\n' &&
-                                                   text[i] != '\r'))) {
+    } else if (length == 1 &&
+               (text[i] == 0x7f || (text[i] >= 0 && text[i] < 0x20 && text[i] != '\t' &&
+                                    text[i] != '\n' && text[i] != '\r'))) {
       problem.code = "yaml.encoding";
       problem.message = "the text holds a control character";
       problem.suggestion = "remove it, or write it as an escape in double quotes";
@@ -294,14 +303,16 @@ Problem SyntaxProblem(const YAML::Exception& error, const Places& places) {
   if (indent.find('\t') != std::string_view::npos) {
     problem.suggestion = "indent with blanks; YAML does not allow tabs";
   } else if (error.msg == "illegal map value") {
-    problem.suggestion = "quote a value that holds ': ', and give keys of one map one indent";
+    problem.suggestion =
+        "quote a value that holds ': ', and give keys of one map one indent";
   }
   return problem;
 }
 
 }  // namespace
 
-std::optional<ConfigValue> ParseYaml(const DocumentText& document, const std::string& name,
+std::optional<ConfigValue> ParseYaml(const DocumentText& document,
+                                     const std::string& name,
                                      std::vector<Problem>& problems,
                                      const YamlLimits& limits) {
   const size_t known = problems.size();
@@ -309,7 +320,8 @@ std::optional<ConfigValue> ParseYaml(const DocumentText& document, const std::st
     Problem problem;
     problem.mark = {name, 1, 1};
     problem.code = "yaml.bytes";
-    problem.message = "the document is larger than " + std::to_string(limits.bytes) + " bytes";
+    problem.message =
+        "the document is larger than " + std::to_string(limits.bytes) + " bytes";
     problem.suggestion = "split it into several pipelines";
     problems.push_back(std::move(problem));
     return std::nullopt;

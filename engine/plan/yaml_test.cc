@@ -44,7 +44,8 @@ TEST(Yaml, CountsCharactersNotBytes) {
 }
 
 TEST(Yaml, ReadsJson) {
-  const auto tree = *Parse("{\"a\": [1, \"\\u00e9\\n\", null, true], \"b\": {\"c\": \"\"}}").tree;
+  const auto tree =
+      *Parse("{\"a\": [1, \"\\u00e9\\n\", null, true], \"b\": {\"c\": \"\"}}").tree;
   EXPECT_EQ(tree.Get("a")->list[1].scalar, "é\n");
   EXPECT_EQ(tree.Get("a")->list[2].kind, ConfigValue::Kind::kNull);
   EXPECT_EQ(tree.Get("b")->Get("c")->kind, ConfigValue::Kind::kScalar);
@@ -69,8 +70,8 @@ TEST(Yaml, RefusesAnchorsAliasesCyclesAndMergeKeys) {
   for (const char* text : {"&x a: 1", "a: &x 1", "&x [*x]", "a: *nowhere",
                            "a: &x {b: 1}\nc:\n  <<: *x", "- &x\n"}) {
     const auto code = Parse(text).code();
-    EXPECT_TRUE(code == "yaml.alias" || (std::string(text) == "a: *nowhere" &&
-                                         code == "yaml.syntax"))
+    EXPECT_TRUE(code == "yaml.alias" ||
+                (std::string(text) == "a: *nowhere" && code == "yaml.syntax"))
         << text << " " << code;
   }
 }
@@ -122,9 +123,9 @@ TEST(Yaml, TheSameKeyInTwoMapsIsNoDuplicate) {
 
 TEST(Yaml, RefusesWhatTheParserWouldDropOrReplace) {
   using namespace std::string_literals;
-  for (const auto& text : {"a: \x04 b"s, "a: x\0y"s, "a: \x1b[0m"s, "a: \x7f"s, "a: \xff"s,
-                           "a: \xc0\x80"s, "a: \xed\xa0\x80"s, "a: \xf5\x80\x80\x80"s,
-                           "a: \xe2\x82"s}) {
+  for (const auto& text :
+       {"a: \x04 b"s, "a: x\0y"s, "a: \x1b[0m"s, "a: \x7f"s, "a: \xff"s, "a: \xc0\x80"s,
+        "a: \xed\xa0\x80"s, "a: \xf5\x80\x80\x80"s, "a: \xe2\x82"s}) {
     const auto outcome = Parse(text);
     EXPECT_EQ(outcome.code(), "yaml.encoding") << text;
     EXPECT_EQ(outcome.problems[0].mark.line, 1);
@@ -149,19 +150,20 @@ TEST(Yaml, PointsAtSyntaxErrors) {
   EXPECT_EQ(colon.code(), "yaml.syntax");
   EXPECT_EQ(colon.problems[0].mark.line, 1);
   EXPECT_EQ(Parse("a: [1, 2\n").code(), "yaml.syntax");
-  for (const char* text : {"a: \"x\n", "a: \"x", "a: 'x\n", "a: \"x\\\"\n", "a: 'x''\n",
-                           "\"a: 1\nb: 2\n"}) {
+  for (const char* text :
+       {"a: \"x\n", "a: \"x", "a: 'x\n", "a: \"x\\\"\n", "a: 'x''\n", "\"a: 1\nb: 2\n"}) {
     EXPECT_EQ(Parse(text).code(), "yaml.syntax") << text;
   }
-  EXPECT_EQ(Parse("a: \"x\\\\\"\nb: 'it''s'\nc: |\n  \"x\n").tree->Get("b")->scalar, "it's");
+  EXPECT_EQ(Parse("a: \"x\\\\\"\nb: 'it''s'\nc: |\n  \"x\n").tree->Get("b")->scalar,
+            "it's");
 }
 
 // Every broken document ends in a problem, quickly, whatever stands in it.
 TEST(Yaml, SurvivesHostileTexts) {
   const auto started = std::chrono::steady_clock::now();
-  for (const char* piece : {"[", "{", "- ", "a: ", "? ", "\"", "'", "|\n", ">\n", "#", "%",
-                            "&a ", "!x ", "\n", " ", "a:\n", "-\n", ": ", ",", "{a: ", "[[],",
-                            "? - ", "\t"}) {
+  for (const char* piece :
+       {"[",   "{",  "- ", "a: ",  "? ",  "\"", "'", "|\n",  ">\n",  "#",    "%", "&a ",
+        "!x ", "\n", " ",  "a:\n", "-\n", ": ", ",", "{a: ", "[[],", "? - ", "\t"}) {
     std::string text;
     while (text.size() + 8 < (1 << 16)) text += piece;
     std::vector<Problem> problems;

@@ -56,7 +56,8 @@ DocumentInputs Inputs(const fs::path& path) {
   DocumentInputs inputs;
   const DocumentText document{path.string(), text};
   const auto kind = Comments(text, "kind");
-  (kind == std::vector<std::string>{"project"} ? inputs.project : inputs.pipeline) = document;
+  (kind == std::vector<std::string>{"project"} ? inputs.project : inputs.pipeline) =
+      document;
   for (const auto& name : Comments(text, "project")) {
     const fs::path project = path.parent_path() / name;
     inputs.project = DocumentText{project.string(), ReadText(project)};
@@ -72,8 +73,8 @@ DocumentInputs Inputs(const fs::path& path) {
   return inputs;
 }
 
-/// "line:column: code: path: message (suggestion)", with the file's name before it when the
-/// problem is in another document.
+/// "line:column: code: path: message (suggestion)", with the file's name before it when
+/// the problem is in another document.
 std::string Line(const Problem& problem, const fs::path& document) {
   Problem shown = problem;
   shown.mark = {};
@@ -89,7 +90,8 @@ std::string Line(const Problem& problem, const fs::path& document) {
 
 nlohmann::json ToJson(const ConfigValue& value) {
   switch (value.kind) {
-    case ConfigValue::Kind::kNull: return nullptr;
+    case ConfigValue::Kind::kNull:
+      return nullptr;
     case ConfigValue::Kind::kList: {
       nlohmann::json list = nlohmann::json::array();
       for (const auto& item : value.list) list.push_back(ToJson(item));
@@ -100,13 +102,15 @@ nlohmann::json ToJson(const ConfigValue& value) {
       for (const auto& [key, item] : value.map) map[key] = ToJson(item);
       return map;
     }
-    case ConfigValue::Kind::kScalar: break;
+    case ConfigValue::Kind::kScalar:
+      break;
   }
   if (value.quoted) return value.scalar;
   if (value.scalar == "true" || value.scalar == "false") return value.scalar == "true";
-  const bool number = !value.scalar.empty() &&
-                      value.scalar.find_first_not_of("0123456789.-") == std::string::npos &&
-                      nlohmann::json::accept(value.scalar);
+  const bool number =
+      !value.scalar.empty() &&
+      value.scalar.find_first_not_of("0123456789.-") == std::string::npos &&
+      nlohmann::json::accept(value.scalar);
   return number ? nlohmann::json::parse(value.scalar) : nlohmann::json(value.scalar);
 }
 
@@ -152,11 +156,13 @@ class DocumentFiles : public testing::Test {
     nlohmann::json document = ToJson(*tree);
     if (document.is_null()) document = nlohmann::json::object();
     valijson::ValidationResults results;
-    const bool taken = valijson::Validator(valijson::Validator::kStrongTypes)
-                           .validate(*schema, valijson::adapters::NlohmannJsonAdapter(document),
-                                     &results);
+    const bool taken =
+        valijson::Validator(valijson::Validator::kStrongTypes)
+            .validate(*schema, valijson::adapters::NlohmannJsonAdapter(document),
+                      &results);
     valijson::ValidationResults::Error error;
-    while (results.popError(error)) last_error_ = error.context.back() + error.description;
+    while (results.popError(error))
+      last_error_ = error.context.back() + error.description;
     return taken;
   }
 

@@ -37,6 +37,11 @@ class FakeConnector : public Connector {
       if (!text.empty()) options.map.emplace_back(key, Text(std::string(text)));
     };
     std::string_view rest = url.substr(url.find(':') + 1);
+    if (info_.name == "memory" && rest.size() > 8) {
+      return MakeError(
+          ErrorClass::kConfig, "connection.bad_url",
+          "'" + std::string(url) + "' holds the long name " + std::string(rest));
+    }
     if (info_.name != "postgres") {
       if (rest.starts_with("//")) rest.remove_prefix(rest.starts_with("////") ? 3 : 2);
       if (rest.empty()) {
@@ -115,11 +120,13 @@ void AddFakeConnectors(ConnectorRegistry& registry) {
   OptionSpec path = PathOption("path");
   path.aliases = {"database"};
   Add(registry, "sqlite", {}, {"sqlite"}, {path, Option("busy", OptionKind::kDuration)});
-  Add(registry, "duckdb", {}, {"duckdb"}, {path, Option("threads", OptionKind::kInteger)});
+  Add(registry, "duckdb", {}, {"duckdb"},
+      {path, Option("threads", OptionKind::kInteger)});
   OptionSpec folder = PathOption("url");
   folder.aliases = {"path"};
   Add(registry, "file", {}, {"file", "s3"},
-      {folder, Option("header", OptionKind::kBoolean), Option("options", OptionKind::kMap)});
+      {folder, Option("header", OptionKind::kBoolean),
+       Option("options", OptionKind::kMap)});
   Add(registry, "memory", {}, {"memory"}, {Option("name")});
 }
 
