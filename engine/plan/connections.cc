@@ -35,16 +35,23 @@ void ReportLiteral(const Mark& mark, const std::string& path, const std::string&
   if (context.inputs.strict) problem.level = Problem::Level::kError;
 }
 
-/// True when a secret option holds a connection string without any other secret in it.
-bool HarmlessUrl(const Connector& connector, const ConfigValue& value) {
-  if (!LooksLikeUrl(value.scalar)) return false;
-  const auto parsed = connector.ParseUrl(value.scalar);
-  if (!parsed.ok()) return false;
+/// The values of secret options in a connection string; nullopt when the text is none of
+/// this connector.
+std::optional<std::vector<std::string>> SecretsInUrl(const Connector& connector,
+                                                     const std::string& text,
+                                                     const CompileContext& context) {
+  if (context.registry.FindByUrl(text) != &connector) return std::nullopt;
+  const auto parsed = connector.ParseUrl(text);
+  if (!parsed.ok()) return std::nullopt;
+  std::vector<std::string> secrets;
   for (const auto& option : connector.spec().options) {
-    const ConfigValue* set = parsed->Get(option.name);
-    if (option.secret && IsSet(set) && set->scalar != value.scalar) return false;
+    const ConfigValue* value = parsed->Get(option.name);
+    if (option.secret && IsSet(value) && !value->scalar.empty() &&
+        value->scalar != text) {
+      secrets.push_back(value->scalar);
+    }
   }
-  return true;
+  return secrets;
 }
 
 void CheckSecrets(const Connector& connector, const ConfigValue& options,
@@ -52,7 +59,10 @@ void CheckSecrets(const Connector& connector, const ConfigValue& options,
   for (const auto& option : connector.spec().options) {
     const ConfigValue* value = options.Get(option.name);
     if (!option.secret || !IsSet(value) || value->kind != Kind::kScalar) continue;
-    if (value->scalar.empty() || HarmlessUrl(connector, *value)) continue;
+    if (value->scalar.empty()) continue;
+    const auto inside = SecretsInUrl(connector, value->scalar, context);
+    if (inside && inside->empty()) continue;
+    if (inside) context.secrets.insert(inside->begin(), inside->end());
     Remember(*value, context);
     if (value->written.empty()) {
       ReportLiteral(value->mark, path + "." + option.name, "'" + option.name + "'",
@@ -240,14 +250,11 @@ std::optional<Connection> ConnectionFromUrl(const ConfigValue& url,
   Checker(context.problems).Check(options, spec, path);
   if (context.problems.items().size() != known) return std::nullopt;
 
-  const std::string& written = url.written.empty() ? url.scalar : url.written;
-  for (const auto& option : connector->spec().options) {
-    const ConfigValue* value = options.Get(option.name);
-    if (!option.secret || !IsSet(value) || value->scalar.empty()) continue;
-    if (HarmlessUrl(*connector, *value)) continue;
-    context.secrets.insert(value->scalar);
-    if (written.find(value->scalar) != std::string::npos) {
-      ReportLiteral(url.mark, path, "'" + option.name + "'", context);
+  for (const auto& secret : SecretsInUrl(*connector, url.scalar, context)
+                                .value_or(std::vector<std::string>())) {
+    context.secrets.insert(secret);
+    if (url.written.empty() || url.written.find(secret) != std::string::npos) {
+      ReportLiteral(url.mark, path, "a password", context);
     }
   }
   Connection connection =

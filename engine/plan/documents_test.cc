@@ -233,6 +233,19 @@ TEST_F(Documents, SecretsAndTheirVariablesAreKnownToTheRedactor) {
   EXPECT_EQ(pipeline.variables.at("PW"), "pass-word");
 }
 
+TEST_F(Documents, APasswordInsideAUrlOptionIsASecretAndAUrlWithoutOneIsNot) {
+  const auto head = [](const std::string& url) {
+    return "source: {type: postgres, url: '" + url + "'}\ntarget: duckdb:b.db\n" +
+           kStream;
+  };
+  Pipeline(head("postgresql://me@h/d"));
+  EXPECT_TRUE(secrets_.empty());
+  EXPECT_TRUE(Problems(head("postgresql://me@h/d")).empty());
+  Pipeline(head("postgresql://me:pw@h/d"));
+  EXPECT_EQ(secrets_, (std::vector<std::string>{"postgresql://me:pw@h/d", "pw"}));
+  EXPECT_EQ(Problems(head("postgresql://me:pw@h/d"))[0].code, "config.literal_secret");
+}
+
 TEST_F(Documents, ASubstitutedValueIsNeverQuoted) {
   inputs_.variables = {{"PW", "hunter2"}};
   for (const auto& problem : Problems("name: ${PW}\nsource: ${PW}\ntarget: "

@@ -205,12 +205,20 @@ Json RulesOf(const OptionSpec& spec) {
   return rules;
 }
 
+Json DefaultOf(const OptionSpec& spec) {
+  const bool typed = spec.kind == OptionKind::kInteger ||
+                     spec.kind == OptionKind::kNumber ||
+                     spec.kind == OptionKind::kBoolean;
+  if (typed && Json::accept(spec.default_value)) return Json::parse(spec.default_value);
+  return spec.default_value;
+}
+
 Json ObjectSchema(const OptionSpec& spec) {
   Json properties = Json::object();
   for (const auto& field : spec.fields) {
     Json schema = ShapeOf(field);
     if (!field.help.empty()) schema["description"] = field.help;
-    if (!field.default_value.empty()) schema["default"] = field.default_value;
+    if (!field.default_value.empty()) schema["default"] = DefaultOf(field);
     if (!field.example.empty()) schema["examples"] = {field.example};
     properties[field.name] = schema;
     for (const auto& alias : field.aliases) properties[alias] = schema;
