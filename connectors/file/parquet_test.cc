@@ -1,0 +1,1 @@
+#include "connectors/file/file_fixture.h"
