@@ -202,18 +202,18 @@ TEST_P(FormatTest, SegmentsEndByBytesAndAreReadInOrder) {
   PackageSpec spec = Spec();
   spec.format = GetParam().format;
   spec.compression = GetParam().compression;
-  spec.segment_bytes = 100000;
+  spec.segment_bytes = 50000;
   auto writer = *store_->Create(spec);
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(writer->Append(*Ids(spec, i * 5000, 5000)).ok());
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(writer->Append(*Ids(spec, i * 2500, 2500)).ok());
   const auto package = *writer->Seal({});
   EXPECT_GT(package.segments.size(), 1u);
   for (const auto& segment : package.segments) {
-    EXPECT_LT(segment.bytes, 150000);
+    EXPECT_LT(segment.bytes, 80000);
     EXPECT_EQ(fs::file_size(package.folder / segment.file),
               static_cast<uintmax_t>(segment.bytes));
   }
   const auto ids = ReadIds(package, 777);
-  ASSERT_EQ(ids.size(), 500000u);
+  ASSERT_EQ(ids.size(), 100000u);
   for (size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(ids[i], static_cast<int64_t>(i));
 }
 
