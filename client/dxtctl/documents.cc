@@ -142,4 +142,13 @@ Result<Documents> LoadDocuments(const DocumentOptions& options) {
   return documents;
 }
 
+v1::DocumentSet WithWorkingFolder(const Documents& documents) {
+  v1::DocumentSet set = *documents.set;
+  if (!set.has_project()) {
+    set.mutable_project()->set_path((fs::current_path() / kProjectNames[0]).string());
+    set.mutable_project()->set_text("version: 1\n");
+  }
+  return set;
+}
+
 }  // namespace dxt::ctl

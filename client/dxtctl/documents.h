@@ -42,4 +42,8 @@ struct Documents {
 /// parent folder, and gathers values for the variables used.
 Result<Documents> LoadDocuments(const DocumentOptions& options);
 
+/// The documents, with an empty project standing in the working folder when there is none,
+/// so that relative paths of inline connections belong there.
+v1::DocumentSet WithWorkingFolder(const Documents& documents);
+
 }  // namespace dxt::ctl

@@ -26,9 +26,14 @@ Result<Documents> Invocation::Load(DocumentOptions document_options) const {
 }
 
 Result<std::unique_ptr<Daemon>> Invocation::Connect(const Documents& documents) {
-  CTL_ASSIGN(const StateFolder state, documents.anchor.empty()
-                                          ? OpenSharedStateFolder()
-                                          : OpenStateFolder(documents.anchor));
+  // Without documents, the state of a pipeline that was run here is what can be meant.
+  std::filesystem::path anchor = documents.anchor;
+  std::error_code error;
+  if (anchor.empty() && std::filesystem::is_directory(".dxt", error)) {
+    anchor = std::filesystem::current_path();
+  }
+  CTL_ASSIGN(const StateFolder state,
+             anchor.empty() ? OpenSharedStateFolder() : OpenStateFolder(anchor));
   if (!state.note.empty()) Note(state.note);
   return Daemon::Attach(state);
 }

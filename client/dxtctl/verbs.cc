@@ -4,8 +4,9 @@ namespace dxt::ctl {
 
 std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs() {
   static constexpr void (*kVerbs[])(CLI::App&, Invocation&) = {
-      AddRun,  AddPlan,       AddExtract,    AddLoad,    AddValidate,
-      AddList, AddConnectors, AddJsonSchema, AddVersion,
+      AddRun,      AddPlan,    AddExtract, AddLoad,       AddCopy,
+      AddValidate, AddList,    AddPreview, AddDiscover,   AddTest,
+      AddState,    AddPackages, AddConnectors, AddJsonSchema, AddVersion,
   };
   return kVerbs;
 }

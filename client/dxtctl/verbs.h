@@ -12,12 +12,18 @@ class Invocation;
 // Each is defined in verbs/<verb>.cc: adds the verb's options to the parser and sets
 // Invocation::action when the verb is named.
 void AddConnectors(CLI::App& app, Invocation& invocation);
+void AddCopy(CLI::App& app, Invocation& invocation);
+void AddDiscover(CLI::App& app, Invocation& invocation);
 void AddExtract(CLI::App& app, Invocation& invocation);
 void AddJsonSchema(CLI::App& app, Invocation& invocation);
 void AddList(CLI::App& app, Invocation& invocation);
 void AddLoad(CLI::App& app, Invocation& invocation);
+void AddPackages(CLI::App& app, Invocation& invocation);
 void AddPlan(CLI::App& app, Invocation& invocation);
+void AddPreview(CLI::App& app, Invocation& invocation);
 void AddRun(CLI::App& app, Invocation& invocation);
+void AddState(CLI::App& app, Invocation& invocation);
+void AddTest(CLI::App& app, Invocation& invocation);
 void AddValidate(CLI::App& app, Invocation& invocation);
 void AddVersion(CLI::App& app, Invocation& invocation);
 

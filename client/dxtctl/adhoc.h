@@ -1,0 +1,36 @@
+#pragma once
+// Pipelines made up from the command line: `copy SRC DST`, `preview CONN#table`.
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/dxtctl/result.h"
+
+namespace dxt::ctl {
+
+/// One end: CONNECTION#table, a connection string with #table, or the path of a data file
+/// or database file.
+struct AdhocEnd {
+  std::string connection;  ///< Name of the project, or inline string.
+  std::string table;       ///< "" = not named.
+};
+Result<AdhocEnd> ParseAdhocEnd(const std::string& text);
+
+struct AdhocLoad {
+  std::string mode = "append";    ///< append, replace, upsert
+  std::vector<std::string> keys;  ///< Of upsert.
+  std::string cursor;             ///< Watermark field; "" = full extract.
+};
+
+/// The document, ready to be run or printed.
+std::string AdhocPipeline(const std::string& name, const std::string& stream,
+                          const AdhocEnd& source, const AdhocEnd& target,
+                          const AdhocLoad& load);
+
+/// "raw.orders" -> "orders", "exports/planes.csv.gz" -> "planes".
+std::string BareTableName(const std::string& table);
+
+/// True for what a file connection holds: a data file's name, a folder, a glob.
+bool IsFileReference(const std::string& table);
+
+}  // namespace dxt::ctl

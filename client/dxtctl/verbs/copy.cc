@@ -1,0 +1,89 @@
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+
+#include "client/dxtctl/adhoc.h"
+#include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verbs.h"
+
+namespace dxt::ctl {
+namespace {
+
+struct CopyOptions {
+  RunVerbOptions run;
+  std::string source, target, mode, cursor;
+  std::vector<std::string> keys;
+  bool print_yaml = false;
+};
+
+/// Names the pipeline of one pair of ends: copies of other pairs have their own cursors.
+std::string NameOf(const AdhocEnd& source, const AdhocEnd& target) {
+  uint32_t hash = 2166136261u;
+  for (const auto* text : {&source.connection, &source.table, &target.connection,
+                           &target.table}) {
+    for (const char c : *text + "#") hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  }
+  char name[24];
+  std::snprintf(name, sizeof name, "copy-%08x", hash);
+  return name;
+}
+
+Result<int> Copy(Invocation& invocation, CopyOptions options) {
+  CTL_ASSIGN(const AdhocEnd source, ParseAdhocEnd(options.source));
+  CTL_ASSIGN(AdhocEnd target, ParseAdhocEnd(options.target));
+  if (source.table.empty()) {
+    return UsageError("'" + options.source + "' names no table",
+                      "Write " + options.source + "#table; `dxtctl discover " +
+                          options.source + "` lists what there is");
+  }
+  const std::string stream = BareTableName(source.table);
+  if (target.table.empty()) {
+    const bool files = target.connection.starts_with("file:") ||
+                       target.connection.starts_with("s3:");
+    target.table = files ? stream + ".parquet" : stream;
+  }
+  AdhocLoad load;
+  load.keys = options.keys;
+  load.cursor = options.cursor;
+  load.mode = !options.mode.empty()     ? options.mode
+              : !options.keys.empty()   ? "upsert"
+              : !options.cursor.empty() ? "append"
+                                        : "replace";
+  const std::string name = NameOf(source, target);
+  const std::string yaml = AdhocPipeline(name, stream, source, target, load);
+  if (options.print_yaml) {
+    std::printf("%s", yaml.c_str());
+    return kExitOk;
+  }
+  options.run.documents.pipeline = name + ".yaml";
+  options.run.documents.pipeline_text = yaml;
+  return ExecuteRunVerb(invocation, options.run);
+}
+
+}  // namespace
+
+void AddCopy(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<CopyOptions>();
+  auto* verb = app.add_subcommand("copy", "Copy one table or file: a pipeline in one line");
+  verb->add_option("source", options->source,
+                   "CONNECTION#table, a connection string with #table, or a data file")
+      ->required();
+  verb->add_option("target", options->target, "Likewise; without #table the source's name")
+      ->required();
+  verb->add_option("--mode", options->mode,
+                   "append, replace or upsert (default: upsert with --key, append with "
+                   "--cursor, else replace)")
+      ->check(CLI::IsMember({"append", "replace", "upsert"}));
+  verb->add_option("--key", options->keys, "Key column of upsert; may be repeated or a,b")
+      ->delimiter(',');
+  verb->add_option("--cursor", options->cursor, "Column by which later copies read what is new");
+  verb->add_flag("--print-yaml", options->print_yaml, "Print the pipeline instead");
+  verb->add_flag("--dry-run", options->run.dry_run, "Show what would be done; change nothing");
+  verb->add_option("--limit", options->run.limit, "At most this many rows")
+      ->check(CLI::NonNegativeNumber);
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Copy(invocation, *options); };
+  });
+}
+
+}  // namespace dxt::ctl

@@ -1,0 +1,51 @@
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+
+#include "client/dxtctl/documents.h"
+#include "client/dxtctl/invocation.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+struct DiscoverOptions {
+  std::string connection, schema, to, format = "yaml";
+};
+
+Result<int> Discover(Invocation& invocation, const DiscoverOptions& options) {
+  CTL_ASSIGN(Documents documents, invocation.Load({}));
+  CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
+  grpc::ClientContext context;
+  v1::DiscoverPipelineRequest request;
+  *request.mutable_documents() = WithWorkingFolder(documents);
+  request.set_connection(options.connection);
+  request.set_schema(options.schema);
+  request.set_to(options.to);
+  v1::DiscoverPipelineResponse response;
+  const auto status = v1::ProjectService::NewStub(daemon->channel())
+                          ->DiscoverPipeline(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  std::printf("%s", response.yaml().c_str());
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddDiscover(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<DiscoverOptions>();
+  auto* verb = app.add_subcommand("discover", "Write a pipeline of all that a connection holds");
+  verb->add_option("connection", options->connection, "Connection name or connection string")
+      ->required();
+  verb->add_option("--to", options->to, "Target of the pipeline, likewise");
+  verb->add_option("--schema", options->schema, "Only this schema (default: all but system's)");
+  verb->add_option("--format", options->format, "yaml")->check(CLI::IsMember({"yaml"}));
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Discover(invocation, *options); };
+  });
+}
+
+}  // namespace dxt::ctl

@@ -1,0 +1,172 @@
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <google/protobuf/util/time_util.h>
+#include <grpcpp/grpcpp.h>
+#include <nlohmann/json.hpp>
+
+#include "client/dxtctl/output.h"
+#include "client/dxtctl/pipeline_name.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/package_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json ToRow(const v1::Package& package) {
+  const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
+  Json row = {{"load_id", package.load_id()},
+              {"name", package.name()},
+              {"pipeline", package.pipeline()},
+              {"stream", package.stream()},
+              {"lane", text(package.lane())},
+              {"state", package.state()},
+              {"rows", package.rows()},
+              {"bytes", package.bytes()},
+              {"cursor_before", text(package.cursor_before())},
+              {"cursor_after", text(package.cursor_after())},
+              {"run", text(package.run())},
+              {"created_at", package.has_create_time()
+                                 ? Json(google::protobuf::util::TimeUtil::ToString(
+                                       package.create_time()))
+                                 : Json()},
+              {"path", package.path()}};
+  Json segments = Json::array();
+  for (const auto& segment : package.segments()) {
+    segments.push_back({{"file", segment.file()},
+                        {"rows", segment.rows()},
+                        {"bytes", segment.bytes()},
+                        {"sha256", segment.sha256()}});
+  }
+  row["segments"] = segments;
+  return row;
+}
+
+struct PackagesCall {
+  std::unique_ptr<Daemon> daemon;
+  std::unique_ptr<v1::PackageService::Stub> stub;
+  std::string pipeline;
+};
+
+Result<PackagesCall> Begin(Invocation& invocation, const std::string& pipeline) {
+  DocumentOptions wanted;
+  const bool document = IsDocumentArgument(pipeline);
+  if (document) wanted.pipeline = pipeline;
+  CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
+  PackagesCall call;
+  CTL_ASSIGN(call.daemon, invocation.Connect(documents));
+  CTL_ASSIGN(call.pipeline,
+             PipelineResourceName(*call.daemon, documents, document ? "" : pipeline));
+  call.stub = v1::PackageService::NewStub(call.daemon->channel());
+  return call;
+}
+
+Result<v1::ListPackagesResponse> Fetch(PackagesCall& call) {
+  grpc::ClientContext context;
+  v1::ListPackagesRequest request;
+  request.set_parent(call.pipeline);
+  v1::ListPackagesResponse response;
+  const auto status = call.stub->ListPackages(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  return response;
+}
+
+Result<int> ListPackages(Invocation& invocation, const std::string& pipeline) {
+  CTL_ASSIGN(PackagesCall call, Begin(invocation, pipeline));
+  CTL_ASSIGN(const auto response, Fetch(call));
+  Json rows = Json::array();
+  for (const auto& package : response.packages()) rows.push_back(ToRow(package));
+  PrintListing({"packages",
+                "load_id",
+                {{"LOAD", "load_id"},
+                 {"PIPELINE", "pipeline"},
+                 {"STREAM", "stream"},
+                 {"STATE", "state"},
+                 {"ROWS", "rows", false, true},
+                 {"BYTES", "bytes", false, true},
+                 {"CURSOR", "cursor_after"},
+                 {"CREATED", "created_at"},
+                 {"PATH", "path", true}}},
+               rows, invocation.format());
+  return kExitOk;
+}
+
+Result<int> ShowPackage(Invocation& invocation, const std::string& load_id) {
+  CTL_ASSIGN(PackagesCall call, Begin(invocation, ""));
+  grpc::ClientContext context;
+  v1::GetPackageRequest request;
+  request.set_name("projects/-/packages/" + load_id);
+  v1::Package package;
+  const auto status = call.stub->GetPackage(&context, request, &package);
+  if (!status.ok()) return ErrorOf(status);
+  const bool json = invocation.format() == OutputFormat::kJson ||
+                    invocation.format() == OutputFormat::kJsonl;
+  const Json row = ToRow(package);
+  std::printf("%s", json ? (ToJson(row) + "\n").c_str() : ToYaml(row).c_str());
+  return kExitOk;
+}
+
+grpc::Status DropOne(PackagesCall& call, const std::string& name) {
+  grpc::ClientContext context;
+  v1::DropPackageRequest request;
+  request.set_name(name);
+  google::protobuf::Empty nothing;
+  return call.stub->DropPackage(&context, request, &nothing);
+}
+
+/// One package by its load id, or all that wait of a pipeline.
+Result<int> DropPackages(Invocation& invocation, const std::string& what) {
+  if (!IsDocumentArgument(what)) {
+    CTL_ASSIGN(PackagesCall call, Begin(invocation, ""));
+    const auto status = DropOne(call, "projects/-/packages/" + what);
+    if (!status.ok()) return ErrorOf(status);
+    invocation.Note("Dropped " + what + "; its rows are read again by the next extract.");
+    return kExitOk;
+  }
+  CTL_ASSIGN(PackagesCall call, Begin(invocation, what));
+  CTL_ASSIGN(const auto response, Fetch(call));
+  int dropped = 0;
+  for (const auto& package : response.packages()) {
+    if (package.state() == "writing") continue;
+    const auto status = DropOne(call, package.name());
+    if (!status.ok()) return ErrorOf(status);
+    ++dropped;
+  }
+  invocation.Note("Dropped " + std::to_string(dropped) +
+                  " packages; their rows are read again by the next extract.");
+  return kExitOk;
+}
+
+using PackageAction = Result<int> (*)(Invocation&, const std::string&);
+
+CLI::App* AddAction(CLI::App& parent, Invocation& invocation, const char* name,
+                    const char* help, const char* argument, bool required,
+                    PackageAction action) {
+  auto what = std::make_shared<std::string>();
+  auto* verb = parent.add_subcommand(name, help);
+  verb->add_option("what", *what, argument)->required(required);
+  verb->callback([what, action, &invocation] {
+    invocation.action = [what, action, &invocation] { return action(invocation, *what); };
+  });
+  return verb;
+}
+
+}  // namespace
+
+void AddPackages(CLI::App& app, Invocation& invocation) {
+  auto* verb = app.add_subcommand("packages", "List, show or drop extracted packages");
+  verb->require_subcommand(1);
+  AddAction(*verb, invocation, "list", "List packages, oldest first",
+            "Pipeline file or name (default: all)", false, ListPackages);
+  AddAction(*verb, invocation, "show", "Show one package and its files", "Load id", true,
+            ShowPackage);
+  AddAction(*verb, invocation, "drop", "Delete a package, or all of a pipeline",
+            "Load id, or pipeline file", true, DropPackages);
+  AddAction(app, invocation, "drop-pending-packages", "The same as packages drop",
+            "Load id, or pipeline file", true, DropPackages);
+}
+
+}  // namespace dxt::ctl

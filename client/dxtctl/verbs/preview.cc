@@ -1,0 +1,106 @@
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+#include <nlohmann/json.hpp>
+
+#include "client/dxtctl/adhoc.h"
+#include "client/dxtctl/output.h"
+#include "client/dxtctl/pipeline_name.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct PreviewOptions {
+  std::string what, stream;
+  int rows = 10;
+  std::vector<std::string> variables;
+};
+
+void Print(const v1::PreviewStreamResponse& table, OutputFormat format) {
+  if (format == OutputFormat::kTable || format == OutputFormat::kWide) {
+    std::vector<TableColumn> columns;
+    for (const auto& column : table.columns()) {
+      const bool number = column.dtype().starts_with("int") ||
+                          column.dtype().starts_with("uint") ||
+                          column.dtype().starts_with("float") ||
+                          column.dtype().starts_with("decimal");
+      columns.push_back({Printable(column.name()), column.name(), false, number});
+    }
+    std::vector<std::vector<std::string>> rows;
+    for (const auto& row : table.rows()) {
+      auto& cells = rows.emplace_back();
+      for (const auto& cell : row.cells()) {
+        constexpr int kWidest = 60;
+        cells.push_back(cell.has_text() ? Printable(cell.text()) : "NULL");
+        if (format == OutputFormat::kTable) cells.back() = Shorten(cells.back(), kWidest);
+      }
+    }
+    if (!columns.empty()) PrintTable(columns, rows);
+    return;
+  }
+  Json rows = Json::array();
+  for (const auto& row : table.rows()) {
+    Json object = Json::object();
+    for (int i = 0; i < row.cells_size(); ++i) {
+      const auto& cell = row.cells(i);
+      object[table.columns(i).name()] = cell.has_text() ? Json(cell.text()) : Json();
+    }
+    rows.push_back(object);
+  }
+  PrintListing({"rows", table.columns_size() ? table.columns(0).name() : "", {}}, rows, format);
+}
+
+Result<int> Preview(Invocation& invocation, PreviewOptions options) {
+  DocumentOptions wanted;
+  wanted.variables = options.variables;
+  if (options.stream.empty()) {
+    CTL_ASSIGN(const AdhocEnd end, ParseAdhocEnd(options.what));
+    if (end.table.empty()) {
+      return UsageError("Name a stream of the pipeline, or a table as CONNECTION#table",
+                        "dxtctl preview pipeline.yaml STREAM");
+    }
+    options.stream = "preview";
+    wanted.pipeline = "preview.yaml";
+    wanted.pipeline_text = AdhocPipeline("preview", "preview", end, {end.connection, "_preview"},
+                                         {});
+  } else {
+    wanted.pipeline = options.what;
+  }
+  CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
+  CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
+  grpc::ClientContext context;
+  v1::PreviewStreamRequest request;
+  *request.mutable_documents() = *documents.set;
+  request.set_stream(options.stream);
+  request.set_rows(options.rows);
+  v1::PreviewStreamResponse response;
+  const auto status = v1::ProjectService::NewStub(daemon->channel())
+                          ->PreviewStream(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  Print(response, invocation.format());
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddPreview(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<PreviewOptions>();
+  auto* verb = app.add_subcommand("preview", "Show the first rows of a stream or table");
+  verb->add_option("what", options->what, "Pipeline file, CONNECTION#table, or a data file")
+      ->required();
+  verb->add_option("stream", options->stream, "Stream of the pipeline");
+  verb->add_option("--limit,-n", options->rows, "Rows (default 10)")
+      ->check(CLI::Range(1, 10000));
+  verb->add_option("--var", options->variables, "name=value for {{ var.name }} in SQL")
+      ->expected(1)
+      ->take_all();
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Preview(invocation, *options); };
+  });
+}
+
+}  // namespace dxt::ctl

@@ -1,0 +1,229 @@
+#include <cstdio>
+#include <set>
+
+#include <CLI/CLI.hpp>
+#include <google/protobuf/util/time_util.h>
+#include <grpcpp/grpcpp.h>
+#include <nlohmann/json.hpp>
+
+#include "client/dxtctl/output.h"
+#include "client/dxtctl/pipeline_name.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/run_service.grpc.pb.h"
+#include "dxt/v1/state_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+enum class Change { kSet, kReset, kAccept };
+
+/// [PIPELINE] [STREAM] [VALUE], as they were typed.
+struct StateOptions {
+  std::vector<std::string> words;
+  std::string pipeline, stream, value, lane;
+};
+
+/// A connected daemon and the pipeline that was named.
+struct StateCall {
+  std::unique_ptr<Daemon> daemon;
+  std::string pipeline;  ///< Resource name; …/pipelines/- = not named.
+};
+
+Result<StateCall> Begin(Invocation& invocation, const StateOptions& options) {
+  DocumentOptions wanted;
+  const bool document = IsDocumentArgument(options.pipeline);
+  if (document) wanted.pipeline = options.pipeline;
+  CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
+  StateCall call;
+  CTL_ASSIGN(call.daemon, invocation.Connect(documents));
+  CTL_ASSIGN(call.pipeline, PipelineResourceName(*call.daemon, documents,
+                                                 document ? "" : options.pipeline));
+  return call;
+}
+
+bool IsNamed(const std::string& pipeline) { return !pipeline.ends_with("/-"); }
+
+Result<v1::ListCursorsResponse> Cursors(Daemon& daemon, const std::string& parent) {
+  grpc::ClientContext context;
+  v1::ListCursorsRequest request;
+  request.set_parent(parent);
+  v1::ListCursorsResponse response;
+  const auto status = v1::StateService::NewStub(daemon.channel())
+                          ->ListCursors(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  return response;
+}
+
+/// Pipelines of recent runs that had this stream, for a stream that has no cursor yet.
+Result<std::set<std::string>> PipelinesOfRuns(Daemon& daemon, const std::string& stream) {
+  grpc::ClientContext context;
+  v1::ListRunsRequest request;
+  request.set_parent("projects/-");
+  v1::ListRunsResponse response;
+  const auto status =
+      v1::RunService::NewStub(daemon.channel())->ListRuns(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  std::set<std::string> pipelines;
+  for (const auto& run : response.runs()) {
+    const Json result = Json::parse(run.result_json(), nullptr, false);
+    if (!result.is_object()) continue;
+    for (const auto& entry : result.value("streams", Json::array())) {
+      if (entry.value("id", "") == stream) pipelines.insert(run.pipeline());
+    }
+  }
+  return pipelines;
+}
+
+/// The one pipeline that has this stream.
+Result<std::string> FindPipeline(Daemon& daemon, const std::string& stream,
+                                 const std::string& verb) {
+  CTL_ASSIGN(const auto cursors, Cursors(daemon, "projects/-/pipelines/-"));
+  std::set<std::string> pipelines;
+  for (const auto& cursor : cursors.cursors()) {
+    if (cursor.stream() == stream) pipelines.insert(cursor.pipeline());
+  }
+  if (pipelines.empty()) {
+    CTL_ASSIGN(pipelines, PipelinesOfRuns(daemon, stream));
+  }
+  if (pipelines.size() == 1) return *pipelines.begin();
+  const std::string command = "dxtctl state " + verb + " PIPELINE.yaml " + stream;
+  if (pipelines.empty()) {
+    return UsageError("No pipeline of this project has loaded a stream '" + stream + "'",
+                      "Name its pipeline: " + command);
+  }
+  return UsageError(std::to_string(pipelines.size()) + " pipelines have a stream '" + stream +
+                        "'",
+                    "Name its pipeline: " + command);
+}
+
+void Print(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
+           OutputFormat format) {
+  Json rows = Json::array();
+  for (const auto& cursor : cursors) {
+    const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
+    Json row = {{"pipeline", cursor.pipeline()},
+                {"stream", cursor.stream()},
+                {"lane", cursor.lane()},
+                {"cursor", text(cursor.value())},
+                {"window_seq", cursor.window_seq()},
+                {"load_id", text(cursor.load_id())},
+                {"run", text(cursor.run())},
+                {"target", text(cursor.target())},
+                {"updated_at",
+                 google::protobuf::util::TimeUtil::ToString(cursor.update_time())},
+                {"request", text(cursor.request())},
+                {"requested_value", text(cursor.requested_value())}};
+    rows.push_back(row);
+  }
+  PrintListing({"cursors",
+                "stream",
+                {{"PIPELINE", "pipeline", true},
+                 {"STREAM", "stream"},
+                 {"LANE", "lane", true},
+                 {"CURSOR", "cursor"},
+                 {"WINDOW", "window_seq", false, true},
+                 {"TARGET", "target", true},
+                 {"LOAD", "load_id", true},
+                 {"RUN", "run", true},
+                 {"UPDATED", "updated_at"},
+                 {"REQUEST", "request"},
+                 {"VALUE", "requested_value", true}}},
+               rows, format);
+}
+
+Result<int> Show(Invocation& invocation, StateOptions options) {
+  CTL_ASSIGN(const StateCall call, Begin(invocation, options));
+  CTL_ASSIGN(const auto response, Cursors(*call.daemon, call.pipeline));
+  Print(response.cursors(), invocation.format());
+  return kExitOk;
+}
+
+grpc::Status Send(Daemon& daemon, const std::string& pipeline, const StateOptions& options,
+                  Change change, v1::Cursor& cursor) {
+  const auto stub = v1::StateService::NewStub(daemon.channel());
+  grpc::ClientContext context;
+  const auto fill = [&](auto request) {
+    request.set_pipeline(pipeline);
+    request.set_stream(options.stream);
+    request.set_lane(options.lane);
+    return request;
+  };
+  switch (change) {
+    case Change::kSet: {
+      auto request = fill(v1::SetCursorRequest());
+      request.set_value(options.value);
+      return stub->SetCursor(&context, request, &cursor);
+    }
+    case Change::kReset:
+      return stub->ResetCursor(&context, fill(v1::ResetCursorRequest()), &cursor);
+    case Change::kAccept:
+      return stub->AcceptCursor(&context, fill(v1::AcceptCursorRequest()), &cursor);
+  }
+  return grpc::Status::OK;
+}
+
+Result<int> Modify(Invocation& invocation, StateOptions options, Change change,
+                   const std::string& verb) {
+  auto words = options.words;
+  const size_t needed = change == Change::kSet ? 2 : 1;
+  if (words.size() > needed) {
+    options.pipeline = words.front();
+    words.erase(words.begin());
+  }
+  if (words.size() != needed) {
+    return UsageError("`dxtctl state " + verb + "` takes [PIPELINE] STREAM" +
+                      (change == Change::kSet ? " VALUE" : ""));
+  }
+  options.stream = words[0];
+  if (change == Change::kSet) options.value = words[1];
+  CTL_ASSIGN(const StateCall call, Begin(invocation, options));
+  std::string pipeline = call.pipeline;
+  if (!IsNamed(pipeline)) {
+    CTL_ASSIGN(pipeline, FindPipeline(*call.daemon, options.stream, verb));
+  }
+  google::protobuf::RepeatedPtrField<v1::Cursor> cursors;
+  const auto status = Send(*call.daemon, pipeline, options, change, *cursors.Add());
+  if (!status.ok()) return ErrorOf(status);
+  Print(cursors, invocation.format());
+  invocation.Note("The next run of " + pipeline + " carries this out.");
+  return kExitOk;
+}
+
+void AddModify(CLI::App& parent, Invocation& invocation, const char* name, const char* help,
+               Change change) {
+  auto options = std::make_shared<StateOptions>();
+  auto* verb = parent.add_subcommand(name, help);
+  verb->add_option("words", options->words,
+                   change == Change::kSet ? "[PIPELINE] STREAM VALUE" : "[PIPELINE] STREAM")
+      ->required()
+      ->expected(1, 3);
+  verb->add_option("--lane", options->lane, "Lane of the stream (default: sync)");
+  verb->callback([=, &invocation] {
+    invocation.action = [=, &invocation] {
+      return Modify(invocation, *options, change, name);
+    };
+  });
+}
+
+}  // namespace
+
+void AddState(CLI::App& app, Invocation& invocation) {
+  auto* verb = app.add_subcommand("state", "Show or change where each stream stands");
+  verb->require_subcommand(1);
+  auto options = std::make_shared<StateOptions>();
+  auto* show = verb->add_subcommand("show", "Show the stored cursors");
+  show->add_option("pipeline", options->pipeline, "Pipeline file or name (default: all)");
+  show->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Show(invocation, *options); };
+  });
+  AddModify(*verb, invocation, "set", "The next run reads what comes after VALUE", Change::kSet);
+  AddModify(*verb, invocation, "reset", "The next run reads from the beginning",
+            Change::kReset);
+  AddModify(*verb, invocation, "accept",
+            "The next run takes the target, or a changed stream, as it is", Change::kAccept);
+}
+
+}  // namespace dxt::ctl

@@ -1,0 +1,87 @@
+#include <CLI/CLI.hpp>
+#include <grpcpp/grpcpp.h>
+#include <nlohmann/json.hpp>
+
+#include "client/dxtctl/output.h"
+#include "client/dxtctl/pipeline_name.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct TestOptions {
+  std::string what;  ///< Pipeline file, connection name or connection string.
+  std::string connection;
+};
+
+Result<int> Test(Invocation& invocation, const TestOptions& options) {
+  DocumentOptions wanted;
+  const bool document = !options.what.empty() && IsDocumentArgument(options.what);
+  if (document) wanted.pipeline = options.what;
+  CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
+  CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
+  grpc::ClientContext context;
+  v1::CheckConnectionsRequest request;
+  *request.mutable_documents() =
+      document ? *documents.set : WithWorkingFolder(documents);
+  request.set_only(options.connection.empty() && !document ? options.what
+                                                           : options.connection);
+  v1::CheckConnectionsResponse response;
+  const auto status = v1::ProjectService::NewStub(daemon->channel())
+                          ->CheckConnections(&context, request, &response);
+  if (!status.ok()) return ErrorOf(status);
+  Json rows = Json::array();
+  int exit_code = kExitOk;
+  for (const auto& check : response.checks()) {
+    Json row = {{"name", check.name()},
+                {"type", check.type()},
+                {"ok", check.ok()},
+                {"seconds", check.seconds()},
+                {"error", nullptr}};
+    if (!check.ok()) {
+      row["error"] = {{"class", check.error().class_()},
+                      {"code", check.error().code()},
+                      {"message", check.error().message()},
+                      {"hint", check.error().hint()}};
+      if (exit_code != kExitFailed) exit_code = ExitCodeOfClass(check.error().class_());
+    }
+    char seconds[32];
+    std::snprintf(seconds, sizeof seconds, "%.2fs", check.seconds());
+    row["time"] = seconds;
+    rows.push_back(row);
+  }
+  PrintListing({"connections",
+                "name",
+                {{"CONNECTION", "name"}, {"TYPE", "type"}, {"OK", "ok"}, {"TIME", "time"}}},
+               rows, invocation.format());
+  std::fflush(stdout);
+  for (const auto& check : response.checks()) {
+    if (check.ok()) continue;
+    Error error;
+    error.message = "connection '" + check.name() + "': " + check.error().message();
+    error.code = check.error().code();
+    error.hint = check.error().hint();
+    invocation.Report(error);
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+void AddTest(CLI::App& app, Invocation& invocation) {
+  auto options = std::make_shared<TestOptions>();
+  auto* verb = app.add_subcommand("test", "Open connections and say what came of it");
+  verb->add_option("what", options->what,
+                   "Pipeline file, connection name or connection string (default: all of the "
+                   "project)");
+  verb->add_option("--connection", options->connection, "Only this one of the pipeline");
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Test(invocation, *options); };
+  });
+}
+
+}  // namespace dxt::ctl
