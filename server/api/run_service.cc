@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <deque>
+#include <mutex>
 
 #include "server/api/convert.h"
 #include "server/api/services.h"
@@ -111,8 +113,12 @@ grpc::Status RunServiceImpl::Submit(const v1::SubmitRunRequest& request, v1::Run
   submission.pipeline = std::move(*parsed.pipeline);
   submission.document_hash = DocumentHash(request.documents());
   const auto& documents = request.documents();
-  submission.pipeline_document = {documents.pipeline().path(), documents.pipeline().text()};
-  submission.project_document = {documents.project().path(), documents.project().text()};
+  // A secret that stands in the text itself must not reach the state store.
+  const auto stored = [&](const v1::Document& document) {
+    return StoredDocument{document.path(), submission.redactor.Redact(document.text())};
+  };
+  submission.pipeline_document = stored(documents.pipeline());
+  submission.project_document = stored(documents.project());
   submission.request_id = request.request_id();
   submission.attachment = request.attachment();
   const Redactor redactor = submission.redactor;
