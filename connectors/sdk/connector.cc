@@ -88,15 +88,6 @@ arrow::Status Writer::AppendFiles(std::span<const std::string>, std::stop_token)
                    "This target does not read Parquet files itself");
 }
 
-arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> Destination::RowsAt(
-    const std::string&, const std::vector<std::string>&, const std::string&,
-    const std::string&, const FieldType&, std::stop_token) {
-  return MakeError(ErrorClass::kUnsupported, "target.no_boundary",
-                   "This target cannot say which rows it holds at the watermark, which "
-                   "extract.boundary: inclusive with append needs",
-                   "Use load.mode: upsert with keys, or boundary: exclusive");
-}
-
 arrow::Result<std::unique_ptr<Source>> Connector::OpenSource(const ConfigView&,
                                                              const ConnectorContext&,
                                                              std::stop_token) const {

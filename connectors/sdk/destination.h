@@ -211,14 +211,6 @@ class Destination {
                                                               const std::string& column,
                                                               const FieldType& type,
                                                               std::stop_token stop) = 0;
-  /// `columns` of the rows whose `cursor_column` equals `cursor` (text as CursorText writes
-  /// it), for `boundary: inclusive` with append. Batches hold `columns` in their order, typed
-  /// as Describe's domains deliver them. Default: kUnsupported.
-  virtual arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RowsAt(
-      const std::string& reference, const std::vector<std::string>& columns,
-      const std::string& cursor_column, const std::string& cursor, const FieldType& type,
-      std::stop_token stop);
-
   /// The newest load of this chain. Writes nothing, creates nothing.
   virtual arrow::Result<std::optional<LoadRecord>> Peek(const StreamIdentity& identity,
                                                         std::stop_token stop) = 0;

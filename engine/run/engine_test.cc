@@ -434,6 +434,22 @@ TEST_F(EngineTest, IncrementalExtractsContinueFromTheNewestPackage) {
   EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
 }
 
+TEST_F(EngineTest, AnInclusiveBoundaryLoadsLateTiesOnceAndOldOnesNotAgain) {
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  stream.extract.inclusive = true;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}, {3, 20, "late tie"}});
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 3}));
+  EXPECT_EQ(result.streams[0].rows_deduplicated, 1);
+  Run();
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 3}));
+}
+
 TEST_F(EngineTest, AWildcardMakesOneStreamATable) {
   Seed("sales.orders", {{1, 1, "a"}});
   Seed("sales.items", {{2, 2, "b"}});

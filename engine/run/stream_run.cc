@@ -11,6 +11,7 @@
 #include "base/ids.h"
 #include "connectors/sdk/cursor.h"
 #include "engine/run/batch_queue.h"
+#include "engine/run/boundary.h"
 #include "engine/run/extractor.h"
 #include "engine/run/loader.h"
 
@@ -234,49 +235,17 @@ std::string StreamRun::CursorAfter(const PreparedStream& stream,
   return cursor;
 }
 
-arrow::Status StreamRun::PrepareBoundary(PreparedStream& stream, Extractor& extractor,
-                                         std::stop_token stop) {
-  const bool needed = stream.config.extract.inclusive && stream.watermark.inclusive &&
-                      stream.watermark.source != "initial" &&
-                      stream.mode == LoadMode::kAppend && stream.target.exists;
-  if (!needed) return arrow::Status::OK();
-  const auto& keys = stream.columns.key_ids;
-  if (keys.empty() || stream.columns.cursor_target.empty()) {
-    return MakeError(ErrorClass::kConfig, "cursor.boundary_keys",
-                     "extract.boundary: inclusive needs keys and the watermark field in the "
-                     "target, to tell rows that are loaded already",
-                     "Name load.upsert_keys (append may have them) and select the field");
-  }
-  std::vector<std::string> columns;
-  for (const auto& id : keys) columns.push_back(stream.Column(id)->wanted.name);
-  ARROW_ASSIGN_OR_RAISE(auto batches, stream.destination->RowsAt(
-                                          config_.target, columns, stream.columns.cursor_target,
-                                          *stream.watermark.value,
-                                          stream.columns.cursor->type, stop));
-  std::unordered_set<std::string> known;
-  size_t bytes = 0;
-  constexpr size_t kLimit = 64 << 20;
-  for (const auto& batch : batches) {
-    ARROW_ASSIGN_OR_RAISE(auto named, batch->RenameColumns(keys));
-    for (int64_t row = 0; row < named->num_rows(); ++row) {
-      std::string key = RowKey(*named, row, keys, 0);
-      bytes += key.size() + 64;
-      known.insert(std::move(key));
-    }
-    if (bytes > kLimit) {
-      return MakeError(ErrorClass::kUnsupported, "cursor.boundary_memory",
-                       "More rows than 64 MiB of keys share the watermark " +
-                           *stream.watermark.value,
-                       "Use load.mode: upsert, which needs no such memory");
-    }
-  }
-  extractor.SkipAtBoundary(std::move(known));
+arrow::Status StreamRun::SkipBoundary(PreparedStream& stream, Extractor& extractor,
+                                      std::stop_token stop) {
+  if (!NeedsBoundaryKeys(stream)) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto keys, ReadBoundaryKeys(stream, pipeline_, context_, stop));
+  extractor.SkipAtBoundary(std::move(keys));
   return arrow::Status::OK();
 }
 
 arrow::Status StreamRun::Stream(PreparedStream& stream, std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
-  ARROW_RETURN_NOT_OK(PrepareBoundary(stream, *extractor, stop));
+  ARROW_RETURN_NOT_OK(SkipBoundary(stream, *extractor, stop));
   BatchQueue queue(std::min<int64_t>(pipeline_.runtime.memory_limit / 4, 4 << 20));
   std::stop_source abort;
   std::stop_callback cancel(stop, [&] { abort.request_stop(); });
@@ -369,7 +338,7 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
     stream.read.cursor->lower_inclusive = stream.watermark.inclusive;
   }
   ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
-  ARROW_RETURN_NOT_OK(PrepareBoundary(stream, *extractor, stop));
+  ARROW_RETURN_NOT_OK(SkipBoundary(stream, *extractor, stop));
   PackageSpec spec;
   spec.identity = stream.identity;
   load_id_ = context_.ids->Ulid();

@@ -47,8 +47,8 @@ class StreamRun {
   /// Loads what earlier extracts left; true when that is all there is to do.
   arrow::Result<bool> LoadPending(std::stop_token stop);
 
-  arrow::Status PrepareBoundary(PreparedStream& stream, Extractor& extractor,
-                                std::stop_token stop);
+  arrow::Status SkipBoundary(PreparedStream& stream, Extractor& extractor,
+                             std::stop_token stop);
   bool NothingToWrite(const PreparedStream& stream) const;
   std::string CursorAfter(const PreparedStream& stream, const Extractor& extractor) const;
   void Took(const Loader& loader, const CommitResult& committed);
