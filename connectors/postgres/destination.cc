@@ -138,11 +138,6 @@ class PostgresDestination final : public Destination {
                                                       const FieldType& type,
                                                       std::stop_token stop) override;
 
-  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RowsAt(
-      const std::string& reference, const std::vector<std::string>& columns,
-      const std::string& cursor_column, const std::string& cursor, const FieldType& type,
-      std::stop_token stop) override;
-
   arrow::Result<std::optional<LoadRecord>> Peek(const StreamIdentity& identity,
                                                 std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
@@ -461,50 +456,6 @@ arrow::Result<std::optional<std::string>> PostgresDestination::MaxCursor(
   ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*arrow::MakeArray(data), 0, field.type));
   ARROW_ASSIGN_OR_RAISE(text, CanonicalCursor(text, type));
   return std::optional<std::string>(std::move(text));
-}
-
-arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> PostgresDestination::RowsAt(
-    const std::string& reference, const std::vector<std::string>& columns,
-    const std::string& cursor_column, const std::string& cursor, const FieldType& type,
-    std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto connection, pool_.Take(stop));
-  ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
-  ARROW_ASSIGN_OR_RAISE(auto tables, LoadTables(*connection, name.schema, name.name, stop));
-  ReadSpec spec;
-  spec.ref.source = reference;
-  std::string items;
-  for (const auto& wanted : columns) {
-    for (const auto& column : tables.empty() ? std::vector<CatalogColumn>{}
-                                             : tables.front().columns) {
-      if (column.name != wanted) continue;
-      const Field field = FieldOf(column);
-      ColumnRead read;
-      read.name = read.column = wanted;
-      read.type = field.type;
-      read.native = field.native;
-      ARROW_ASSIGN_OR_RAISE(auto item, SelectItem(read, sql::QuoteIdentifier(wanted)));
-      items += (items.empty() ? "" : ", ") + item;
-      spec.columns.push_back(std::move(read));
-    }
-  }
-  if (spec.columns.size() != columns.size()) {
-    return MakeError(ErrorClass::kConfig, "pg.column_missing",
-                     "The target " + reference + " lacks a column that must be compared");
-  }
-  ARROW_ASSIGN_OR_RAISE(auto literal, ValueLiteral(*connection, cursor, type));
-  ARROW_ASSIGN_OR_RAISE(
-      auto reader,
-      OpenCopyReader(pool_, std::move(connection), spec,
-                     "SELECT " + items + " FROM " +
-                         sql::QuoteReference({name.schema, name.name}) + " WHERE " +
-                         sql::QuoteIdentifier(cursor_column) + " = " + literal,
-                     stop));
-  std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-  while (true) {
-    ARROW_ASSIGN_OR_RAISE(auto step, reader->Next(stop));
-    if (step.batch) batches.push_back(std::move(step.batch));
-    if (step.end) return batches;
-  }
 }
 
 }  // namespace
