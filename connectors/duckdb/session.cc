@@ -1,5 +1,10 @@
 #include "connectors/duckdb/session.h"
 
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
 #include <arrow-adbc/adbc.h>
 #include <arrow/api.h>
 #include <arrow/c/bridge.h>
@@ -55,6 +60,34 @@ std::optional<std::string> Cell(const arrow::Array& array, int64_t row) {
   }
 }
 
+/// Interrupts the connection's running call when a stop comes. An interrupt that arrives
+/// just before DuckDB starts to work is forgotten by it, so it is sent until the scope ends.
+class Interrupter {
+ public:
+  Interrupter(std::function<void()> cancel, std::stop_token stop)
+      : cancel_(std::move(cancel)), callback_(std::move(stop), Start{this}) {}
+
+ private:
+  struct Start {
+    Interrupter* self;
+    void operator()() const {
+      self->thread_ = std::jthread([self = self](std::stop_token ended) {
+        std::mutex mutex;
+        std::condition_variable_any never;
+        std::unique_lock lock(mutex);
+        while (!ended.stop_requested()) {
+          self->cancel_();
+          never.wait_for(lock, ended, std::chrono::milliseconds(20), [] { return false; });
+        }
+      });
+    }
+  };
+
+  std::function<void()> cancel_;
+  std::jthread thread_;                   // Joined after the callback cannot start it any more.
+  std::stop_callback<Start> callback_;
+};
+
 }  // namespace
 
 ResultStream::ResultStream(std::shared_ptr<void> statement,
@@ -70,7 +103,7 @@ std::shared_ptr<arrow::Schema> ResultStream::schema() const { return reader_->sc
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> ResultStream::Next(std::stop_token stop) {
   if (stop.stop_requested()) return Cancelled(action_);
   std::shared_ptr<arrow::RecordBatch> batch;
-  const std::stop_callback interrupt(stop, cancel_);
+  const Interrupter interrupter(cancel_, stop);
   const auto status = reader_->ReadNext(&batch);
   if (!status.ok()) return ErrorFromText(status.message(), action_);
   return batch;
@@ -91,6 +124,11 @@ Session::~Session() {
   DriverError error;
   Driver()->ConnectionRelease(connection_.get(), error.get());
   if (released_) released_();
+}
+
+void Session::Cancel() noexcept {
+  DriverError ignored;
+  Driver()->ConnectionCancel(connection_.get(), ignored.get());
 }
 
 arrow::Result<std::unique_ptr<Session::Statement>> Session::Prepare(
@@ -123,10 +161,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Session::Run(Statement&
   if (stop.stop_requested()) return Cancelled(action);
   struct ArrowArrayStream stream {};
   DriverError error;
-  const std::stop_callback interrupt(stop, [this] {
-    DriverError ignored;
-    Driver()->ConnectionCancel(connection_.get(), ignored.get());
-  });
+  const Interrupter interrupter([this] { Cancel(); }, stop);
   int64_t changed = -1;
   if (Driver()->StatementExecuteQuery(&statement.raw, &stream, &changed, error.get()) !=
       ADBC_STATUS_OK) {
@@ -168,12 +203,8 @@ arrow::Result<std::unique_ptr<ResultStream>> Session::Stream(
     const std::vector<Parameter>& parameters) {
   ARROW_ASSIGN_OR_RAISE(auto statement, Prepare(sql, action, parameters));
   ARROW_ASSIGN_OR_RAISE(auto reader, Run(*statement, action, stop));
-  const auto cancel = [this] {
-    DriverError ignored;
-    Driver()->ConnectionCancel(connection_.get(), ignored.get());
-  };
-  return std::make_unique<ResultStream>(std::move(statement), std::move(reader), cancel,
-                                        std::string(action));
+  return std::make_unique<ResultStream>(std::move(statement), std::move(reader),
+                                        [this] { Cancel(); }, std::string(action));
 }
 
 arrow::Status Session::Ingest(const std::string& schema, const std::string& table,
@@ -204,10 +235,7 @@ arrow::Status Session::Ingest(const std::string& schema, const std::string& tabl
     return ErrorFromText(error.Text(), action);
   }
   {
-    const std::stop_callback interrupt(stop, [this] {
-      DriverError ignored;
-      Driver()->ConnectionCancel(connection_.get(), ignored.get());
-    });
+    const Interrupter interrupter([this] { Cancel(); }, stop);
     int64_t rows = -1;
     if (driver.StatementExecuteQuery(&statement.raw, nullptr, &rows, error.get()) !=
         ADBC_STATUS_OK) {

@@ -73,6 +73,7 @@ class Session {
 
  private:
   struct Statement;
+  void Cancel() noexcept;
   arrow::Result<std::unique_ptr<Statement>> Prepare(const std::string& sql,
                                                     std::string_view action,
                                                     const std::vector<Parameter>& parameters);
