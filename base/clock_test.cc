@@ -6,7 +6,8 @@ namespace dxt {
 namespace {
 
 std::string Formatted(int64_t millis) {
-  return FormatTime(std::chrono::system_clock::time_point(std::chrono::milliseconds(millis)));
+  return FormatTime(
+      std::chrono::system_clock::time_point(std::chrono::milliseconds(millis)));
 }
 
 TEST(FormatTime, IsRfc3339WithMilliseconds) {

@@ -23,9 +23,11 @@ TEST(Error, CarriesItsInfo) {
 
 TEST(Error, ABareArrowStatusReadsAsWhatItIs) {
   EXPECT_EQ(GetErrorInfo(arrow::Status::Invalid("x")).error_class, ErrorClass::kInternal);
-  EXPECT_EQ(GetErrorInfo(arrow::Status::IOError("x")).error_class, ErrorClass::kTransient);
+  EXPECT_EQ(GetErrorInfo(arrow::Status::IOError("x")).error_class,
+            ErrorClass::kTransient);
   EXPECT_EQ(GetErrorInfo(arrow::Status::IOError("x")).code, "io");
-  EXPECT_EQ(GetErrorInfo(arrow::Status::Cancelled("x")).error_class, ErrorClass::kCancelled);
+  EXPECT_EQ(GetErrorInfo(arrow::Status::Cancelled("x")).error_class,
+            ErrorClass::kCancelled);
 }
 
 TEST(Error, AnnotateFillsOnlyWhatIsEmpty) {
@@ -47,20 +49,22 @@ TEST(Error, AnnotateFillsOnlyWhatIsEmpty) {
 }
 
 TEST(Error, PrefixKeepsTheInfo) {
-  const auto status = Prefix(MakeError(ErrorClass::kGuard, "guard.shrink", "too few"), "orders");
+  const auto status =
+      Prefix(MakeError(ErrorClass::kGuard, "guard.shrink", "too few"), "orders");
   EXPECT_EQ(status.message(), "orders: too few");
   EXPECT_EQ(GetErrorInfo(status).code, "guard.shrink");
   EXPECT_TRUE(Prefix(arrow::Status::OK(), "orders").ok());
 }
 
 TEST(Error, OnlyTransientAndThrottledAreRetried) {
-  const std::string_view names[] = {"config",    "auth",      "data",   "unsupported", "transient",
-                                    "throttled", "cancelled", "fenced", "guard",       "internal"};
+  const std::string_view names[] = {"config",    "auth",      "data",      "unsupported",
+                                    "transient", "throttled", "cancelled", "fenced",
+                                    "guard",     "internal"};
   for (int i = 0; i < 10; ++i) {
     const auto error_class = static_cast<ErrorClass>(i);
     EXPECT_EQ(ErrorClassName(error_class), names[i]);
-    EXPECT_EQ(IsRetryable(error_class),
-              error_class == ErrorClass::kTransient || error_class == ErrorClass::kThrottled);
+    EXPECT_EQ(IsRetryable(error_class), error_class == ErrorClass::kTransient ||
+                                            error_class == ErrorClass::kThrottled);
     EXPECT_FALSE(MakeError(error_class, "x", "x").ok());
   }
 }

@@ -21,10 +21,12 @@ arrow::Status Infinite(std::string_view what) {
                    "Exclude such rows with filters or a query, or choose another field");
 }
 
-arrow::Status Invalid(std::string_view text, const FieldType& type, std::string_view why) {
+arrow::Status Invalid(std::string_view text, const FieldType& type,
+                      std::string_view why) {
   return MakeError(ErrorClass::kConfig, "cursor.invalid",
-                   "'" + std::string(text) + "' is not a value of a watermark field of type " +
-                       ToString(type) + (why.empty() ? "" : ": ") + std::string(why));
+                   "'" + std::string(text) +
+                       "' is not a value of a watermark field of type " + ToString(type) +
+                       (why.empty() ? "" : ": ") + std::string(why));
 }
 
 /// The number without exponent, plus sign and leading zeros.
@@ -38,7 +40,8 @@ std::string PlainDecimal(const DecimalText& number) {
     text += number.digits.substr(0, static_cast<size_t>(count - number.scale)) + "." +
             number.digits.substr(static_cast<size_t>(count - number.scale));
   } else {
-    text += "0." + std::string(static_cast<size_t>(number.scale - count), '0') + number.digits;
+    text += "0." + std::string(static_cast<size_t>(number.scale - count), '0') +
+            number.digits;
   }
   return text;
 }
@@ -83,7 +86,8 @@ arrow::Result<std::string> TimestampText(const arrow::Array& array, int64_t row,
 
 int Sign(int order) { return (order > 0) - (order < 0); }
 
-/// Compares numbers of any length without arithmetic. Text that is no number sorts as text.
+/// Compares numbers of any length without arithmetic. Text that is no number sorts as
+/// text.
 int CompareDecimals(std::string_view a, std::string_view b) {
   const auto x = ParseDecimalText(a), y = ParseDecimalText(b);
   if (!x || !y) return Sign(a.compare(b));
@@ -104,7 +108,8 @@ int CompareDecimals(std::string_view a, std::string_view b) {
   return 0;
 }
 
-arrow::Result<std::string> CanonicalInteger(std::string_view text, const FieldType& type) {
+arrow::Result<std::string> CanonicalInteger(std::string_view text,
+                                            const FieldType& type) {
   const auto number = ParseDecimalText(text);
   if (!number || text.find_first_of(".eE") != std::string_view::npos) {
     return Invalid(text, type, "it must be a whole number");
@@ -115,7 +120,8 @@ arrow::Result<std::string> CanonicalInteger(std::string_view text, const FieldTy
                                    "255", "65535", "4294967295", "18446744073709551615"};
   const auto index = static_cast<size_t>(type.dtype);
   std::string plain = PlainDecimal(*number);
-  if (CompareDecimals(plain, kLow[index]) < 0 || CompareDecimals(plain, kHigh[index]) > 0) {
+  if (CompareDecimals(plain, kLow[index]) < 0 ||
+      CompareDecimals(plain, kHigh[index]) > 0) {
     return Invalid(text, type, "it is out of the type's range");
   }
   return plain;
@@ -140,21 +146,32 @@ arrow::Result<std::string> CursorText(const arrow::Array& array, int64_t row,
                                       const FieldType& type) {
   if (!array.type()->Equals(*ArrowType(type))) {
     return MakeError(ErrorClass::kInternal, "cursor.wrong_array",
-                     "A cursor of type " + ToString(type) + " was looked for in an array of " +
-                         array.type()->ToString());
+                     "A cursor of type " + ToString(type) +
+                         " was looked for in an array of " + array.type()->ToString());
   }
   switch (array.type_id()) {
-    case arrow::Type::INT8: return IntegerText<arrow::Int8Array>(array, row);
-    case arrow::Type::INT16: return IntegerText<arrow::Int16Array>(array, row);
-    case arrow::Type::INT32: return IntegerText<arrow::Int32Array>(array, row);
-    case arrow::Type::INT64: return IntegerText<arrow::Int64Array>(array, row);
-    case arrow::Type::UINT8: return IntegerText<arrow::UInt8Array>(array, row);
-    case arrow::Type::UINT16: return IntegerText<arrow::UInt16Array>(array, row);
-    case arrow::Type::UINT32: return IntegerText<arrow::UInt32Array>(array, row);
-    case arrow::Type::UINT64: return IntegerText<arrow::UInt64Array>(array, row);
-    case arrow::Type::DECIMAL128: return DecimalAt<arrow::Decimal128Array>(array, row);
-    case arrow::Type::DECIMAL256: return DecimalAt<arrow::Decimal256Array>(array, row);
-    case arrow::Type::TIMESTAMP: return TimestampText(array, row, type);
+    case arrow::Type::INT8:
+      return IntegerText<arrow::Int8Array>(array, row);
+    case arrow::Type::INT16:
+      return IntegerText<arrow::Int16Array>(array, row);
+    case arrow::Type::INT32:
+      return IntegerText<arrow::Int32Array>(array, row);
+    case arrow::Type::INT64:
+      return IntegerText<arrow::Int64Array>(array, row);
+    case arrow::Type::UINT8:
+      return IntegerText<arrow::UInt8Array>(array, row);
+    case arrow::Type::UINT16:
+      return IntegerText<arrow::UInt16Array>(array, row);
+    case arrow::Type::UINT32:
+      return IntegerText<arrow::UInt32Array>(array, row);
+    case arrow::Type::UINT64:
+      return IntegerText<arrow::UInt64Array>(array, row);
+    case arrow::Type::DECIMAL128:
+      return DecimalAt<arrow::Decimal128Array>(array, row);
+    case arrow::Type::DECIMAL256:
+      return DecimalAt<arrow::Decimal256Array>(array, row);
+    case arrow::Type::TIMESTAMP:
+      return TimestampText(array, row, type);
     case arrow::Type::DATE32: {
       const int32_t days = static_cast<const arrow::Date32Array&>(array).Value(row);
       std::string text;
@@ -177,7 +194,8 @@ arrow::Result<std::string> CursorText(const arrow::Array& array, int64_t row,
 }
 
 arrow::Result<std::string> CanonicalCursor(std::string_view text, const FieldType& type) {
-  if (!CanBeCursor(type)) return Invalid(text, type, "this type has no order to resume from");
+  if (!CanBeCursor(type))
+    return Invalid(text, type, "this type has no order to resume from");
   if (IsInteger(type.dtype)) return CanonicalInteger(text, type);
   std::string canonical;
   switch (type.dtype) {
@@ -198,8 +216,8 @@ arrow::Result<std::string> CanonicalCursor(std::string_view text, const FieldTyp
     }
     default: {
       const bool utc = type.dtype == DType::kTimestampTz;
-      const auto value = ParseTimestamp(text, type.nanoseconds,
-                                        utc ? OffsetRule::kOptional : OffsetRule::kForbidden);
+      const auto value = ParseTimestamp(
+          text, type.nanoseconds, utc ? OffsetRule::kOptional : OffsetRule::kForbidden);
       if (!value || text.ends_with("infinity")) {
         return Invalid(text, type,
                        utc ? "write YYYY-MM-DD HH:MM:SS with Z or an offset"

@@ -15,14 +15,15 @@ namespace dxt {
 /// timestamp, timestamp_tz, string.
 bool CanBeCursor(const FieldType& type);
 
-/// Writes the value at `row` exactly: integers and decimals as digits, date as YYYY-MM-DD,
-/// timestamps as "YYYY-MM-DD HH:MM:SS.ffffff" (nine digits for nanoseconds), timestamp_tz
-/// with "+00:00" behind it, strings as they are. The value must not be NULL.
+/// Writes the value at `row` exactly: integers and decimals as digits, date as
+/// YYYY-MM-DD, timestamps as "YYYY-MM-DD HH:MM:SS.ffffff" (nine digits for nanoseconds),
+/// timestamp_tz with "+00:00" behind it, strings as they are. The value must not be NULL.
 arrow::Result<std::string> CursorText(const arrow::Array& array, int64_t row,
                                       const FieldType& type);
 
 /// Reads a cursor as a user may write it (ISO date or timestamp, `T` or blank, offset or
-/// `Z` for timestamp_tz, digits) and returns the canonical text; kConfig "cursor.invalid".
+/// `Z` for timestamp_tz, digits) and returns the canonical text; kConfig
+/// "cursor.invalid".
 arrow::Result<std::string> CanonicalCursor(std::string_view text, const FieldType& type);
 
 /// Compares two canonical texts of one type: <0, 0, >0.

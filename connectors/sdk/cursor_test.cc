@@ -43,9 +43,9 @@ std::string Text(const std::shared_ptr<arrow::Array>& array, const FieldType& ty
 }
 
 auto Timestamps(arrow::TimeUnit::type unit, const std::string& zone, int64_t value) {
-  return One(arrow::TimestampBuilder(arrow::timestamp(unit, zone),
-                                     arrow::default_memory_pool()),
-             value);
+  return One(
+      arrow::TimestampBuilder(arrow::timestamp(unit, zone), arrow::default_memory_pool()),
+      value);
 }
 
 TEST(CursorText, WritesIntegersToTheirExtremes) {
@@ -59,10 +59,10 @@ TEST(CursorText, WritesIntegersToTheirExtremes) {
 }
 
 TEST(CursorText, WritesDecimalsWithAllTheirDigits) {
-  EXPECT_EQ(Text(One(arrow::Decimal128Builder(arrow::decimal128(10, 2)),
-                     arrow::Decimal128(-5)),
-                 Decimal(10, 2)),
-            "-0.05");
+  EXPECT_EQ(
+      Text(One(arrow::Decimal128Builder(arrow::decimal128(10, 2)), arrow::Decimal128(-5)),
+           Decimal(10, 2)),
+      "-0.05");
   EXPECT_EQ(Text(One(arrow::Decimal128Builder(arrow::decimal128(38, 0)),
                      arrow::Decimal128("99999999999999999999999999999999999999")),
                  Decimal(38, 0)),
@@ -91,10 +91,10 @@ TEST(CursorText, WritesYearsOutsideFourDigits) {
 }
 
 TEST(CursorText, RefusesInfinity) {
-  EXPECT_EQ(Text(Timestamps(arrow::TimeUnit::MICRO, "UTC",
-                            std::numeric_limits<int64_t>::max()),
-                 Of(DType::kTimestampTz)),
-            "cursor.infinite");
+  EXPECT_EQ(
+      Text(Timestamps(arrow::TimeUnit::MICRO, "UTC", std::numeric_limits<int64_t>::max()),
+           Of(DType::kTimestampTz)),
+      "cursor.infinite");
   EXPECT_EQ(Text(One(arrow::Date32Builder(), std::numeric_limits<int32_t>::min()),
                  Of(DType::kDate)),
             "cursor.infinite");
@@ -128,14 +128,16 @@ TEST(CanonicalCursor, ReadsWhatPeopleWrite) {
 }
 
 TEST(CanonicalCursor, ReadsItsOwnText) {
-  for (const char* text : {"-0044-03-15 00:00:00.000000", "12345-01-01 23:59:59.999999"}) {
+  for (const char* text :
+       {"-0044-03-15 00:00:00.000000", "12345-01-01 23:59:59.999999"}) {
     EXPECT_EQ(Canonical(text, Of(DType::kTimestamp)), text);
   }
 }
 
 TEST(CanonicalCursor, RefusesWhatIsNoValueOfTheType) {
-  for (const char* text : {"2023-02-29", "yesterday", "2024-1-1", "2024-01-01 25:00",
-                           "2024-01-01 00:00:00Z", "infinity", "", "2024-01-01 00:00:00.1234567"}) {
+  for (const char* text :
+       {"2023-02-29", "yesterday", "2024-1-1", "2024-01-01 25:00", "2024-01-01 00:00:00Z",
+        "infinity", "", "2024-01-01 00:00:00.1234567"}) {
     EXPECT_EQ(Canonical(text, Of(DType::kTimestamp)), "cursor.invalid") << text;
   }
   EXPECT_EQ(Canonical("128", Of(DType::kInt8)), "cursor.invalid");
@@ -160,10 +162,12 @@ TEST(CompareCursors, OrdersNumbersByValue) {
 
 TEST(CompareCursors, OrdersTimesAcrossYearZeroAndYear9999) {
   const FieldType type = Of(DType::kTimestamp);
-  EXPECT_LT(CompareCursors("9999-12-31 23:59:59.999999", "10000-01-01 00:00:00.000000", type),
-            0);
-  EXPECT_LT(CompareCursors("-0044-03-15 00:00:00.000000", "-0043-03-15 00:00:00.000000", type),
-            0);
+  EXPECT_LT(
+      CompareCursors("9999-12-31 23:59:59.999999", "10000-01-01 00:00:00.000000", type),
+      0);
+  EXPECT_LT(
+      CompareCursors("-0044-03-15 00:00:00.000000", "-0043-03-15 00:00:00.000000", type),
+      0);
   EXPECT_LT(CompareCursors("-0001-01-01", "0001-01-01", Of(DType::kDate)), 0);
 }
 

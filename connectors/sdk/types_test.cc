@@ -75,14 +75,15 @@ TEST(Types, ForeignArrowTypesAreNarrowedToTheMap) {
 }
 
 TEST(Types, JsonIsKnownByItsExtensionName) {
-  const auto field = arrow::field("x", arrow::utf8(), true,
-                                  arrow::key_value_metadata({{"ARROW:extension:name",
-                                                              "arrow.json"}}));
+  const auto field =
+      arrow::field("x", arrow::utf8(), true,
+                   arrow::key_value_metadata({{"ARROW:extension:name", "arrow.json"}}));
   EXPECT_EQ(FieldTypeOf(*field)->dtype, DType::kJson);
 }
 
 TEST(Types, TypesOutsideTheMapAreRefused) {
-  const auto refused = FieldTypeOf(*arrow::field("x", arrow::duration(arrow::TimeUnit::MILLI)));
+  const auto refused =
+      FieldTypeOf(*arrow::field("x", arrow::duration(arrow::TimeUnit::MILLI)));
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(GetErrorInfo(refused.status()).code, "type.unsupported");
 }

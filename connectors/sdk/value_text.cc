@@ -18,8 +18,8 @@ struct CivilDate {
   unsigned month, day;
 };
 
-// Howard Hinnant's civil_from_days and days_from_civil, over the whole int64 of days that a
-// timestamp can have.
+// Howard Hinnant's civil_from_days and days_from_civil, over the whole int64 of days that
+// a timestamp can have.
 CivilDate CivilFromDays(int64_t days) {
   days += 719468;
   const int64_t era = (days >= 0 ? days : days - 146096) / 146097;
@@ -38,14 +38,16 @@ int64_t DaysFromCivil(int64_t year, unsigned month, unsigned day) {
   year -= month <= 2;
   const int64_t era = (year >= 0 ? year : year - 399) / 400;
   const auto year_of_era = static_cast<unsigned>(year - era * 400);
-  const unsigned day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+  const unsigned day_of_year =
+      (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
   const unsigned day_of_era =
       year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146097 + static_cast<int64_t>(day_of_era) - 719468;
 }
 
 bool ValidDate(int64_t year, unsigned month, unsigned day) {
-  constexpr std::array<unsigned, 12> kDays = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+  constexpr std::array<unsigned, 12> kDays = {31, 28, 31, 30, 31, 30,
+                                              31, 31, 30, 31, 30, 31};
   if (month < 1 || month > 12 || day < 1) return false;
   const bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
   return day <= kDays[month - 1] + (month == 2 && leap);
@@ -109,18 +111,21 @@ std::optional<T> ParseFloat(std::string_view text) {
   const bool negative = !name.empty() && name.front() == '-';
   if (negative) name.remove_prefix(1);
   if (EqualsFolded(name, "infinity") || EqualsFolded(name, "inf")) {
-    return negative ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::infinity();
+    return negative ? -std::numeric_limits<T>::infinity()
+                    : std::numeric_limits<T>::infinity();
   }
   if (!negative && EqualsFolded(name, "nan")) return std::numeric_limits<T>::quiet_NaN();
   if (!text.empty() && text.front() == '+') {
     text.remove_prefix(1);
     name = text;
   }
-  if (name.empty() || (name.front() != '.' && (name.front() < '0' || name.front() > '9'))) {
+  if (name.empty() ||
+      (name.front() != '.' && (name.front() < '0' || name.front() > '9'))) {
     return std::nullopt;
   }
   T value{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
@@ -166,7 +171,8 @@ class Scanner {
     *days = DaysFromCivil(year, month, day);
     return true;
   }
-  /// Fraction of a second as an integer of `unit_digits` digits; more digits must be zero.
+  /// Fraction of a second as an integer of `unit_digits` digits; more digits must be
+  /// zero.
   bool TakeFraction(int unit_digits, int64_t* fraction) {
     *fraction = 0;
     int count = 0;
@@ -275,7 +281,8 @@ void AppendTimestamp(int64_t value, bool nanoseconds, bool utc, std::string* out
   if (utc) *out += "+00:00";
 }
 
-void AppendDecimal(const uint64_t* words, int word_count, int32_t scale, std::string* out) {
+void AppendDecimal(const uint64_t* words, int word_count, int32_t scale,
+                   std::string* out) {
   std::array<uint64_t, 4> rest{};
   std::copy_n(words, word_count, rest.begin());
   if (static_cast<int64_t>(words[word_count - 1]) < 0) {
@@ -319,7 +326,8 @@ void AppendDecimal(const uint64_t* words, int word_count, int32_t scale, std::st
 }
 
 namespace {
-constexpr char kBase64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr char kBase64[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 }  // namespace
 
 void AppendBase64(std::string_view bytes, std::string* out) {
@@ -327,7 +335,8 @@ void AppendBase64(std::string_view bytes, std::string* out) {
   const auto byte = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
   for (; at + 2 < bytes.size(); at += 3) {
     const unsigned group = byte(at) << 16 | byte(at + 1) << 8 | byte(at + 2);
-    for (int shift = 18; shift >= 0; shift -= 6) out->push_back(kBase64[group >> shift & 63]);
+    for (int shift = 18; shift >= 0; shift -= 6)
+      out->push_back(kBase64[group >> shift & 63]);
   }
   if (at == bytes.size()) return;
   const bool two = at + 1 < bytes.size();
@@ -380,11 +389,21 @@ bool AppendJsonString(std::string_view text, std::string* out) {
     out->append(text, copied, i - copied);
     copied = i + 1;
     switch (c) {
-      case '"': *out += "\\\""; break;
-      case '\\': *out += "\\\\"; break;
-      case '\n': *out += "\\n"; break;
-      case '\r': *out += "\\r"; break;
-      case '\t': *out += "\\t"; break;
+      case '"':
+        *out += "\\\"";
+        break;
+      case '\\':
+        *out += "\\\\";
+        break;
+      case '\n':
+        *out += "\\n";
+        break;
+      case '\r':
+        *out += "\\r";
+        break;
+      case '\t':
+        *out += "\\t";
+        break;
       default:
         constexpr char kHex[] = "0123456789abcdef";
         *out += "\\u00";
@@ -397,8 +416,12 @@ bool AppendJsonString(std::string_view text, std::string* out) {
   return true;
 }
 
-std::optional<double> ParseFloat64(std::string_view text) { return ParseFloat<double>(text); }
-std::optional<float> ParseFloat32(std::string_view text) { return ParseFloat<float>(text); }
+std::optional<double> ParseFloat64(std::string_view text) {
+  return ParseFloat<double>(text);
+}
+std::optional<float> ParseFloat32(std::string_view text) {
+  return ParseFloat<float>(text);
+}
 
 std::optional<int32_t> ParseDate(std::string_view text) {
   if (text == "infinity") return std::numeric_limits<int32_t>::max();
@@ -428,7 +451,8 @@ std::optional<int64_t> ParseTimestamp(std::string_view text, bool nanoseconds,
   int64_t days, clock = 0, fraction = 0, shift = 0;
   if (!scanner.TakeDays(&days)) return std::nullopt;
   if (!scanner.done()) {
-    if (!scanner.Take(' ') && !scanner.Take('T') && !scanner.Take('t')) return std::nullopt;
+    if (!scanner.Take(' ') && !scanner.Take('T') && !scanner.Take('t'))
+      return std::nullopt;
     if (!scanner.TakeClock(nanoseconds ? 9 : 6, &clock, &fraction)) return std::nullopt;
     if (!scanner.done()) {
       if (offset == OffsetRule::kForbidden) return std::nullopt;
@@ -438,7 +462,8 @@ std::optional<int64_t> ParseTimestamp(std::string_view text, bool nanoseconds,
   }
   const int64_t per_second = nanoseconds ? 1000000000 : 1000000;
   const __int128 value =
-      static_cast<__int128>(days * kSecondsPerDay + clock - shift) * per_second + fraction;
+      static_cast<__int128>(days * kSecondsPerDay + clock - shift) * per_second +
+      fraction;
   // The extremes stand for the infinities.
   if (value >= std::numeric_limits<int64_t>::max() ||
       value <= std::numeric_limits<int64_t>::min()) {
@@ -492,7 +517,8 @@ std::optional<DecimalText> ParseDecimalText(std::string_view text) {
 }
 
 bool IsSpecialDecimal(std::string_view text) {
-  if (!text.empty() && (text.front() == '-' || text.front() == '+')) text.remove_prefix(1);
+  if (!text.empty() && (text.front() == '-' || text.front() == '+'))
+    text.remove_prefix(1);
   return EqualsFolded(text, "nan") || EqualsFolded(text, "infinity") ||
          EqualsFolded(text, "inf");
 }

@@ -17,13 +17,16 @@ void AppendFloat(float value, std::string* out);
 void AppendDate(int32_t days, std::string* out);
 /// HH:MM:SS.ffffff; 24:00:00.000000 for the end of the day.
 void AppendTime(int64_t micros, std::string* out);
-/// YYYY-MM-DD HH:MM:SS.ffffff (nine digits for nanoseconds), "+00:00" behind it when `utc`.
+/// YYYY-MM-DD HH:MM:SS.ffffff (nine digits for nanoseconds), "+00:00" behind it when
+/// `utc`.
 void AppendTimestamp(int64_t value, bool nanoseconds, bool utc, std::string* out);
 /// Digits with exactly `scale` of them behind the point. `words` is the little-endian
 /// two's complement integer of Arrow's decimal128 (2 words) or decimal256 (4 words).
-void AppendDecimal(const uint64_t* words, int word_count, int32_t scale, std::string* out);
+void AppendDecimal(const uint64_t* words, int word_count, int32_t scale,
+                   std::string* out);
 void AppendBase64(std::string_view bytes, std::string* out);
-/// JSON string with quotes; false when `text` is not valid UTF-8 (then `out` is as before).
+/// JSON string with quotes; false when `text` is not valid UTF-8 (then `out` is as
+/// before).
 bool AppendJsonString(std::string_view text, std::string* out);
 
 std::optional<double> ParseFloat64(std::string_view text);

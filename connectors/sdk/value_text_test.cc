@@ -29,7 +29,8 @@ TEST(ValueText, FloatsReadBackAsThemselves) {
 }
 
 TEST(ValueText, RefusesTextThatIsNoFloat) {
-  for (const char* text : {"", "1.5x", "0x10", "1e999", "nan(1)", " 1", "1 ", "--1", "+-1"}) {
+  for (const char* text :
+       {"", "1.5x", "0x10", "1e999", "nan(1)", " 1", "1 ", "--1", "+-1"}) {
     EXPECT_FALSE(ParseFloat64(text)) << text;
   }
   EXPECT_FALSE(ParseFloat32("1e39"));
@@ -40,10 +41,9 @@ TEST(ValueText, EveryDayReadsBack) {
     const auto text = Written([&](std::string* out) { AppendDate(days, out); });
     ASSERT_EQ(ParseDate(text), days) << text;
   }
-  for (const int32_t days : {std::numeric_limits<int32_t>::max(),
-                             std::numeric_limits<int32_t>::max() - 1,
-                             std::numeric_limits<int32_t>::min(),
-                             std::numeric_limits<int32_t>::min() + 1}) {
+  for (const int32_t days :
+       {std::numeric_limits<int32_t>::max(), std::numeric_limits<int32_t>::max() - 1,
+        std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::min() + 1}) {
     const auto text = Written([&](std::string* out) { AppendDate(days, out); });
     EXPECT_EQ(ParseDate(text), days) << text;
   }
@@ -87,8 +87,9 @@ TEST(ValueText, TimesKeepTheEndOfTheDay) {
 TEST(ValueText, DecimalsOfFourWords) {
   // -(2^255), the smallest integer of 256 bits.
   const uint64_t lowest[4] = {0, 0, 0, 1ull << 63};
-  EXPECT_EQ(Written([&](std::string* out) { AppendDecimal(lowest, 4, 0, out); }),
-            "-57896044618658097711785492504343953926634992332820282019728792003956564819968");
+  EXPECT_EQ(
+      Written([&](std::string* out) { AppendDecimal(lowest, 4, 0, out); }),
+      "-57896044618658097711785492504343953926634992332820282019728792003956564819968");
   const uint64_t round[2] = {1000000000000000000u, 0};
   EXPECT_EQ(Written([&](std::string* out) { AppendDecimal(round, 2, 18, out); }),
             "1.000000000000000000");

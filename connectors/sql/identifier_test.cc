@@ -26,11 +26,11 @@ TEST(SplitReference, CutsAtDotsOutsideQuotes) {
 }
 
 TEST(SplitReference, RefusesWhatNamesNothing) {
-  for (const std::string_view bad : {std::string_view(""), std::string_view("."),
-                                     std::string_view("a."), std::string_view(".a"),
-                                     std::string_view("a..b"), std::string_view("\"a"),
-                                     std::string_view("\"\""), std::string_view("\"a\"b"),
-                                     std::string_view("[a"), std::string_view("a\0b", 3)}) {
+  for (const std::string_view bad :
+       {std::string_view(""), std::string_view("."), std::string_view("a."),
+        std::string_view(".a"), std::string_view("a..b"), std::string_view("\"a"),
+        std::string_view("\"\""), std::string_view("\"a\"b"), std::string_view("[a"),
+        std::string_view("a\0b", 3)}) {
     EXPECT_EQ(Split(bad), Parts{"reference.invalid"}) << bad;
   }
 }

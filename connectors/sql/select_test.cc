@@ -16,7 +16,9 @@ class SelectTest : public testing::Test {
       bound_.emplace_back(value);
       return "$" + std::to_string(bound_.size());
     };
-    dialect_.bytewise = [](std::string_view sql) { return std::string(sql) + " COLLATE \"C\""; };
+    dialect_.bytewise = [](std::string_view sql) {
+      return std::string(sql) + " COLLATE \"C\"";
+    };
     dialect_.item = [](const ColumnRead& column) {
       return column.expression.empty() ? QuoteIdentifier(column.column)
                                        : "(" + column.expression + ")";
@@ -50,13 +52,15 @@ TEST_F(SelectTest, NamesEveryColumn) {
   expression.expression = "upper(x)";
   spec_.columns.push_back(hostile);
   spec_.columns.push_back(expression);
-  EXPECT_EQ(Select(), "SELECT \"id\", \"a\"\", (SELECT secret) --\", (upper(x)) FROM \"t\"");
+  EXPECT_EQ(Select(),
+            "SELECT \"id\", \"a\"\", (SELECT secret) --\", (upper(x)) FROM \"t\"");
 }
 
 TEST_F(SelectTest, ValuesAreBoundNeverPasted) {
   spec_.filters = {{"name", FilterOp::kEq, {"x' OR 1=1 --"}, {}},
                    {"kind", FilterOp::kIn, {"a", "b"}, {}}};
-  EXPECT_EQ(Select(), "SELECT \"id\" FROM \"t\" WHERE \"name\" = $1 AND \"kind\" IN ($2, $3)");
+  EXPECT_EQ(Select(),
+            "SELECT \"id\" FROM \"t\" WHERE \"name\" = $1 AND \"kind\" IN ($2, $3)");
   EXPECT_EQ(bound_, (std::vector<std::string>{"x' OR 1=1 --", "a", "b"}));
 }
 
@@ -81,15 +85,17 @@ TEST_F(SelectTest, TheCursorsRangeAndItsNulls) {
   spec_.limit.reset();
   bound_.clear();
   EXPECT_EQ(Select(),
-            "SELECT \"id\" FROM \"t\" WHERE ((\"id\" >= $1 AND \"id\" < $2) OR \"id\" IS NULL)");
+            "SELECT \"id\" FROM \"t\" WHERE ((\"id\" >= $1 AND \"id\" < $2) OR \"id\" IS "
+            "NULL)");
 }
 
 TEST_F(SelectTest, StringCursorsCompareBytewise) {
   Cursor(DType::kString);
   spec_.cursor->lower = "m";
   spec_.order_by_cursor = true;
-  EXPECT_EQ(Select(), "SELECT \"id\" FROM \"t\" WHERE \"id\" COLLATE \"C\" > $1 "
-                      "ORDER BY \"id\" COLLATE \"C\"");
+  EXPECT_EQ(Select(),
+            "SELECT \"id\" FROM \"t\" WHERE \"id\" COLLATE \"C\" > $1 "
+            "ORDER BY \"id\" COLLATE \"C\"");
 }
 
 TEST_F(SelectTest, AQueryIsWrappedWithoutItsSemicolon) {
@@ -104,8 +110,9 @@ TEST_F(SelectTest, PlaceholdersBecomeValues) {
   spec_.variables = {{"kind", "a'b"}};
   Cursor();
   spec_.cursor->lower = "7";
-  EXPECT_EQ(Select(), "SELECT \"id\" FROM (SELECT * FROM t WHERE id > $1 AND kind = $2\n) "
-                      "AS _dxt_q");
+  EXPECT_EQ(Select(),
+            "SELECT \"id\" FROM (SELECT * FROM t WHERE id > $1 AND kind = $2\n) "
+            "AS _dxt_q");
   EXPECT_EQ(bound_, (std::vector<std::string>{"7", "a'b"}));
 }
 

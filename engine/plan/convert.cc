@@ -26,24 +26,36 @@ std::string Shown(std::string text) {
 
 std::string_view CodeOf(Fault fault) {
   switch (fault) {
-    case Fault::kNone: break;
-    case Fault::kOutOfRange: return "value.out_of_range";
-    case Fault::kInexact: return "value.inexact";
-    case Fault::kInvalidText: return "value.invalid_text";
-    case Fault::kSpecialFloat: return "value.special_float";
-    case Fault::kInfinity: return "value.infinity";
+    case Fault::kNone:
+      break;
+    case Fault::kOutOfRange:
+      return "value.out_of_range";
+    case Fault::kInexact:
+      return "value.inexact";
+    case Fault::kInvalidText:
+      return "value.invalid_text";
+    case Fault::kSpecialFloat:
+      return "value.special_float";
+    case Fault::kInfinity:
+      return "value.infinity";
   }
   return "value.invalid_text";
 }
 
 std::string_view ProblemOf(Fault fault) {
   switch (fault) {
-    case Fault::kNone: break;
-    case Fault::kOutOfRange: return "is out of the range of ";
-    case Fault::kInexact: return "cannot be kept exactly as ";
-    case Fault::kInvalidText: return "is not a value of ";
-    case Fault::kSpecialFloat: return "does not fit ";
-    case Fault::kInfinity: return "does not fit ";
+    case Fault::kNone:
+      break;
+    case Fault::kOutOfRange:
+      return "is out of the range of ";
+    case Fault::kInexact:
+      return "cannot be kept exactly as ";
+    case Fault::kInvalidText:
+      return "is not a value of ";
+    case Fault::kSpecialFloat:
+      return "does not fit ";
+    case Fault::kInfinity:
+      return "does not fit ";
   }
   return "does not fit ";
 }
@@ -51,7 +63,8 @@ std::string_view ProblemOf(Fault fault) {
 class KernelConversion : public Conversion {
  public:
   KernelConversion(Context context, Kernel kernel)
-      : context_(std::move(context)), kernel_(std::move(kernel)),
+      : context_(std::move(context)),
+        kernel_(std::move(kernel)),
         arriving_(ArrowType(context_.from)) {}
 
   bool identity() const override { return !kernel_; }
@@ -88,7 +101,8 @@ bool IsIdentity(const FieldType& from, const FieldType& to) {
 arrow::Result<Kernel> FindKernel(const Context& context) {
   ARROW_ASSIGN_OR_RAISE(auto nested, NestedKernel(context));
   if (nested) return nested;
-  for (const auto find : {NumberKernel, DecimalKernel, TimeKernel, TextKernel, ParseKernel}) {
+  for (const auto find :
+       {NumberKernel, DecimalKernel, TimeKernel, TextKernel, ParseKernel}) {
     if (auto kernel = find(context.from, context.to)) return kernel;
   }
   return nullptr;
@@ -105,8 +119,9 @@ arrow::Status Context::Fail(Fault fault, const arrow::Array& array, int64_t row,
   info.error_class = ErrorClass::kData;
   info.code = CodeOf(fault);
   info.column = column;
-  info.hint = "Correct the value at the source, or give the field or its target a type that "
-              "holds it";
+  info.hint =
+      "Correct the value at the source, or give the field or its target a type that "
+      "holds it";
   return MakeError(std::move(info), "Column '" + column + "': the value '" +
                                         Shown(std::move(text)) + "' " +
                                         std::string(ProblemOf(fault)) + ToString(to));
@@ -114,9 +129,8 @@ arrow::Status Context::Fail(Fault fault, const arrow::Array& array, int64_t row,
 
 }  // namespace convert
 
-arrow::Result<std::unique_ptr<Conversion>> Conversion::Make(const Field& from,
-                                                            const FieldType& to,
-                                                            const ConversionOptions& options) {
+arrow::Result<std::unique_ptr<Conversion>> Conversion::Make(
+    const Field& from, const FieldType& to, const ConversionOptions& options) {
   convert::Context context{from.name, from.type, to, options};
   ARROW_RETURN_NOT_OK(convert::CheckZone(options.timezone));
   if (convert::IsIdentity(from.type, to)) {
@@ -140,7 +154,8 @@ arrow::Result<std::unique_ptr<Conversion>> Conversion::Make(const Field& from,
                                           ToString(to) +
                                           (reason.empty() ? "" : ": " + reason));
   }
-  return std::make_unique<convert::KernelConversion>(std::move(context), std::move(kernel));
+  return std::make_unique<convert::KernelConversion>(std::move(context),
+                                                     std::move(kernel));
 }
 
 }  // namespace dxt

@@ -26,18 +26,17 @@ class Conversion {
 
   /// kUnsupported "type.no_conversion" for pairs that ClassifyCast refuses; kConfig
   /// "timezone.unknown".
-  static arrow::Result<std::unique_ptr<Conversion>> Make(const Field& from,
-                                                         const FieldType& to,
-                                                         const ConversionOptions& options);
+  static arrow::Result<std::unique_ptr<Conversion>> Make(
+      const Field& from, const FieldType& to, const ConversionOptions& options);
 
-  /// True when Apply returns its argument: the Arrow types are the same and every value of
-  /// one is a value of the other.
+  /// True when Apply returns its argument: the Arrow types are the same and every value
+  /// of one is a value of the other.
   virtual bool identity() const = 0;
 
-  /// `array` must be of ArrowType(from); the result is of ArrowType(to). A value that does
-  /// not fit is kData "value.out_of_range", "value.inexact", "value.invalid_text",
-  /// "value.special_float", "value.infinity", with the column's name; its row in the array
-  /// goes to `bad_row` (may be null).
+  /// `array` must be of ArrowType(from); the result is of ArrowType(to). A value that
+  /// does not fit is kData "value.out_of_range", "value.inexact", "value.invalid_text",
+  /// "value.special_float", "value.infinity", with the column's name; its row in the
+  /// array goes to `bad_row` (may be null).
   virtual arrow::Result<std::shared_ptr<arrow::Array>> Apply(
       const std::shared_ptr<arrow::Array>& array, int64_t* bad_row = nullptr) const = 0;
 };

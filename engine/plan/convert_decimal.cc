@@ -30,8 +30,8 @@ struct Shape {
   int precision, scale;
 };
 
-/// Two's complement of 128 bits as it lies in a decimal128 array, which need not be aligned
-/// for an __int128.
+/// Two's complement of 128 bits as it lies in a decimal128 array, which need not be
+/// aligned for an __int128.
 struct Wide {
   uint64_t low = 0;
   uint64_t high = 0;
@@ -47,10 +47,12 @@ struct Wide {
 static_assert(sizeof(Wide) == 16);
 
 Uint128 Magnitude(Int128 value) {
-  return value < 0 ? Uint128{0} - static_cast<Uint128>(value) : static_cast<Uint128>(value);
+  return value < 0 ? Uint128{0} - static_cast<Uint128>(value)
+                   : static_cast<Uint128>(value);
 }
 
-/// v × 10^(to.scale - from_scale), without rounding and within to.precision digits (<= 38).
+/// v × 10^(to.scale - from_scale), without rounding and within to.precision digits (<=
+/// 38).
 Fault Rescale(Int128 value, int from_scale, Shape to, Wide* out) {
   out->Set(0);
   if (value == 0) return Fault::kNone;
@@ -67,7 +69,8 @@ Fault Rescale(Int128 value, int from_scale, Shape to, Wide* out) {
   const auto divisor = static_cast<Int128>(Power(-shift));
   if (value % divisor != 0) return Fault::kInexact;
   out->Set(value / divisor);
-  return Magnitude(out->value()) < Power(to.precision) ? Fault::kNone : Fault::kOutOfRange;
+  return Magnitude(out->value()) < Power(to.precision) ? Fault::kNone
+                                                       : Fault::kOutOfRange;
 }
 
 /// The same with up to 76 digits, over the text: only wide decimals come here.
@@ -132,7 +135,8 @@ Kernel NarrowToInteger() {
       const Fault fault = Rescale(value.value(), scale, {38, 0}, &whole);
       *out = static_cast<Out>(whole.value());
       if (fault != Fault::kNone) return fault;
-      return static_cast<Int128>(*out) == whole.value() ? Fault::kNone : Fault::kOutOfRange;
+      return static_cast<Int128>(*out) == whole.value() ? Fault::kNone
+                                                        : Fault::kOutOfRange;
     });
   };
 }
@@ -177,8 +181,10 @@ Fault DecimalFromText(std::string_view text, const FieldType& to, Out* out) {
   }
   if constexpr (std::is_floating_point_v<Out>) {
     const auto parsed = [&] {
-      if constexpr (sizeof(Out) == 4) return ParseFloat32(text);
-      else return ParseFloat64(text);
+      if constexpr (sizeof(Out) == 4)
+        return ParseFloat32(text);
+      else
+        return ParseFloat64(text);
     }();
     if (!parsed) return ParseDecimalText(text) ? Fault::kOutOfRange : Fault::kInvalidText;
     *out = *parsed;
@@ -238,11 +244,13 @@ Kernel DecimalKernel(const FieldType& from, const FieldType& to) {
       if (Narrow(from) && Narrow(to)) return ToNarrow<Wide>(from.scale);
     }
     if (!from_integer && !from_float && !Declared(from)) return nullptr;
-    return Narrow(to) ? ThroughText<arrow::Decimal128>() : ThroughText<arrow::Decimal256>();
+    return Narrow(to) ? ThroughText<arrow::Decimal128>()
+                      : ThroughText<arrow::Decimal256>();
   }
   if (!Declared(from)) return nullptr;
   if (to_integer && Narrow(from)) {
-    return WithNumber(to.dtype, [](auto out) { return NarrowToInteger<decltype(out)>(); });
+    return WithNumber(to.dtype,
+                      [](auto out) { return NarrowToInteger<decltype(out)>(); });
   }
   if (to_integer || to_float) {
     return WithNumber(to.dtype, [](auto out) { return ThroughText<decltype(out)>(); });

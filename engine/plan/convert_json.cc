@@ -27,13 +27,38 @@ int HexUnit(std::string_view text, size_t at) {
   return unit;
 }
 
-/// The values of one outermost level go to `items` when it is set.
-class JsonScanner {
- public:
-  JsonScanner(std::string_view text, bool find_duplicates, std::vector<JsonItem>* items)
-      : text_(text), find_duplicates_(find_duplicates), items_(items) {}
+void AppendUtf8(unsigned point, std::string* out) {
+  if (point < 0x80) {
+    out->push_back(static_cast<char>(point));
+  } else if (point < 0x800) {
+    out->push_back(static_cast<char>(0xc0 | point >> 6));
+    out->push_back(static_cast<char>(0x80 | (point & 0x3f)));
+  } else if (point < 0x10000) {
+    out->push_back(static_cast<char>(0xe0 | point >> 12));
+    out->push_back(static_cast<char>(0x80 | (point >> 6 & 0x3f)));
+    out->push_back(static_cast<char>(0x80 | (point & 0x3f)));
+  } else {
+    out->push_back(static_cast<char>(0xf0 | point >> 18));
+    out->push_back(static_cast<char>(0x80 | (point >> 12 & 0x3f)));
+    out->push_back(static_cast<char>(0x80 | (point >> 6 & 0x3f)));
+    out->push_back(static_cast<char>(0x80 | (point & 0x3f)));
+  }
+}
 
-  JsonFacts Scan() {
+}  // namespace
+
+/// The values of the outermost level go to `items` when it is set.
+class JsonScanner::Pass {
+ public:
+  JsonFacts Scan(std::string_view text, bool find_duplicates,
+                 std::vector<JsonItem>* items) {
+    text_ = text;
+    find_duplicates_ = find_duplicates;
+    items_ = items;
+    at_ = 0;
+    facts_ = {};
+    levels_.clear();
+    keys_.clear();
     SkipBlanks();
     if (!done()) facts_.kind = KindOf(text_[at_]);
     facts_.valid = ScanValue();
@@ -54,13 +79,19 @@ class JsonScanner {
 
   static JsonKind KindOf(char c) {
     switch (c) {
-      case '{': return JsonKind::kObject;
-      case '[': return JsonKind::kArray;
-      case '"': return JsonKind::kString;
+      case '{':
+        return JsonKind::kObject;
+      case '[':
+        return JsonKind::kArray;
+      case '"':
+        return JsonKind::kString;
       case 't':
-      case 'f': return JsonKind::kBool;
-      case 'n': return JsonKind::kNull;
-      default: return JsonKind::kNumber;
+      case 'f':
+        return JsonKind::kBool;
+      case 'n':
+        return JsonKind::kNull;
+      default:
+        return JsonKind::kNumber;
     }
   }
 
@@ -119,7 +150,8 @@ class JsonScanner {
         if (unit < 0) return false;
         if (unit == 0) facts_.nul_escape = true;
         at_ += 4;
-      } else if (std::string_view("\"\\/bfnrt").find(text_[at_]) == std::string_view::npos) {
+      } else if (std::string_view("\"\\/bfnrt").find(text_[at_]) ==
+                 std::string_view::npos) {
         return false;
       }
     }
@@ -130,10 +162,14 @@ class JsonScanner {
     if (done()) return false;
     std::string_view inside;
     switch (KindOf(text_[at_])) {
-      case JsonKind::kString: return TakeString(&inside);
-      case JsonKind::kBool: return TakeWord("true") || TakeWord("false");
-      case JsonKind::kNull: return TakeWord("null");
-      default: return TakeNumber();
+      case JsonKind::kString:
+        return TakeString(&inside);
+      case JsonKind::kBool:
+        return TakeWord("true") || TakeWord("false");
+      case JsonKind::kNull:
+        return TakeWord("null");
+      default:
+        return TakeNumber();
     }
   }
 
@@ -224,42 +260,26 @@ class JsonScanner {
     }
   }
 
-  const std::string_view text_;
-  const bool find_duplicates_;
-  std::vector<JsonItem>* const items_;
+  std::string_view text_;
+  bool find_duplicates_ = false;
+  std::vector<JsonItem>* items_ = nullptr;
   size_t at_ = 0;
   JsonFacts facts_;
   std::vector<Level> levels_;
   std::vector<std::string_view> keys_;
 };
 
-void AppendUtf8(unsigned point, std::string* out) {
-  if (point < 0x80) {
-    out->push_back(static_cast<char>(point));
-  } else if (point < 0x800) {
-    out->push_back(static_cast<char>(0xc0 | point >> 6));
-    out->push_back(static_cast<char>(0x80 | (point & 0x3f)));
-  } else if (point < 0x10000) {
-    out->push_back(static_cast<char>(0xe0 | point >> 12));
-    out->push_back(static_cast<char>(0x80 | (point >> 6 & 0x3f)));
-    out->push_back(static_cast<char>(0x80 | (point & 0x3f)));
-  } else {
-    out->push_back(static_cast<char>(0xf0 | point >> 18));
-    out->push_back(static_cast<char>(0x80 | (point >> 12 & 0x3f)));
-    out->push_back(static_cast<char>(0x80 | (point >> 6 & 0x3f)));
-    out->push_back(static_cast<char>(0x80 | (point & 0x3f)));
-  }
+JsonScanner::JsonScanner() : pass_(std::make_unique<Pass>()) {}
+JsonScanner::~JsonScanner() = default;
+
+JsonFacts JsonScanner::Scan(std::string_view text, bool find_duplicates) {
+  return pass_->Scan(text, find_duplicates, nullptr);
 }
 
-}  // namespace
-
-JsonFacts ScanJson(std::string_view text, bool find_duplicates) {
-  return JsonScanner(text, find_duplicates, nullptr).Scan();
-}
-
-bool ListJsonItems(std::string_view text, JsonKind kind, std::vector<JsonItem>* items) {
+bool JsonScanner::List(std::string_view text, JsonKind kind,
+                       std::vector<JsonItem>* items) {
   items->clear();
-  const JsonFacts facts = JsonScanner(text, false, items).Scan();
+  const JsonFacts facts = pass_->Scan(text, false, items);
   return facts.valid && facts.kind == kind;
 }
 
@@ -273,11 +293,21 @@ bool AppendUnescaped(std::string_view escaped, std::string* out) {
     }
     if (++at >= escaped.size()) return false;
     switch (escaped[at]) {
-      case 'b': out->push_back('\b'); break;
-      case 'f': out->push_back('\f'); break;
-      case 'n': out->push_back('\n'); break;
-      case 'r': out->push_back('\r'); break;
-      case 't': out->push_back('\t'); break;
+      case 'b':
+        out->push_back('\b');
+        break;
+      case 'f':
+        out->push_back('\f');
+        break;
+      case 'n':
+        out->push_back('\n');
+        break;
+      case 'r':
+        out->push_back('\r');
+        break;
+      case 't':
+        out->push_back('\t');
+        break;
       case 'u': {
         int unit = HexUnit(escaped, at + 1);
         at += 4;
@@ -292,7 +322,8 @@ bool AppendUnescaped(std::string_view escaped, std::string* out) {
         AppendUtf8(static_cast<unsigned>(unit), out);
         break;
       }
-      default: out->push_back(escaped[at]);
+      default:
+        out->push_back(escaped[at]);
     }
   }
   return true;

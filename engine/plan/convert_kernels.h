@@ -14,7 +14,12 @@ namespace dxt::convert {
 
 /// Why a value cannot be converted; kNone = it can.
 enum class Fault : uint8_t {
-  kNone, kOutOfRange, kInexact, kInvalidText, kSpecialFloat, kInfinity,
+  kNone,
+  kOutOfRange,
+  kInexact,
+  kInvalidText,
+  kSpecialFloat,
+  kInfinity,
 };
 
 /// One pair of types being converted.
@@ -30,8 +35,8 @@ struct Context {
 
 using ArrayResult = arrow::Result<std::shared_ptr<arrow::Array>>;
 /// Converts a whole array; null rows stay null.
-using Kernel = std::function<ArrayResult(const Context&, const std::shared_ptr<arrow::Array>&,
-                                         int64_t* bad_row)>;
+using Kernel = std::function<ArrayResult(
+    const Context&, const std::shared_ptr<arrow::Array>&, int64_t* bad_row)>;
 
 // Each returns null where the pair is not its business. `identity` of MakeKernel is set
 // where the array itself is the result.

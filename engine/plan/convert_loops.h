@@ -1,5 +1,6 @@
 #pragma once
-// Loops over fixed-width arrays. Included by convert_*.cc only: it needs whole Arrow headers.
+// Loops over fixed-width arrays. Included by convert_*.cc only: it needs whole Arrow
+// headers.
 #include <cstring>
 
 #include <arrow/array.h>
@@ -14,17 +15,18 @@ namespace dxt::convert {
 /// The validity of `array` as a bitmap that starts at bit 0; null when nothing is null.
 inline arrow::Result<std::shared_ptr<arrow::Buffer>> Validity(const arrow::Array& array) {
   if (array.null_count() == 0) return nullptr;
-  return arrow::internal::CopyBitmap(arrow::default_memory_pool(), array.null_bitmap_data(),
-                                     array.offset(), array.length());
+  return arrow::internal::CopyBitmap(arrow::default_memory_pool(),
+                                     array.null_bitmap_data(), array.offset(),
+                                     array.length());
 }
 
 inline std::shared_ptr<arrow::Array> Assemble(const Context& context,
                                               const arrow::Array& source,
                                               std::shared_ptr<arrow::Buffer> validity,
                                               std::shared_ptr<arrow::Buffer> values) {
-  return arrow::MakeArray(arrow::ArrayData::Make(
-      ArrowType(context.to), source.length(), {std::move(validity), std::move(values)},
-      source.null_count()));
+  return arrow::MakeArray(arrow::ArrayData::Make(ArrowType(context.to), source.length(),
+                                                 {std::move(validity), std::move(values)},
+                                                 source.null_count()));
 }
 
 /// Maps fixed-width values one by one with `map(In, Out*) -> Fault`, which must also bear
@@ -102,17 +104,28 @@ ArrayResult MapToBool(const Context& context, const arrow::Array& array, int64_t
 template <typename Call>
 Kernel WithNumber(DType dtype, Call call) {
   switch (dtype) {
-    case DType::kInt8: return call(int8_t{});
-    case DType::kInt16: return call(int16_t{});
-    case DType::kInt32: return call(int32_t{});
-    case DType::kInt64: return call(int64_t{});
-    case DType::kUint8: return call(uint8_t{});
-    case DType::kUint16: return call(uint16_t{});
-    case DType::kUint32: return call(uint32_t{});
-    case DType::kUint64: return call(uint64_t{});
-    case DType::kFloat32: return call(float{});
-    case DType::kFloat64: return call(double{});
-    default: return nullptr;
+    case DType::kInt8:
+      return call(int8_t{});
+    case DType::kInt16:
+      return call(int16_t{});
+    case DType::kInt32:
+      return call(int32_t{});
+    case DType::kInt64:
+      return call(int64_t{});
+    case DType::kUint8:
+      return call(uint8_t{});
+    case DType::kUint16:
+      return call(uint16_t{});
+    case DType::kUint32:
+      return call(uint32_t{});
+    case DType::kUint64:
+      return call(uint64_t{});
+    case DType::kFloat32:
+      return call(float{});
+    case DType::kFloat64:
+      return call(double{});
+    default:
+      return nullptr;
   }
 }
 

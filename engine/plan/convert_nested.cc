@@ -24,9 +24,10 @@ Kernel CheckJson(bool any, JsonKind wanted) {
   return [=](const Context& context, const std::shared_ptr<arrow::Array>& array,
              int64_t* bad_row) -> ArrayResult {
     const auto& texts = static_cast<const arrow::StringArray&>(*array);
+    JsonScanner scanner;
     for (int64_t i = 0; i < array->length(); ++i) {
       if (array->IsNull(i)) continue;
-      const JsonFacts facts = ScanJson(texts.GetView(i), false);
+      const JsonFacts facts = scanner.Scan(texts.GetView(i), false);
       if (!facts.valid || (!any && facts.kind != wanted)) {
         return context.Fail(Fault::kInvalidText, *array, i, bad_row);
       }
@@ -38,7 +39,8 @@ Kernel CheckJson(bool any, JsonKind wanted) {
 bool HasSpecialFloat(const arrow::Array& values, int64_t from, int64_t to) {
   if (values.type_id() == arrow::Type::LIST) {
     const auto& list = static_cast<const arrow::ListArray&>(values);
-    return HasSpecialFloat(*list.values(), list.value_offset(from), list.value_offset(to));
+    return HasSpecialFloat(*list.values(), list.value_offset(from),
+                           list.value_offset(to));
   }
   for (int64_t i = from; i < to; ++i) {
     if (values.IsNull(i)) continue;
@@ -90,8 +92,8 @@ int64_t RowOf(const int32_t* offsets, int64_t rows, int64_t element) {
 
 ArrayResult MakeList(const Context& context, const arrow::Array& source,
                      std::shared_ptr<arrow::Buffer> offsets,
-                     const std::shared_ptr<arrow::Array>& values, const Conversion& element,
-                     int64_t* bad_row) {
+                     const std::shared_ptr<arrow::Array>& values,
+                     const Conversion& element, int64_t* bad_row) {
   int64_t bad_element = 0;
   auto converted = element.Apply(values, &bad_element);
   if (!converted.ok()) {
@@ -130,11 +132,12 @@ Kernel JsonToList(std::shared_ptr<const Conversion> element, bool nested) {
     arrow::StringBuilder values;
     arrow::TypedBufferBuilder<int32_t> offsets;
     ARROW_RETURN_NOT_OK(offsets.Append(0));
+    JsonScanner scanner;
     std::vector<JsonItem> items;
     std::string text;
     for (int64_t i = 0; i < array->length(); ++i) {
       if (!array->IsNull(i)) {
-        if (!ListJsonItems(texts.GetView(i), JsonKind::kArray, &items)) {
+        if (!scanner.List(texts.GetView(i), JsonKind::kArray, &items)) {
           return context.Fail(Fault::kInvalidText, *array, i, bad_row);
         }
         for (const auto& item : items) {
@@ -188,7 +191,8 @@ arrow::Result<Kernel> NestedKernel(const Context& context) {
   if (to.dtype == DType::kJson) {
     return from.dtype == DType::kString ? CheckJson(true, JsonKind::kNull) : nullptr;
   }
-  return CheckJson(false, to.dtype == DType::kArray ? JsonKind::kArray : JsonKind::kObject);
+  return CheckJson(false,
+                   to.dtype == DType::kArray ? JsonKind::kArray : JsonKind::kObject);
 }
 
 }  // namespace dxt::convert

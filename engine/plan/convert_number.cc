@@ -35,7 +35,8 @@ Fault FloatToInteger(In value, Out* out) {
   *out = 0;
   if (!std::isfinite(value)) return Fault::kSpecialFloat;
   // Both bounds are powers of two (or zero), so exact in a float.
-  const In low = std::is_signed_v<Out> ? static_cast<In>(std::numeric_limits<Out>::min()) : 0;
+  const In low =
+      std::is_signed_v<Out> ? static_cast<In>(std::numeric_limits<Out>::min()) : 0;
   const In high = std::ldexp(In{1}, std::numeric_limits<Out>::digits);
   if (!(value >= low && value < high)) return Fault::kOutOfRange;
   *out = static_cast<Out>(value);
@@ -51,7 +52,8 @@ Fault FloatToFloat(In value, Out* out) {
     }
   }
   *out = static_cast<Out>(value);
-  return std::isnan(value) || static_cast<In>(*out) == value ? Fault::kNone : Fault::kInexact;
+  return std::isnan(value) || static_cast<In>(*out) == value ? Fault::kNone
+                                                             : Fault::kInexact;
 }
 
 template <typename In, typename Out>
@@ -81,7 +83,8 @@ Kernel FromBool() {
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> values,
                           arrow::AllocateBuffer(array->length() * sizeof(Out)));
     auto* out = reinterpret_cast<Out*>(values->mutable_data());
-    for (int64_t i = 0; i < array->length(); ++i) out[i] = static_cast<Out>(bools.Value(i));
+    for (int64_t i = 0; i < array->length(); ++i)
+      out[i] = static_cast<Out>(bools.Value(i));
     return Assemble(context, *array, std::move(validity), std::move(values));
   };
 }

@@ -44,8 +44,8 @@ std::string Converted(const FieldType& from, const FieldType& to, const std::str
   const auto conversion = Conversion::Make({"c", from, true, {}}, to, options);
   if (!conversion.ok()) return GetErrorInfo(conversion.status()).code;
   // Behind an offset, with rows around that must not be looked at.
-  const auto padded = arrow::Concatenate({Rows(from, "[null, null, null]"), Rows(from, json),
-                                          Rows(from, "[null]")})
+  const auto padded = arrow::Concatenate({Rows(from, "[null, null, null]"),
+                                          Rows(from, json), Rows(from, "[null]")})
                           .ValueOrDie();
   const auto slice = padded->Slice(3, padded->length() - 4);
   int64_t row = -1;
@@ -61,7 +61,8 @@ std::string Converted(const FieldType& from, const FieldType& to, const std::str
     EXPECT_EQ(array->get(), slice.get());
   }
   const auto wanted = Rows(to, expected);
-  if ((*array)->Equals(wanted, arrow::EqualOptions::Defaults().nans_equal(true))) return "same";
+  if ((*array)->Equals(wanted, arrow::EqualOptions::Defaults().nans_equal(true)))
+    return "same";
   return (*array)->ToString();
 }
 
@@ -76,19 +77,23 @@ TEST(Convert, TheSameTypeIsNoWork) {
     const FieldType type = Of(*ParseDType(name));
     EXPECT_TRUE((*Conversion::Make({"c", type, true, {}}, type, {}))->identity()) << name;
   }
-  EXPECT_TRUE((*Conversion::Make({"c", Of(DType::kJson), true, {}}, Of(DType::kString), {}))
-                  ->identity());
-  EXPECT_FALSE((*Conversion::Make({"c", Of(DType::kString), true, {}}, Of(DType::kJson), {}))
-                   ->identity());
+  EXPECT_TRUE(
+      (*Conversion::Make({"c", Of(DType::kJson), true, {}}, Of(DType::kString), {}))
+          ->identity());
+  EXPECT_FALSE(
+      (*Conversion::Make({"c", Of(DType::kString), true, {}}, Of(DType::kJson), {}))
+          ->identity());
 }
 
 TEST(Convert, IntegersKeepTheirValueOrFail) {
   EXPECT_CONVERTED(Of(DType::kInt8), Of(DType::kInt64), "[-128, null]", "[-128, null]");
   EXPECT_CONVERTED(Of(DType::kInt64), Of(DType::kInt8), "[127, null]", "[127, null]");
-  EXPECT_EQ(Converted(Of(DType::kInt64), Of(DType::kInt8), "[1, null, 128]", "[]"), kFull + "2");
+  EXPECT_EQ(Converted(Of(DType::kInt64), Of(DType::kInt8), "[1, null, 128]", "[]"),
+            kFull + "2");
   EXPECT_EQ(Converted(Of(DType::kInt64), Of(DType::kUint64), "[-1]", "[]"), kFull + "0");
-  EXPECT_EQ(Converted(Of(DType::kUint64), Of(DType::kInt64), "[9223372036854775808]", "[]"),
-            kFull + "0");
+  EXPECT_EQ(
+      Converted(Of(DType::kUint64), Of(DType::kInt64), "[9223372036854775808]", "[]"),
+      kFull + "0");
   EXPECT_EQ(Converted(Of(DType::kInt8), Of(DType::kUint32), "[-1]", "[]"), kFull + "0");
   EXPECT_CONVERTED(Of(DType::kUint64), Of(DType::kInt16), "[32767]", "[32767]");
 }
@@ -101,22 +106,27 @@ TEST(Convert, IntegersBecomeFloatsOnlyExactly) {
                    "[-9223372036854775808]");
   EXPECT_EQ(Converted(Of(DType::kInt64), Of(DType::kFloat64), "[9007199254740993]", "[]"),
             kInexact + "0");
-  EXPECT_EQ(Converted(Of(DType::kUint64), Of(DType::kFloat64), "[18446744073709551615]", "[]"),
-            kInexact + "0");
-  EXPECT_EQ(Converted(Of(DType::kInt32), Of(DType::kFloat32), "[16777216, 16777217]", "[]"),
-            kInexact + "1");
+  EXPECT_EQ(
+      Converted(Of(DType::kUint64), Of(DType::kFloat64), "[18446744073709551615]", "[]"),
+      kInexact + "0");
+  EXPECT_EQ(
+      Converted(Of(DType::kInt32), Of(DType::kFloat32), "[16777216, 16777217]", "[]"),
+      kInexact + "1");
   EXPECT_CONVERTED(Of(DType::kInt8), Of(DType::kFloat32), "[-128, 127]", "[-128, 127]");
 }
 
 TEST(Convert, FloatsBecomeIntegersOnlyWhenWhole) {
-  EXPECT_CONVERTED(Of(DType::kFloat64), Of(DType::kInt32), "[-2147483648, 2147483647, null]",
-                   "[-2147483648, 2147483647, null]");
-  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kInt32), "[1, 1.5]", "[]"), kInexact + "1");
+  EXPECT_CONVERTED(Of(DType::kFloat64), Of(DType::kInt32),
+                   "[-2147483648, 2147483647, null]", "[-2147483648, 2147483647, null]");
+  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kInt32), "[1, 1.5]", "[]"),
+            kInexact + "1");
   EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kInt32), "[2147483648]", "[]"),
             kFull + "0");
-  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kInt64), "[9223372036854775808]", "[]"),
+  EXPECT_EQ(
+      Converted(Of(DType::kFloat64), Of(DType::kInt64), "[9223372036854775808]", "[]"),
+      kFull + "0");
+  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kUint64), "[-1]", "[]"),
             kFull + "0");
-  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kUint64), "[-1]", "[]"), kFull + "0");
   EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kInt8), "[NaN]", "[]"),
             "value.special_float@0");
 }
@@ -126,8 +136,10 @@ TEST(Convert, FloatsNarrowOnlyExactly) {
                    "[0.5, NaN, null, Inf]");
   EXPECT_CONVERTED(Of(DType::kFloat64), Of(DType::kFloat32), "[0.5, NaN, -Inf]",
                    "[0.5, NaN, -Inf]");
-  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kFloat32), "[0.1]", "[]"), kInexact + "0");
-  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kFloat32), "[1e300]", "[]"), kFull + "0");
+  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kFloat32), "[0.1]", "[]"),
+            kInexact + "0");
+  EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kFloat32), "[1e300]", "[]"),
+            kFull + "0");
   EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kFloat32), "[1e-300]", "[]"),
             kInexact + "0");
 }
@@ -137,12 +149,14 @@ TEST(Convert, IntegersBecomeDecimals) {
                    R"(["9999999.00", "-1.00", null])");
   EXPECT_EQ(Converted(Of(DType::kInt64), Of(DType::kDecimal, 9, 2), "[10000000]", "[]"),
             kFull + "0");
-  EXPECT_CONVERTED(Of(DType::kUint64), Of(DType::kDecimal, 20, 0), "[18446744073709551615]",
-                   R"(["18446744073709551615"])");
+  EXPECT_CONVERTED(Of(DType::kUint64), Of(DType::kDecimal, 20, 0),
+                   "[18446744073709551615]", R"(["18446744073709551615"])");
   EXPECT_CONVERTED(Of(DType::kInt64), Of(DType::kDecimal, 70, 30), "[-7]",
                    R"(["-7.000000000000000000000000000000"])");
-  EXPECT_CONVERTED(Of(DType::kInt64), Of(DType::kDecimal), "[-7, null]", R"(["-7", null])");
-  EXPECT_EQ(Converted(Of(DType::kInt8), Of(DType::kDecimal, 3, 3), "[0, 1]", "[]"), kFull + "1");
+  EXPECT_CONVERTED(Of(DType::kInt64), Of(DType::kDecimal), "[-7, null]",
+                   R"(["-7", null])");
+  EXPECT_EQ(Converted(Of(DType::kInt8), Of(DType::kDecimal, 3, 3), "[0, 1]", "[]"),
+            kFull + "1");
 }
 
 TEST(Convert, DecimalsChangeScaleOnlyExactly) {
@@ -151,10 +165,12 @@ TEST(Convert, DecimalsChangeScaleOnlyExactly) {
                    R"(["-1.234500", null])");
   EXPECT_CONVERTED(narrow, Of(DType::kDecimal, 10, 2), R"(["1.2300", "-0.0000"])",
                    R"(["1.23", "0.00"])");
-  EXPECT_EQ(Converted(narrow, Of(DType::kDecimal, 10, 2), R"(["1.2300", "1.2301"])", "[]"),
-            kInexact + "1");
-  EXPECT_EQ(Converted(narrow, Of(DType::kDecimal, 4, 2), R"(["99.9900", "100.0000"])", "[]"),
-            kFull + "1");
+  EXPECT_EQ(
+      Converted(narrow, Of(DType::kDecimal, 10, 2), R"(["1.2300", "1.2301"])", "[]"),
+      kInexact + "1");
+  EXPECT_EQ(
+      Converted(narrow, Of(DType::kDecimal, 4, 2), R"(["99.9900", "100.0000"])", "[]"),
+      kFull + "1");
   EXPECT_CONVERTED(narrow, Of(DType::kDecimal, 20, 4), R"(["1.2345"])", R"(["1.2345"])");
 }
 
@@ -184,7 +200,8 @@ TEST(Convert, DecimalsBecomeIntegersOnlyWhenWhole) {
                    "[9223372036854775807, -9223372036854775808, null]");
   EXPECT_EQ(Converted(decimal, Of(DType::kInt64), R"(["9223372036854775808.00"])", "[]"),
             kFull + "0");
-  EXPECT_EQ(Converted(decimal, Of(DType::kInt64), R"(["1.00", "1.50"])", "[]"), kInexact + "1");
+  EXPECT_EQ(Converted(decimal, Of(DType::kInt64), R"(["1.00", "1.50"])", "[]"),
+            kInexact + "1");
   EXPECT_EQ(Converted(decimal, Of(DType::kUint8), R"(["-1.00"])", "[]"), kFull + "0");
   EXPECT_CONVERTED(Of(DType::kDecimal, 60, 1), Of(DType::kUint64),
                    R"(["18446744073709551615.0"])", "[18446744073709551615]");
@@ -200,12 +217,14 @@ TEST(Convert, UndeclaredDecimalsAreReadAsNumbers) {
   const auto number = Of(DType::kDecimal);
   EXPECT_CONVERTED(number, Of(DType::kDecimal, 9, 2), R"(["1", "1.50", "15e-1", null])",
                    R"(["1.00", "1.50", "1.50", null])");
-  EXPECT_EQ(Converted(number, Of(DType::kDecimal, 9, 2), R"(["1.005"])", "[]"), kInexact + "0");
+  EXPECT_EQ(Converted(number, Of(DType::kDecimal, 9, 2), R"(["1.005"])", "[]"),
+            kInexact + "0");
   EXPECT_EQ(Converted(number, Of(DType::kDecimal, 38, 9), R"(["NaN"])", "[]"),
             "value.special_float@0");
   EXPECT_CONVERTED(number, Of(DType::kInt32), R"(["5.0", "-3"])", "[5, -3]");
   EXPECT_EQ(Converted(number, Of(DType::kInt32), R"(["5.5"])", "[]"), kInexact + "0");
-  EXPECT_CONVERTED(number, Of(DType::kString), R"(["5.50", "NaN"])", R"(["5.50", "NaN"])");
+  EXPECT_CONVERTED(number, Of(DType::kString), R"(["5.50", "NaN"])",
+                   R"(["5.50", "NaN"])");
 }
 
 TEST(Convert, FloatsAndDecimalsMeetInTheirShortestText) {
@@ -215,8 +234,8 @@ TEST(Convert, FloatsAndDecimalsMeetInTheirShortestText) {
             kInexact + "0");
   EXPECT_EQ(Converted(Of(DType::kFloat64), Of(DType::kDecimal, 9, 2), "[Inf]", "[]"),
             "value.special_float@0");
-  EXPECT_CONVERTED(Of(DType::kDecimal, 20, 2), Of(DType::kFloat64), R"(["0.10", "12345.67"])",
-                   "[0.1, 12345.67]");
+  EXPECT_CONVERTED(Of(DType::kDecimal, 20, 2), Of(DType::kFloat64),
+                   R"(["0.10", "12345.67"])", "[0.1, 12345.67]");
   EXPECT_EQ(Converted(Of(DType::kDecimal, 20, 2), Of(DType::kFloat64),
                       R"(["123456789012345678.91"])", "[]"),
             kInexact + "0");
@@ -229,10 +248,13 @@ TEST(Convert, EverythingHasOneText) {
   EXPECT_CONVERTED(Of(DType::kFloat32), text, "[0.1, NaN, -Inf]",
                    R"(["0.1", "NaN", "-Infinity"])");
   EXPECT_CONVERTED(Of(DType::kDecimal, 5, 2), text, R"(["-0.05"])", R"(["-0.05"])");
-  EXPECT_CONVERTED(Of(DType::kBool), text, "[true, false, null]", R"(["true", "false", null])");
-  EXPECT_CONVERTED(Of(DType::kDate), text, "[0, 2147483647]", R"(["1970-01-01", "infinity"])");
+  EXPECT_CONVERTED(Of(DType::kBool), text, "[true, false, null]",
+                   R"(["true", "false", null])");
+  EXPECT_CONVERTED(Of(DType::kDate), text, "[0, 2147483647]",
+                   R"(["1970-01-01", "infinity"])");
   EXPECT_CONVERTED(Of(DType::kTime), text, "[1]", R"(["00:00:00.000001"])");
-  EXPECT_CONVERTED(Nano(DType::kTimestamp), text, "[1]", R"(["1970-01-01 00:00:00.000000001"])");
+  EXPECT_CONVERTED(Nano(DType::kTimestamp), text, "[1]",
+                   R"(["1970-01-01 00:00:00.000000001"])");
   EXPECT_CONVERTED(Of(DType::kTimestampTz), text, "[0]",
                    R"(["1970-01-01 00:00:00.000000+00:00"])");
   EXPECT_CONVERTED(ListOf(Of(DType::kString)), text, R"([["a\"", null], [], null])",
@@ -242,30 +264,39 @@ TEST(Convert, EverythingHasOneText) {
 
 TEST(Convert, TextIsParsedStrictly) {
   const auto text = Of(DType::kString);
-  EXPECT_CONVERTED(text, Of(DType::kInt16), R"(["-32768", null, "007"])", "[-32768, null, 7]");
-  for (const char* bad : {R"([""])", R"([" 1"])", R"(["1.0"])", R"(["1e3"])", R"(["0x10"])"}) {
+  EXPECT_CONVERTED(text, Of(DType::kInt16), R"(["-32768", null, "007"])",
+                   "[-32768, null, 7]");
+  for (const char* bad :
+       {R"([""])", R"([" 1"])", R"(["1.0"])", R"(["1e3"])", R"(["0x10"])"}) {
     EXPECT_EQ(Converted(text, Of(DType::kInt64), bad, "[]"), kText + "0") << bad;
   }
   EXPECT_EQ(Converted(text, Of(DType::kInt8), R"(["1", "128"])", "[]"), kFull + "1");
   EXPECT_EQ(Converted(text, Of(DType::kUint8), R"(["-1"])", "[]"), kText + "0");
   EXPECT_CONVERTED(text, Of(DType::kFloat64), R"(["0.1", "NaN", "-Infinity"])",
                    "[0.1, NaN, -Inf]");
-  EXPECT_CONVERTED(text, Of(DType::kDecimal, 9, 2), R"(["1.5", null])", R"(["1.50", null])");
-  EXPECT_EQ(Converted(text, Of(DType::kDecimal, 9, 2), R"(["1.555"])", "[]"), kInexact + "0");
-  EXPECT_EQ(Converted(text, Of(DType::kDecimal, 9, 2), R"(["12345678.00"])", "[]"), kFull + "0");
-  EXPECT_CONVERTED(text, Of(DType::kDecimal), R"(["1.500", "NaN"])", R"(["1.500", "NaN"])");
+  EXPECT_CONVERTED(text, Of(DType::kDecimal, 9, 2), R"(["1.5", null])",
+                   R"(["1.50", null])");
+  EXPECT_EQ(Converted(text, Of(DType::kDecimal, 9, 2), R"(["1.555"])", "[]"),
+            kInexact + "0");
+  EXPECT_EQ(Converted(text, Of(DType::kDecimal, 9, 2), R"(["12345678.00"])", "[]"),
+            kFull + "0");
+  EXPECT_CONVERTED(text, Of(DType::kDecimal), R"(["1.500", "NaN"])",
+                   R"(["1.500", "NaN"])");
   EXPECT_EQ(Converted(text, Of(DType::kDecimal), R"(["one"])", "[]"), kText + "0");
   EXPECT_CONVERTED(text, Of(DType::kBool), R"(["true", "f", "1", null])",
                    "[true, false, true, null]");
   EXPECT_EQ(Converted(text, Of(DType::kBool), R"(["maybe"])", "[]"), kText + "0");
   EXPECT_CONVERTED(text, Of(DType::kDate), R"(["1970-01-02"])", "[1]");
   EXPECT_EQ(Converted(text, Of(DType::kDate), R"(["02.01.1970"])", "[]"), kText + "0");
-  EXPECT_CONVERTED(text, Of(DType::kTimestamp), R"(["1970-01-01T00:00:01"])", "[1000000]");
+  EXPECT_CONVERTED(text, Of(DType::kTimestamp), R"(["1970-01-01T00:00:01"])",
+                   "[1000000]");
   EXPECT_EQ(Converted(text, Of(DType::kTimestamp), R"(["1970-01-01T00:00:01Z"])", "[]"),
             kText + "0");
-  EXPECT_CONVERTED(text, Of(DType::kTimestampTz), R"(["1970-01-01T01:00:00+01:00"])", "[0]");
+  EXPECT_CONVERTED(text, Of(DType::kTimestampTz), R"(["1970-01-01T01:00:00+01:00"])",
+                   "[0]");
   EXPECT_CONVERTED(text, Of(DType::kBinary), R"(["abc", null])", R"(["abc", null])");
-  EXPECT_CONVERTED(text, Of(DType::kJson), R"(["{\"a\": 1}", null])", R"(["{\"a\": 1}", null])");
+  EXPECT_CONVERTED(text, Of(DType::kJson), R"(["{\"a\": 1}", null])",
+                   R"(["{\"a\": 1}", null])");
   EXPECT_EQ(Converted(text, Of(DType::kJson), R"(["1", "{a:1}"])", "[]"), kText + "1");
 }
 
@@ -275,16 +306,18 @@ TEST(Convert, DatesAndTimestamps) {
   EXPECT_EQ(Converted(Of(DType::kDate), Of(DType::kTimestamp), "[0, 2000000000]", "[]"),
             kFull + "1");
   EXPECT_CONVERTED(Of(DType::kTimestamp), Of(DType::kDate),
-                   "[-86400000000, null, -9223372036854775808]", "[-1, null, -2147483648]");
-  EXPECT_EQ(Converted(Of(DType::kTimestamp), Of(DType::kDate), "[1]", "[]"), kInexact + "0");
+                   "[-86400000000, null, -9223372036854775808]",
+                   "[-1, null, -2147483648]");
+  EXPECT_EQ(Converted(Of(DType::kTimestamp), Of(DType::kDate), "[1]", "[]"),
+            kInexact + "0");
   EXPECT_CONVERTED(Nano(DType::kTimestamp), Of(DType::kTimestamp), "[-1000, null]",
                    "[-1, null]");
   EXPECT_EQ(Converted(Nano(DType::kTimestamp), Of(DType::kTimestamp), "[1001]", "[]"),
             kInexact + "0");
   EXPECT_CONVERTED(Of(DType::kTimestamp), Nano(DType::kTimestamp),
                    "[1, 9223372036854775807]", "[1000, 9223372036854775807]");
-  EXPECT_EQ(Converted(Of(DType::kTimestamp), Nano(DType::kTimestamp), "[9223372036854776]",
-                      "[]"),
+  EXPECT_EQ(Converted(Of(DType::kTimestamp), Nano(DType::kTimestamp),
+                      "[9223372036854776]", "[]"),
             kFull + "0");
 }
 
@@ -299,7 +332,8 @@ TEST(Convert, ZonesAreCrossedThroughTheFieldsTimeZone) {
   EXPECT_CONVERTED(zoned, local, "[1719828000000001, null]", "[1719835200000001, null]",
                    berlin);
   // 2024-03-31 02:30 never was; 2024-10-27 02:30 was twice.
-  EXPECT_EQ(Converted(local, zoned, "[0, 1711852200000000]", "[]", berlin), kInexact + "1");
+  EXPECT_EQ(Converted(local, zoned, "[0, 1711852200000000]", "[]", berlin),
+            kInexact + "1");
   EXPECT_EQ(Converted(local, zoned, "[1729996200000000]", "[]", berlin), kInexact + "0");
   EXPECT_CONVERTED(Of(DType::kDate), zoned, "[19905]", "[1719784800000000]", berlin);
   EXPECT_CONVERTED(zoned, Of(DType::kDate), "[1719784800000000]", "[19905]", berlin);
@@ -311,8 +345,10 @@ TEST(Convert, ZonesAreCrossedThroughTheFieldsTimeZone) {
 }
 
 TEST(Convert, BooleansAndIntegersOnRequest) {
-  EXPECT_CONVERTED(Of(DType::kBool), Of(DType::kInt8), "[true, null, false]", "[1, null, 0]");
-  EXPECT_CONVERTED(Of(DType::kInt64), Of(DType::kBool), "[1, null, 0]", "[true, null, false]");
+  EXPECT_CONVERTED(Of(DType::kBool), Of(DType::kInt8), "[true, null, false]",
+                   "[1, null, 0]");
+  EXPECT_CONVERTED(Of(DType::kInt64), Of(DType::kBool), "[1, null, 0]",
+                   "[true, null, false]");
   EXPECT_EQ(Converted(Of(DType::kInt64), Of(DType::kBool), "[2]", "[]"), kFull + "0");
 }
 
@@ -324,13 +360,16 @@ TEST(Convert, Arrays) {
             kFull + "2");
   EXPECT_CONVERTED(ListOf(Of(DType::kInt64)), Of(DType::kJson), "[[1, null], null]",
                    R"(["[1,null]", null])");
-  EXPECT_EQ(Converted(ListOf(Of(DType::kFloat64)), Of(DType::kJson), "[[1], [NaN]]", "[]"),
-            "value.special_float@1");
-  EXPECT_CONVERTED(Of(DType::kJson), ListOf(Of(DType::kInt32)), R"(["[1, null]", null, "[]"])",
-                   "[[1, null], null, []]");
-  EXPECT_EQ(Converted(Of(DType::kJson), ListOf(Of(DType::kInt32)), R"(["[1]", "{}"])", "[]"),
-            kText + "1");
-  EXPECT_EQ(Converted(Of(DType::kJson), ListOf(Of(DType::kInt32)), R"(["[1]", "[true]"])", "[]"),
+  EXPECT_EQ(
+      Converted(ListOf(Of(DType::kFloat64)), Of(DType::kJson), "[[1], [NaN]]", "[]"),
+      "value.special_float@1");
+  EXPECT_CONVERTED(Of(DType::kJson), ListOf(Of(DType::kInt32)),
+                   R"(["[1, null]", null, "[]"])", "[[1, null], null, []]");
+  EXPECT_EQ(
+      Converted(Of(DType::kJson), ListOf(Of(DType::kInt32)), R"(["[1]", "{}"])", "[]"),
+      kText + "1");
+  EXPECT_EQ(Converted(Of(DType::kJson), ListOf(Of(DType::kInt32)), R"(["[1]", "[true]"])",
+                      "[]"),
             kText + "1");
   EXPECT_EQ(Converted(Of(DType::kJson), Of(DType::kObject), R"(["{}", "[]"])", "[]"),
             kText + "1");
@@ -373,7 +412,8 @@ TEST(Convert, AgreesWithTheJudgement) {
     for (const auto& from : types) {
       for (const auto& to : types) {
         const Field field{"c", from, true, {}};
-        const bool refused = ClassifyCast(field, to, zone, nullptr) == Exactness::kRefused;
+        const bool refused =
+            ClassifyCast(field, to, zone, nullptr) == Exactness::kRefused;
         EXPECT_EQ(Conversion::Make(field, to, options).ok(), !refused)
             << ToString(from) << " -> " << ToString(to);
       }

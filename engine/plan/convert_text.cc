@@ -61,9 +61,10 @@ bool AppendList(const arrow::Array& array, int64_t row, const FieldType& type,
   return true;
 }
 
-bool AppendText(std::string_view text, const FieldType& type, bool json, std::string* out) {
-  const bool is_json =
-      type.dtype == DType::kJson || type.dtype == DType::kArray || type.dtype == DType::kObject;
+bool AppendText(std::string_view text, const FieldType& type, bool json,
+                std::string* out) {
+  const bool is_json = type.dtype == DType::kJson || type.dtype == DType::kArray ||
+                       type.dtype == DType::kObject;
   const bool number = type.dtype == DType::kDecimal && !IsSpecialDecimal(text);
   if (!json || is_json || number) {
     *out += text;
@@ -80,15 +81,33 @@ bool AppendValue(const arrow::Array& array, int64_t row, const FieldType& type, 
     if (json) out->push_back('"');
   };
   switch (array.type_id()) {
-    case arrow::Type::INT8: AppendInteger<arrow::Int8Array>(array, row, out); return true;
-    case arrow::Type::INT16: AppendInteger<arrow::Int16Array>(array, row, out); return true;
-    case arrow::Type::INT32: AppendInteger<arrow::Int32Array>(array, row, out); return true;
-    case arrow::Type::INT64: AppendInteger<arrow::Int64Array>(array, row, out); return true;
-    case arrow::Type::UINT8: AppendInteger<arrow::UInt8Array>(array, row, out); return true;
-    case arrow::Type::UINT16: AppendInteger<arrow::UInt16Array>(array, row, out); return true;
-    case arrow::Type::UINT32: AppendInteger<arrow::UInt32Array>(array, row, out); return true;
-    case arrow::Type::UINT64: AppendInteger<arrow::UInt64Array>(array, row, out); return true;
-    case arrow::Type::FLOAT: AppendFloatAt<arrow::FloatArray>(array, row, json, out); return true;
+    case arrow::Type::INT8:
+      AppendInteger<arrow::Int8Array>(array, row, out);
+      return true;
+    case arrow::Type::INT16:
+      AppendInteger<arrow::Int16Array>(array, row, out);
+      return true;
+    case arrow::Type::INT32:
+      AppendInteger<arrow::Int32Array>(array, row, out);
+      return true;
+    case arrow::Type::INT64:
+      AppendInteger<arrow::Int64Array>(array, row, out);
+      return true;
+    case arrow::Type::UINT8:
+      AppendInteger<arrow::UInt8Array>(array, row, out);
+      return true;
+    case arrow::Type::UINT16:
+      AppendInteger<arrow::UInt16Array>(array, row, out);
+      return true;
+    case arrow::Type::UINT32:
+      AppendInteger<arrow::UInt32Array>(array, row, out);
+      return true;
+    case arrow::Type::UINT64:
+      AppendInteger<arrow::UInt64Array>(array, row, out);
+      return true;
+    case arrow::Type::FLOAT:
+      AppendFloatAt<arrow::FloatArray>(array, row, json, out);
+      return true;
     case arrow::Type::DOUBLE:
       AppendFloatAt<arrow::DoubleArray>(array, row, json, out);
       return true;
@@ -123,8 +142,8 @@ bool AppendValue(const arrow::Array& array, int64_t row, const FieldType& type, 
       quote();
       return true;
     case arrow::Type::STRING:
-      return AppendText(static_cast<const arrow::StringArray&>(array).GetView(row), type, json,
-                        out);
+      return AppendText(static_cast<const arrow::StringArray&>(array).GetView(row), type,
+                        json, out);
     case arrow::Type::LIST:
       return AppendList(array, row, type, out);
     default:
@@ -153,8 +172,8 @@ ArrayResult ToText(const Context& context, const std::shared_ptr<arrow::Array>& 
   return builder.Finish();
 }
 
-ArrayResult Base64ToBytes(const Context& context, const std::shared_ptr<arrow::Array>& array,
-                          int64_t* bad_row) {
+ArrayResult Base64ToBytes(const Context& context,
+                          const std::shared_ptr<arrow::Array>& array, int64_t* bad_row) {
   arrow::BinaryBuilder builder;
   ARROW_RETURN_NOT_OK(builder.Reserve(array->length()));
   const auto& texts = static_cast<const arrow::StringArray&>(*array);
@@ -170,8 +189,8 @@ ArrayResult Base64ToBytes(const Context& context, const std::shared_ptr<arrow::A
   return builder.Finish();
 }
 
-ArrayResult TextToBytes(const Context& context, const std::shared_ptr<arrow::Array>& array,
-                        int64_t* bad_row) {
+ArrayResult TextToBytes(const Context& context,
+                        const std::shared_ptr<arrow::Array>& array, int64_t* bad_row) {
   if (context.options.text_buffer) return Base64ToBytes(context, array, bad_row);
   return Relabel(context, *array);
 }
@@ -181,11 +200,14 @@ ArrayResult TextToBytes(const Context& context, const std::shared_ptr<arrow::Arr
 template <typename Out>
 Fault ParseNumber(std::string_view text, const Context& context, Out* out) {
   *out = Out{};
-  if (context.from.dtype == DType::kDecimal) return DecimalFromText(text, context.to, out);
+  if (context.from.dtype == DType::kDecimal)
+    return DecimalFromText(text, context.to, out);
   if constexpr (std::is_same_v<Out, double> || std::is_same_v<Out, float>) {
     const auto value = [&] {
-      if constexpr (sizeof(Out) == 4) return ParseFloat32(text);
-      else return ParseFloat64(text);
+      if constexpr (sizeof(Out) == 4)
+        return ParseFloat32(text);
+      else
+        return ParseFloat64(text);
     }();
     if (value) *out = *value;
     return value ? Fault::kNone : Fault::kInvalidText;
@@ -235,17 +257,18 @@ Kernel BoolFromText() {
     const auto& texts = static_cast<const arrow::StringArray&>(*array);
     return MapToBool(context, *array, bad_row, [&](int64_t row, bool* out) {
       const auto text = texts.GetView(row);
-      *out = text == "true" || text == "t" || text == "TRUE" || text == "True" || text == "1";
-      const bool no =
-          text == "false" || text == "f" || text == "FALSE" || text == "False" || text == "0";
+      *out = text == "true" || text == "t" || text == "TRUE" || text == "True" ||
+             text == "1";
+      const bool no = text == "false" || text == "f" || text == "FALSE" ||
+                      text == "False" || text == "0";
       return *out || no ? Fault::kNone : Fault::kInvalidText;
     });
   };
 }
 
 /// Text that must be a number, kept as it is written.
-ArrayResult CheckDecimals(const Context& context, const std::shared_ptr<arrow::Array>& array,
-                          int64_t* bad_row) {
+ArrayResult CheckDecimals(const Context& context,
+                          const std::shared_ptr<arrow::Array>& array, int64_t* bad_row) {
   const auto& texts = static_cast<const arrow::StringArray&>(*array);
   for (int64_t i = 0; i < array->length(); ++i) {
     if (array->IsNull(i)) continue;
@@ -258,23 +281,23 @@ ArrayResult CheckDecimals(const Context& context, const std::shared_ptr<arrow::A
 }
 
 /// Local times without an offset, then shifted by the field's zone.
-ArrayResult TimesFromText(const Context& context, const std::shared_ptr<arrow::Array>& array,
-                          int64_t* bad_row) {
+ArrayResult TimesFromText(const Context& context,
+                          const std::shared_ptr<arrow::Array>& array, int64_t* bad_row) {
   const bool zoned = context.to.dtype == DType::kTimestampTz;
   const bool local = !zoned || !context.options.timezone.empty();
   const bool nanoseconds = context.to.nanoseconds;
   Context parsing = context;
   if (local) parsing.to.dtype = DType::kTimestamp;
   ARROW_ASSIGN_OR_RAISE(
-      auto parsed, MapText<int64_t>(parsing, *array, bad_row,
-                                    [&](std::string_view text, int64_t* out) {
-                                      const auto value = ParseTimestamp(
-                                          text, nanoseconds,
-                                          local ? OffsetRule::kForbidden
-                                                : OffsetRule::kOptional);
-                                      if (value) *out = *value;
-                                      return value ? Fault::kNone : Fault::kInvalidText;
-                                    }));
+      auto parsed,
+      MapText<int64_t>(
+          parsing, *array, bad_row, [&](std::string_view text, int64_t* out) {
+            const auto value =
+                ParseTimestamp(text, nanoseconds,
+                               local ? OffsetRule::kForbidden : OffsetRule::kOptional);
+            if (value) *out = *value;
+            return value ? Fault::kNone : Fault::kInvalidText;
+          }));
   if (!zoned || !local) return parsed;
   Context shifting = context;
   shifting.from = parsing.to;
@@ -304,12 +327,17 @@ Kernel ParseKernel(const FieldType& from, const FieldType& to) {
   }
   if (undeclared) return nullptr;
   switch (to.dtype) {
-    case DType::kBool: return BoolFromText();
-    case DType::kDate: return OptionalFromText<int32_t>(ParseDate);
-    case DType::kTime: return OptionalFromText<int64_t>(ParseTime);
+    case DType::kBool:
+      return BoolFromText();
+    case DType::kDate:
+      return OptionalFromText<int32_t>(ParseDate);
+    case DType::kTime:
+      return OptionalFromText<int64_t>(ParseTime);
     case DType::kTimestamp:
-    case DType::kTimestampTz: return TimesFromText;
-    default: return nullptr;
+    case DType::kTimestampTz:
+      return TimesFromText;
+    default:
+      return nullptr;
   }
 }
 

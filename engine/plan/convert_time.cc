@@ -13,7 +13,9 @@ constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
 constexpr int64_t kMin = std::numeric_limits<int64_t>::min();
 constexpr int64_t kDaySeconds = 86400;
 
-int64_t PerSecond(const FieldType& type) { return type.nanoseconds ? 1000000000 : 1000000; }
+int64_t PerSecond(const FieldType& type) {
+  return type.nanoseconds ? 1000000000 : 1000000;
+}
 
 int64_t FloorDivide(int64_t value, int64_t divisor) {
   return value / divisor - (value % divisor < 0);
@@ -67,8 +69,8 @@ Fault ToDays(int64_t value, int64_t unit, int32_t* out) {
   return Fault::kNone;
 }
 
-/// What a clock in `zone` showed, as an instant. A time that the zone skipped or had twice
-/// is no instant.
+/// What a clock in `zone` showed, as an instant. A time that the zone skipped or had
+/// twice is no instant.
 Fault LocalToUtc(int64_t value, int64_t unit, const absl::TimeZone& zone, int64_t* out) {
   *out = value;
   if (IsInfinite(value)) return Fault::kNone;
@@ -85,8 +87,9 @@ Fault UtcToLocal(int64_t value, int64_t unit, const absl::TimeZone& zone, int64_
   if (IsInfinite(value)) return Fault::kNone;
   const int64_t seconds = FloorDivide(value, unit);
   const auto info = zone.At(absl::FromUnixSeconds(seconds));
-  return Scaled(static_cast<__int128>(seconds + info.offset) * unit + (value - seconds * unit),
-                out);
+  return Scaled(
+      static_cast<__int128>(seconds + info.offset) * unit + (value - seconds * unit),
+      out);
 }
 
 absl::TimeZone Zone(const ConversionOptions& options) {
@@ -101,9 +104,12 @@ enum class Shift : uint8_t { kNone, kToUtc, kToLocal };
 Fault Move(Shift shift, int64_t value, int64_t unit, const absl::TimeZone& zone,
            int64_t* out) {
   switch (shift) {
-    case Shift::kToUtc: return LocalToUtc(value, unit, zone, out);
-    case Shift::kToLocal: return UtcToLocal(value, unit, zone, out);
-    case Shift::kNone: break;
+    case Shift::kToUtc:
+      return LocalToUtc(value, unit, zone, out);
+    case Shift::kToLocal:
+      return UtcToLocal(value, unit, zone, out);
+    case Shift::kNone:
+      break;
   }
   *out = value;
   return Fault::kNone;
@@ -148,7 +154,7 @@ Kernel TimestampToTimestamp() {
   return [](const Context& context, const std::shared_ptr<arrow::Array>& array,
             int64_t* bad_row) {
     const int64_t from = PerSecond(context.from), to = PerSecond(context.to);
-    const Shift shift = context.from.dtype == context.to.dtype ? Shift::kNone
+    const Shift shift = context.from.dtype == context.to.dtype    ? Shift::kNone
                         : context.to.dtype == DType::kTimestampTz ? Shift::kToUtc
                                                                   : Shift::kToLocal;
     const absl::TimeZone zone = Zone(context.options);

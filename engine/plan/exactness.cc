@@ -8,26 +8,50 @@ namespace {
 
 /// Dtypes that are judged alike.
 enum class Kind : uint8_t {
-  kInteger, kFloat, kDecimal, kText, kBool, kDate, kTime, kTimestamp, kTimestampTz, kBinary,
-  kJson, kArray, kObject,
+  kInteger,
+  kFloat,
+  kDecimal,
+  kText,
+  kBool,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kBinary,
+  kJson,
+  kArray,
+  kObject,
 };
 
 Kind KindOf(DType dtype) {
   switch (dtype) {
     case DType::kFloat32:
-    case DType::kFloat64: return Kind::kFloat;
-    case DType::kDecimal: return Kind::kDecimal;
-    case DType::kString: return Kind::kText;
-    case DType::kBool: return Kind::kBool;
-    case DType::kDate: return Kind::kDate;
-    case DType::kTime: return Kind::kTime;
-    case DType::kTimestamp: return Kind::kTimestamp;
-    case DType::kTimestampTz: return Kind::kTimestampTz;
-    case DType::kBinary: return Kind::kBinary;
-    case DType::kJson: return Kind::kJson;
-    case DType::kArray: return Kind::kArray;
-    case DType::kObject: return Kind::kObject;
-    default: return Kind::kInteger;
+    case DType::kFloat64:
+      return Kind::kFloat;
+    case DType::kDecimal:
+      return Kind::kDecimal;
+    case DType::kString:
+      return Kind::kText;
+    case DType::kBool:
+      return Kind::kBool;
+    case DType::kDate:
+      return Kind::kDate;
+    case DType::kTime:
+      return Kind::kTime;
+    case DType::kTimestamp:
+      return Kind::kTimestamp;
+    case DType::kTimestampTz:
+      return Kind::kTimestampTz;
+    case DType::kBinary:
+      return Kind::kBinary;
+    case DType::kJson:
+      return Kind::kJson;
+    case DType::kArray:
+      return Kind::kArray;
+    case DType::kObject:
+      return Kind::kObject;
+    default:
+      return Kind::kInteger;
   }
 }
 
@@ -51,12 +75,14 @@ Judgement Checked(std::string reason) { return {Exactness::kChecked, std::move(r
 Judgement Refused(std::string reason) { return {Exactness::kRefused, std::move(reason)}; }
 
 Judgement NoMeaning(const FieldType& from, const FieldType& to) {
-  return Refused("a value of type " + ToString(from) + " is not one of type " + ToString(to) +
+  return Refused("a value of type " + ToString(from) + " is not one of type " +
+                 ToString(to) +
                  "; write an SQL expression in the field's `source`, or another dtype");
 }
 
 /// Possible, but only where the document asks for it.
-Judgement OnRequest(bool cast, const FieldType& from, const FieldType& to, Judgement asked) {
+Judgement OnRequest(bool cast, const FieldType& from, const FieldType& to,
+                    Judgement asked) {
   if (cast) return asked;
   return Refused(ToString(from) + " becomes " + ToString(to) + " only with `dtype: " +
                  std::string(DTypeName(to.dtype)) + "` on the field");
@@ -76,7 +102,8 @@ Judgement FromInteger(const FieldType& from, const FieldType& to, bool cast) {
       return Checked("values must be exact in " + std::to_string(mantissa) + " bits");
     }
     case Kind::kDecimal:
-      if (to.precision == 0 || Digits(from.dtype) <= to.precision - to.scale) return Exact();
+      if (to.precision == 0 || Digits(from.dtype) <= to.precision - to.scale)
+        return Exact();
       return Checked("values must fit " + ToString(to));
     case Kind::kBool:
       return OnRequest(cast, from, to, Checked("values must be 0 or 1"));
@@ -93,11 +120,11 @@ Judgement FromFloat(const FieldType& from, const FieldType& to, bool cast) {
     case Kind::kInteger:
       return Checked("values must be whole and in the range of " + ToString(to));
     case Kind::kDecimal:
-      return OnRequest(cast, from, to,
-                       to.precision == 0
-                           ? Exact()
-                           : Checked("the shortest text of each value must fit " +
-                                     ToString(to)));
+      return OnRequest(
+          cast, from, to,
+          to.precision == 0
+              ? Exact()
+              : Checked("the shortest text of each value must fit " + ToString(to)));
     default:
       return NoMeaning(from, to);
   }
@@ -115,8 +142,9 @@ Judgement FromDecimal(const FieldType& from, const FieldType& to, bool cast) {
     case Kind::kInteger:
       return Checked("values must be whole and in the range of " + ToString(to));
     case Kind::kFloat:
-      return OnRequest(cast, from, to,
-                       Checked("each value must be readable again from its " + ToString(to)));
+      return OnRequest(
+          cast, from, to,
+          Checked("each value must be readable again from its " + ToString(to)));
     default:
       return NoMeaning(from, to);
   }
@@ -129,7 +157,8 @@ Judgement FromText(const FieldType& from, const FieldType& to, bool cast) {
     case Kind::kBinary:
       return OnRequest(cast, from, to, Exact());
     default:
-      return OnRequest(cast, from, to, Checked("each text must be a value of " + ToString(to)));
+      return OnRequest(cast, from, to,
+                       Checked("each text must be a value of " + ToString(to)));
   }
 }
 
@@ -138,7 +167,8 @@ Judgement ZoneNeeded(const FieldType& from, const FieldType& to) {
                  " only with `timezone` on the field");
 }
 
-Judgement FromTime(const FieldType& from, const FieldType& to, std::string_view timezone) {
+Judgement FromTime(const FieldType& from, const FieldType& to,
+                   std::string_view timezone) {
   const Kind source = KindOf(from.dtype), target = KindOf(to.dtype);
   if (source == Kind::kDate) {
     if (target == Kind::kDate) return Exact();
@@ -153,9 +183,11 @@ Judgement FromTime(const FieldType& from, const FieldType& to, std::string_view 
     if (source == Kind::kTimestampTz && timezone.empty()) return ZoneNeeded(from, to);
     return Checked("values must be midnight");
   }
-  if (target != Kind::kTimestamp && target != Kind::kTimestampTz) return NoMeaning(from, to);
+  if (target != Kind::kTimestamp && target != Kind::kTimestampTz)
+    return NoMeaning(from, to);
   if (zones_differ && timezone.empty()) return ZoneNeeded(from, to);
-  if (from.nanoseconds && !to.nanoseconds) return Checked("values must be whole microseconds");
+  if (from.nanoseconds && !to.nanoseconds)
+    return Checked("values must be whole microseconds");
   if (!from.nanoseconds && to.nanoseconds) {
     return Checked("values must lie between 1677 and 2262");
   }
@@ -173,21 +205,28 @@ Judgement JudgePair(const FieldType& from, const FieldType& to, std::string_view
     return source == Kind::kBinary ? NoMeaning(from, to) : Exact();
   }
   switch (source) {
-    case Kind::kInteger: return FromInteger(from, to, cast);
-    case Kind::kFloat: return FromFloat(from, to, cast);
-    case Kind::kDecimal: return FromDecimal(from, to, cast);
-    case Kind::kText: return FromText(from, to, cast);
+    case Kind::kInteger:
+      return FromInteger(from, to, cast);
+    case Kind::kFloat:
+      return FromFloat(from, to, cast);
+    case Kind::kDecimal:
+      return FromDecimal(from, to, cast);
+    case Kind::kText:
+      return FromText(from, to, cast);
     case Kind::kBool:
       if (target == Kind::kInteger) return OnRequest(cast, from, to, Exact());
       return NoMeaning(from, to);
     case Kind::kDate:
     case Kind::kTimestamp:
-    case Kind::kTimestampTz: return FromTime(from, to, timezone);
+    case Kind::kTimestampTz:
+      return FromTime(from, to, timezone);
     case Kind::kTime:
-    case Kind::kBinary: return NoMeaning(from, to);
+    case Kind::kBinary:
+      return NoMeaning(from, to);
     case Kind::kJson:
     case Kind::kArray:
-    case Kind::kObject: return FromNested(from, to, cast);
+    case Kind::kObject:
+      return FromNested(from, to, cast);
   }
   return NoMeaning(from, to);
 }
@@ -211,7 +250,8 @@ Judgement FromNested(const FieldType& from, const FieldType& to, bool cast) {
                      Checked("each element must be a value of " + ToString(*to.element)));
   }
   if (target == Kind::kJson || (target == Kind::kArray && source == Kind::kArray)) {
-    if (typed && HoldsFloats(from)) return Checked("elements must not be NaN or infinite");
+    if (typed && HoldsFloats(from))
+      return Checked("elements must not be NaN or infinite");
     return Exact();
   }
   if (source == Kind::kJson && target == Kind::kArray) {
@@ -231,17 +271,25 @@ Exactness Report(Judgement judgement, std::string* reason) {
 /// The longest text that a value of `type` has; 0 = no bound.
 int64_t LongestText(const FieldType& type) {
   switch (KindOf(type.dtype)) {
-    case Kind::kInteger: return Digits(type.dtype) + !IsUnsigned(type.dtype);
-    case Kind::kFloat: return type.dtype == DType::kFloat32 ? 15 : 24;
+    case Kind::kInteger:
+      return Digits(type.dtype) + !IsUnsigned(type.dtype);
+    case Kind::kFloat:
+      return type.dtype == DType::kFloat32 ? 15 : 24;
     case Kind::kDecimal:
       if (type.precision == 0) return 0;
       return std::max(type.precision, type.scale + 1) + 2 + std::max(0, -type.scale);
-    case Kind::kBool: return 5;
-    case Kind::kDate: return 14;
-    case Kind::kTime: return 15;
-    case Kind::kTimestamp: return 29;
-    case Kind::kTimestampTz: return 35;
-    default: return 0;
+    case Kind::kBool:
+      return 5;
+    case Kind::kDate:
+      return 14;
+    case Kind::kTime:
+      return 15;
+    case Kind::kTimestamp:
+      return 29;
+    case Kind::kTimestampTz:
+      return 35;
+    default:
+      return 0;
   }
 }
 
@@ -279,7 +327,8 @@ uint32_t DecimalTests(const FieldType& from, const ValueDomain& domain) {
     whole = std::max(from.precision - from.scale, 0);
     fraction = std::max(from.scale, 0);
   }
-  if (domain.max_integer_digits > 0 && whole > domain.max_integer_digits) tests |= kTestRange;
+  if (domain.max_integer_digits > 0 && whole > domain.max_integer_digits)
+    tests |= kTestRange;
   if (domain.max_fraction_digits > 0 && fraction > domain.max_fraction_digits) {
     tests |= kTestFraction;
   }
@@ -289,11 +338,15 @@ uint32_t DecimalTests(const FieldType& from, const ValueDomain& domain) {
 /// Fraction digits that values of a type can have.
 int FractionDigits(const FieldType& type) {
   switch (KindOf(type.dtype)) {
-    case Kind::kDate: return 0;
-    case Kind::kTime: return 6;
+    case Kind::kDate:
+      return 0;
+    case Kind::kTime:
+      return 6;
     case Kind::kTimestamp:
-    case Kind::kTimestampTz: return type.nanoseconds ? 9 : 6;
-    default: return 9;
+    case Kind::kTimestampTz:
+      return type.nanoseconds ? 9 : 6;
+    default:
+      return 9;
   }
 }
 
@@ -328,13 +381,15 @@ std::string DescribeTests(uint32_t tests, const ValueDomain& domain) {
   add(kTestSpecialFloat, "NaN and infinity do not fit");
   add(kTestInfinity, "infinite times do not fit");
   add(kTestRange, "values must lie in the target's range");
-  add(kTestFraction, KindOf(domain.deliver.dtype) == Kind::kDecimal
-                         ? "values must have at most " +
-                               std::to_string(domain.max_fraction_digits) + " fraction digits"
-                         : "seconds must have at most " +
-                               std::to_string(domain.fraction_digits) + " fraction digits");
+  add(kTestFraction,
+      KindOf(domain.deliver.dtype) == Kind::kDecimal
+          ? "values must have at most " + std::to_string(domain.max_fraction_digits) +
+                " fraction digits"
+          : "seconds must have at most " + std::to_string(domain.fraction_digits) +
+                " fraction digits");
   if (domain.max_characters > 0) {
-    add(kTestLength, "at most " + std::to_string(domain.max_characters) + " characters fit");
+    add(kTestLength,
+        "at most " + std::to_string(domain.max_characters) + " characters fit");
   } else {
     add(kTestLength, "at most " + std::to_string(domain.max_bytes) + " bytes fit");
   }
@@ -347,9 +402,12 @@ std::string DescribeTests(uint32_t tests, const ValueDomain& domain) {
 
 std::string_view ExactnessName(Exactness exactness) {
   switch (exactness) {
-    case Exactness::kExact: return "exact";
-    case Exactness::kChecked: return "checked";
-    case Exactness::kRefused: return "refused";
+    case Exactness::kExact:
+      return "exact";
+    case Exactness::kChecked:
+      return "checked";
+    case Exactness::kRefused:
+      return "refused";
   }
   return "refused";
 }
@@ -399,10 +457,11 @@ uint32_t DomainTests(const FieldType& from, const ValueDomain& domain) {
   return 0;
 }
 
-Exactness Classify(const Field& from, const TablePlan::Column& to, std::string_view timezone,
-                   std::string* reason) {
+Exactness Classify(const Field& from, const TablePlan::Column& to,
+                   std::string_view timezone, std::string* reason) {
   Judgement judgement = JudgePair(from.type, to.domain.deliver, timezone, false);
-  if (judgement.exactness == Exactness::kRefused) return Report(std::move(judgement), reason);
+  if (judgement.exactness == Exactness::kRefused)
+    return Report(std::move(judgement), reason);
   const uint32_t tests = DomainTests(from.type, to.domain) & ~kTestUtf8;
   if (tests != 0) {
     judgement.exactness = Exactness::kChecked;

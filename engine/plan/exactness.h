@@ -20,8 +20,8 @@ std::string_view ExactnessName(Exactness exactness);
 /// the field's `timezone` or "". Pure. `reason` (may be null) is left empty for exact,
 /// else says in half a sentence what is tested or why it is refused. Raw columns need no
 /// judgement and must not be asked about.
-Exactness Classify(const Field& from, const TablePlan::Column& to, std::string_view timezone,
-                   std::string* reason);
+Exactness Classify(const Field& from, const TablePlan::Column& to,
+                   std::string_view timezone, std::string* reason);
 
 /// Judges an explicit cast of the document (`fields[].dtype`) of `from` to `to`: as
 /// Classify, but text may be parsed and numbers may change kind where no value changes.
@@ -35,8 +35,8 @@ enum DomainTest : uint32_t {
                                 ///< `checked`.
   kTestSpecialFloat = 1u << 2,  ///< NaN and infinities of numbers.
   kTestInfinity = 1u << 3,      ///< Infinite dates and timestamps.
-  kTestRange = 1u << 4,         ///< Days, unsigned maximum, 24:00:00, digits of a decimal.
-  kTestFraction = 1u << 5,      ///< Fraction of a second; fraction digits of a decimal.
+  kTestRange = 1u << 4,     ///< Days, unsigned maximum, 24:00:00, digits of a decimal.
+  kTestFraction = 1u << 5,  ///< Fraction of a second; fraction digits of a decimal.
   kTestLength = 1u << 6,
   kTestJsonKeys = 1u << 7,
   kTestJsonNul = 1u << 8,

@@ -30,19 +30,32 @@ FieldType ListOf(DType element) {
 /// The rows and columns of the matrices, by the letter that stands for them.
 FieldType TypeNamed(const std::string& name) {
   static const std::map<std::string, FieldType> types = {
-      {"i8", Of(DType::kInt8)},          {"i16", Of(DType::kInt16)},
-      {"i32", Of(DType::kInt32)},        {"i64", Of(DType::kInt64)},
-      {"u8", Of(DType::kUint8)},         {"u32", Of(DType::kUint32)},
-      {"u64", Of(DType::kUint64)},       {"f32", Of(DType::kFloat32)},
-      {"f64", Of(DType::kFloat64)},      {"d9.2", Of(DType::kDecimal, 9, 2)},
-      {"d38", Of(DType::kDecimal, 38, 0)}, {"d60", Of(DType::kDecimal, 60, 10)},
-      {"dec", Of(DType::kDecimal)},      {"str", Of(DType::kString)},
-      {"bool", Of(DType::kBool)},        {"date", Of(DType::kDate)},
-      {"time", Of(DType::kTime)},        {"ts", Of(DType::kTimestamp)},
-      {"tsn", Nano(DType::kTimestamp)},  {"tz", Of(DType::kTimestampTz)},
-      {"bin", Of(DType::kBinary)},       {"json", Of(DType::kJson)},
-      {"arr", Of(DType::kArray)},        {"obj", Of(DType::kObject)},
-      {"ints", ListOf(DType::kInt32)},   {"flts", ListOf(DType::kFloat64)},
+      {"i8", Of(DType::kInt8)},
+      {"i16", Of(DType::kInt16)},
+      {"i32", Of(DType::kInt32)},
+      {"i64", Of(DType::kInt64)},
+      {"u8", Of(DType::kUint8)},
+      {"u32", Of(DType::kUint32)},
+      {"u64", Of(DType::kUint64)},
+      {"f32", Of(DType::kFloat32)},
+      {"f64", Of(DType::kFloat64)},
+      {"d9.2", Of(DType::kDecimal, 9, 2)},
+      {"d38", Of(DType::kDecimal, 38, 0)},
+      {"d60", Of(DType::kDecimal, 60, 10)},
+      {"dec", Of(DType::kDecimal)},
+      {"str", Of(DType::kString)},
+      {"bool", Of(DType::kBool)},
+      {"date", Of(DType::kDate)},
+      {"time", Of(DType::kTime)},
+      {"ts", Of(DType::kTimestamp)},
+      {"tsn", Nano(DType::kTimestamp)},
+      {"tz", Of(DType::kTimestampTz)},
+      {"bin", Of(DType::kBinary)},
+      {"json", Of(DType::kJson)},
+      {"arr", Of(DType::kArray)},
+      {"obj", Of(DType::kObject)},
+      {"ints", ListOf(DType::kInt32)},
+      {"flts", ListOf(DType::kFloat64)},
   };
   return types.at(name);
 }
@@ -63,9 +76,12 @@ std::vector<std::string> Words(const std::string& text) {
 
 char Letter(Exactness exactness) {
   switch (exactness) {
-    case Exactness::kExact: return 'E';
-    case Exactness::kChecked: return 'V';
-    case Exactness::kRefused: return '.';
+    case Exactness::kExact:
+      return 'E';
+    case Exactness::kChecked:
+      return 'V';
+    case Exactness::kRefused:
+      return '.';
   }
   return '?';
 }
@@ -83,32 +99,19 @@ const std::string kTargets =
     "i8 i16 i32 i64 u8 u32 u64 f32 f64 d9.2 d38 d60 dec str bool date time ts tsn tz bin "
     "json arr obj ints flts";
 const std::vector<std::string> kInto = {
-    "i8   EEEEVVVEEEEEEE............",
-    "i16  VEEEVVVEEEEEEE............",
-    "i32  VVEEVVVVEVEEEE............",
-    "i64  VVVEVVVVVVEEEE............",
-    "u8   VEEEEEEEEEEEEE............",
-    "u32  VVVEVEEVEVEEEE............",
-    "u64  VVVVVVEVVVEEEE............",
-    "f32  VVVVVVVEE....E............",
-    "f64  VVVVVVVVE....E............",
-    "d9.2 VVVVVVV..EVEEE............",
-    "d38  VVVVVVV..VEEEE............",
-    "d60  VVVVVVV..VVEEE............",
-    "dec  VVVVVVV..VVVEE............",
-    "str  .............E.......V....",
-    "bool .............EE...........",
-    "date .............E.E.VV.......",
-    "time .............E..E.........",
-    "ts   .............E.V.EV.......",
-    "tsn  .............E.V.VE.......",
-    "tz   .............E.....E......",
-    "bin  ....................E.....",
-    "json .............E.......E....",
-    "arr  .............E.......EE...",
-    "obj  .............E.......E.E..",
-    "ints .............E.......EE.EE",
-    "flts .............E.......VV.VE",
+    "i8   EEEEVVVEEEEEEE............", "i16  VEEEVVVEEEEEEE............",
+    "i32  VVEEVVVVEVEEEE............", "i64  VVVEVVVVVVEEEE............",
+    "u8   VEEEEEEEEEEEEE............", "u32  VVVEVEEVEVEEEE............",
+    "u64  VVVVVVEVVVEEEE............", "f32  VVVVVVVEE....E............",
+    "f64  VVVVVVVVE....E............", "d9.2 VVVVVVV..EVEEE............",
+    "d38  VVVVVVV..VEEEE............", "d60  VVVVVVV..VVEEE............",
+    "dec  VVVVVVV..VVVEE............", "str  .............E.......V....",
+    "bool .............EE...........", "date .............E.E.VV.......",
+    "time .............E..E.........", "ts   .............E.V.EV.......",
+    "tsn  .............E.V.VE.......", "tz   .............E.....E......",
+    "bin  ....................E.....", "json .............E.......E....",
+    "arr  .............E.......EE...", "obj  .............E.......E.E..",
+    "ints .............E.......EE.EE", "flts .............E.......VV.VE",
 };
 
 TEST(Classify, IsThisMatrix) {
@@ -123,7 +126,8 @@ TEST(Classify, IsThisMatrix) {
       column.domain = Anything(TypeNamed(target));
       std::string reason = "left over";
       const auto exactness = Classify(from, column, "", &reason);
-      EXPECT_EQ(reason.empty(), exactness == Exactness::kExact) << words[0] << "->" << target;
+      EXPECT_EQ(reason.empty(), exactness == Exactness::kExact)
+          << words[0] << "->" << target;
       actual += Letter(exactness);
     }
     EXPECT_EQ(words[0] + " " + actual, words[0] + " " + words[1]);
@@ -132,7 +136,8 @@ TEST(Classify, IsThisMatrix) {
 
 TEST(ClassifyCast, ParsesTextAndChangesKindsOnRequest) {
   const auto cast = [](const char* from, const char* to) {
-    return Letter(ClassifyCast({"c", TypeNamed(from), true, {}}, TypeNamed(to), "", nullptr));
+    return Letter(
+        ClassifyCast({"c", TypeNamed(from), true, {}}, TypeNamed(to), "", nullptr));
   };
   for (const auto& target : Words(kTargets)) {
     const char expected = target == "str" || target == "bin" ? 'E' : 'V';

@@ -14,8 +14,8 @@ namespace dxt {
 /// Bytes that a batch holds on to, as queues and limits count them.
 int64_t BatchBytes(const arrow::RecordBatch& batch);
 
-/// Hands batches from readers to a writer, bounded by bytes: the only in-memory buffer of a
-/// run. Any number of threads on both sides. A batch larger than the whole queue passes
+/// Hands batches from readers to a writer, bounded by bytes: the only in-memory buffer of
+/// a run. Any number of threads on both sides. A batch larger than the whole queue passes
 /// alone. A stop wakes every waiter.
 class BatchQueue {
  public:

@@ -17,8 +17,8 @@ namespace {
 std::shared_ptr<arrow::RecordBatch> Batch(int64_t rows) {
   arrow::Int64Builder builder;
   for (int64_t i = 0; i < rows; ++i) EXPECT_TRUE(builder.Append(i).ok());
-  return arrow::RecordBatch::Make(arrow::schema({arrow::field("x", arrow::int64())}), rows,
-                                  {*builder.Finish()});
+  return arrow::RecordBatch::Make(arrow::schema({arrow::field("x", arrow::int64())}),
+                                  rows, {*builder.Finish()});
 }
 
 TEST(BatchQueue, HandsBatchesOverInOrderAndEndsWithNull) {

@@ -29,7 +29,8 @@ struct Step {
   Predicate predicate;
 };
 
-arrow::Status Invalid(std::string_view column, std::string_view value, const FieldType& type) {
+arrow::Status Invalid(std::string_view column, std::string_view value,
+                      const FieldType& type) {
   return MakeError(ErrorClass::kConfig, "filter.invalid",
                    "'" + std::string(value) + "' cannot be compared with column '" +
                        std::string(column) + "' of type " + ToString(type));
@@ -38,20 +39,28 @@ arrow::Status Invalid(std::string_view column, std::string_view value, const Fie
 template <typename T>
 bool Compare(FilterOp op, const T& value, const T& bound) {
   switch (op) {
-    case FilterOp::kEq: return value == bound;
-    case FilterOp::kNe: return value != bound;
-    case FilterOp::kGt: return value > bound;
-    case FilterOp::kGte: return value >= bound;
-    case FilterOp::kLt: return value < bound;
-    case FilterOp::kLte: return value <= bound;
-    default: return false;
+    case FilterOp::kEq:
+      return value == bound;
+    case FilterOp::kNe:
+      return value != bound;
+    case FilterOp::kGt:
+      return value > bound;
+    case FilterOp::kGte:
+      return value >= bound;
+    case FilterOp::kLt:
+      return value < bound;
+    case FilterOp::kLte:
+      return value <= bound;
+    default:
+      return false;
   }
 }
 
 /// A predicate over values that `value_at(array, row)` gives, compared with `bounds`.
 template <typename Bound, typename ValueAt>
 Predicate Comparison(FilterOp op, std::vector<Bound> bounds, ValueAt value_at) {
-  return [op, bounds = std::move(bounds), value_at](const arrow::Array& array, Mask* mask) {
+  return [op, bounds = std::move(bounds), value_at](const arrow::Array& array,
+                                                    Mask* mask) {
     const bool many = op == FilterOp::kIn || op == FilterOp::kNotIn;
     for (int64_t row = 0; row < array.length(); ++row) {
       uint8_t& pass = (*mask)[static_cast<size_t>(row)];
@@ -80,22 +89,31 @@ auto ArrayValue(const arrow::Array& array, int64_t row) {
 /// Integers of any width compare as 128 bits, so that a bound may lie outside the type.
 template <typename ArrayType>
 Predicate IntegerComparison(FilterOp op, std::vector<__int128> bounds) {
-  return Comparison<__int128>(op, std::move(bounds), [](const arrow::Array& array, int64_t row) {
-    return static_cast<__int128>(ArrayValue<ArrayType>(array, row));
-  });
+  return Comparison<__int128>(
+      op, std::move(bounds), [](const arrow::Array& array, int64_t row) {
+        return static_cast<__int128>(ArrayValue<ArrayType>(array, row));
+      });
 }
 
 arrow::Result<Predicate> Integers(FilterOp op, const FieldType& type,
                                   std::vector<__int128> bounds) {
   switch (type.dtype) {
-    case DType::kInt8: return IntegerComparison<arrow::Int8Array>(op, std::move(bounds));
-    case DType::kInt16: return IntegerComparison<arrow::Int16Array>(op, std::move(bounds));
-    case DType::kInt32: return IntegerComparison<arrow::Int32Array>(op, std::move(bounds));
-    case DType::kInt64: return IntegerComparison<arrow::Int64Array>(op, std::move(bounds));
-    case DType::kUint8: return IntegerComparison<arrow::UInt8Array>(op, std::move(bounds));
-    case DType::kUint16: return IntegerComparison<arrow::UInt16Array>(op, std::move(bounds));
-    case DType::kUint32: return IntegerComparison<arrow::UInt32Array>(op, std::move(bounds));
-    default: return IntegerComparison<arrow::UInt64Array>(op, std::move(bounds));
+    case DType::kInt8:
+      return IntegerComparison<arrow::Int8Array>(op, std::move(bounds));
+    case DType::kInt16:
+      return IntegerComparison<arrow::Int16Array>(op, std::move(bounds));
+    case DType::kInt32:
+      return IntegerComparison<arrow::Int32Array>(op, std::move(bounds));
+    case DType::kInt64:
+      return IntegerComparison<arrow::Int64Array>(op, std::move(bounds));
+    case DType::kUint8:
+      return IntegerComparison<arrow::UInt8Array>(op, std::move(bounds));
+    case DType::kUint16:
+      return IntegerComparison<arrow::UInt16Array>(op, std::move(bounds));
+    case DType::kUint32:
+      return IntegerComparison<arrow::UInt32Array>(op, std::move(bounds));
+    default:
+      return IntegerComparison<arrow::UInt64Array>(op, std::move(bounds));
   }
 }
 
@@ -105,8 +123,9 @@ Predicate Decimals(FilterOp op, const FieldType& type, std::vector<std::string> 
     for (int64_t row = 0; row < array.length(); ++row) {
       uint8_t& pass = (*mask)[static_cast<size_t>(row)];
       if (!pass) continue;
-      const auto text = array.IsNull(row) ? arrow::Result<std::string>(arrow::Status::Invalid(""))
-                                          : CursorText(array, row, type);
+      const auto text = array.IsNull(row)
+                            ? arrow::Result<std::string>(arrow::Status::Invalid(""))
+                            : CursorText(array, row, type);
       if (!text.ok()) {  // NULL, and NaN and infinity of undeclared decimals.
         pass = !array.IsNull(row) && (op == FilterOp::kNe || op == FilterOp::kNotIn);
         continue;
@@ -115,8 +134,9 @@ Predicate Decimals(FilterOp op, const FieldType& type, std::vector<std::string> 
         return CompareCursors(*text, bound, type);
       };
       if (op == FilterOp::kIn || op == FilterOp::kNotIn) {
-        const bool found = std::any_of(bounds.begin(), bounds.end(),
-                                       [&](const auto& bound) { return order(bound) == 0; });
+        const bool found =
+            std::any_of(bounds.begin(), bounds.end(),
+                        [&](const auto& bound) { return order(bound) == 0; });
         pass = found == (op == FilterOp::kIn);
       } else {
         pass = Compare(op, order(bounds.front()), 0);
@@ -128,7 +148,8 @@ Predicate Decimals(FilterOp op, const FieldType& type, std::vector<std::string> 
 /// Reads every bound with `parse`, or names the one that is none.
 template <typename Bound, typename Parse>
 arrow::Result<std::vector<Bound>> Bounds(std::string_view column, const FieldType& type,
-                                         const std::vector<std::string>& texts, Parse parse) {
+                                         const std::vector<std::string>& texts,
+                                         Parse parse) {
   std::vector<Bound> bounds;
   for (const auto& text : texts) {
     const auto value = parse(text);
@@ -154,7 +175,8 @@ std::optional<bool> ParseTruth(std::string_view text) {
 }
 
 template <typename ArrayType, typename Bound, typename Parse>
-arrow::Result<Predicate> Simple(std::string_view column, FilterOp op, const FieldType& type,
+arrow::Result<Predicate> Simple(std::string_view column, FilterOp op,
+                                const FieldType& type,
                                 const std::vector<std::string>& texts, Parse parse) {
   ARROW_ASSIGN_OR_RAISE(auto bounds, Bounds<Bound>(column, type, texts, parse));
   return Comparison<Bound>(op, std::move(bounds), ArrayValue<ArrayType>);
@@ -180,21 +202,23 @@ arrow::Result<Predicate> MakePredicate(std::string_view column, FilterOp op,
       return Simple<arrow::TimestampArray, int64_t>(
           column, op, type, texts, [&](std::string_view text) {
             return ParseTimestamp(text, type.nanoseconds,
-                                  type.dtype == DType::kTimestampTz ? OffsetRule::kOptional
-                                                                    : OffsetRule::kForbidden);
+                                  type.dtype == DType::kTimestampTz
+                                      ? OffsetRule::kOptional
+                                      : OffsetRule::kForbidden);
           });
     case DType::kString:
     case DType::kJson:
-      return Comparison<std::string>(op, texts, [](const arrow::Array& array, int64_t row) {
-        return static_cast<const arrow::StringArray&>(array).GetView(row);
-      });
+      return Comparison<std::string>(
+          op, texts, [](const arrow::Array& array, int64_t row) {
+            return static_cast<const arrow::StringArray&>(array).GetView(row);
+          });
     case DType::kDecimal: {
-      ARROW_ASSIGN_OR_RAISE(auto bounds,
-                            Bounds<std::string>(column, type, texts, [](std::string_view text) {
-                              return ParseDecimalText(text)
-                                         ? std::optional<std::string>(text)
-                                         : std::nullopt;
-                            }));
+      ARROW_ASSIGN_OR_RAISE(
+          auto bounds,
+          Bounds<std::string>(column, type, texts, [](std::string_view text) {
+            return ParseDecimalText(text) ? std::optional<std::string>(text)
+                                          : std::nullopt;
+          }));
       return Decimals(op, type, std::move(bounds));
     }
     case DType::kBinary:
@@ -213,16 +237,17 @@ arrow::Result<Predicate> MakePredicate(std::string_view column, FilterOp op,
 
 /// The cursor's range with its NULL policy, over the bounds' own predicates.
 Predicate Range(std::vector<Predicate> bounds, bool include_null) {
-  return [bounds = std::move(bounds), include_null](const arrow::Array& array, Mask* mask) {
-    Mask before;
-    if (include_null) before = *mask;
-    for (const auto& bound : bounds) bound(array, mask);
-    for (int64_t row = 0; row < array.length(); ++row) {
-      if (!array.IsNull(row)) continue;
-      const auto at = static_cast<size_t>(row);
-      (*mask)[at] = include_null ? before[at] : 0;
-    }
-  };
+  return
+      [bounds = std::move(bounds), include_null](const arrow::Array& array, Mask* mask) {
+        Mask before;
+        if (include_null) before = *mask;
+        for (const auto& bound : bounds) bound(array, mask);
+        for (int64_t row = 0; row < array.length(); ++row) {
+          if (!array.IsNull(row)) continue;
+          const auto at = static_cast<size_t>(row);
+          (*mask)[at] = include_null ? before[at] : 0;
+        }
+      };
 }
 
 class SteppedFilter : public RowFilter {
@@ -243,11 +268,13 @@ class SteppedFilter : public RowFilter {
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> bits,
                           arrow::AllocateEmptyBitmap(batch->num_rows()));
     for (size_t row = 0; row < rows; ++row) {
-      if (mask[row]) arrow::bit_util::SetBit(bits->mutable_data(), static_cast<int64_t>(row));
+      if (mask[row])
+        arrow::bit_util::SetBit(bits->mutable_data(), static_cast<int64_t>(row));
     }
     const arrow::BooleanArray selected(batch->num_rows(), bits);
-    ARROW_ASSIGN_OR_RAISE(const auto filtered,
-                          arrow::compute::Filter(arrow::Datum(batch), arrow::Datum(selected.data())));
+    ARROW_ASSIGN_OR_RAISE(
+        const auto filtered,
+        arrow::compute::Filter(arrow::Datum(batch), arrow::Datum(selected.data())));
     return filtered.record_batch();
   }
 
@@ -283,19 +310,21 @@ arrow::Result<std::unique_ptr<RowFilter>> RowFilter::Make(const ReadSpec& spec) 
           return column.expression.empty() && column.column == filter.column;
         });
     if (read == spec.columns.end()) return NotRead(filter.column);
-    ARROW_ASSIGN_OR_RAISE(auto predicate, MakePredicate(filter.column, filter.op, read->type,
-                                                        filter.values));
-    steps.push_back({static_cast<int>(read - spec.columns.begin()), std::move(predicate)});
+    ARROW_ASSIGN_OR_RAISE(auto predicate, MakePredicate(filter.column, filter.op,
+                                                        read->type, filter.values));
+    steps.push_back(
+        {static_cast<int>(read - spec.columns.begin()), std::move(predicate)});
   }
   if (spec.cursor) {
     const CursorRange& cursor = *spec.cursor;
-    const auto read =
-        std::find_if(spec.columns.begin(), spec.columns.end(),
-                     [&](const ColumnRead& column) { return column.name == cursor.name; });
+    const auto read = std::find_if(
+        spec.columns.begin(), spec.columns.end(),
+        [&](const ColumnRead& column) { return column.name == cursor.name; });
     if (read == spec.columns.end()) return NotRead(cursor.name);
     std::vector<Predicate> bounds;
     const auto add = [&](FilterOp op, const std::string& text) -> arrow::Status {
-      ARROW_ASSIGN_OR_RAISE(auto bound, MakePredicate(cursor.name, op, read->type, {text}));
+      ARROW_ASSIGN_OR_RAISE(auto bound,
+                            MakePredicate(cursor.name, op, read->type, {text}));
       bounds.push_back(std::move(bound));
       return arrow::Status::OK();
     };

@@ -10,19 +10,19 @@
 
 namespace dxt {
 
-/// Applies a ReadSpec's filters and cursor range to batches, for sources that do not do it
-/// themselves. Immutable; safe from any thread.
+/// Applies a ReadSpec's filters and cursor range to batches, for sources that do not do
+/// it themselves. Immutable; safe from any thread.
 class RowFilter {
  public:
   virtual ~RowFilter() = default;
 
-  /// Source columns that the filters and the cursor need, each once: the engine reads those
-  /// that no column of the spec delivers as hidden ones.
+  /// Source columns that the filters and the cursor need, each once: the engine reads
+  /// those that no column of the spec delivers as hidden ones.
   static std::vector<std::string> RequiredColumns(const ReadSpec& spec);
 
   /// Filters find their column among `spec.columns` by source column; the cursor by
-  /// CursorRange::name. kConfig "filter.column_missing" when it is not read, "filter.invalid"
-  /// for a value that the column's type cannot be compared with.
+  /// CursorRange::name. kConfig "filter.column_missing" when it is not read,
+  /// "filter.invalid" for a value that the column's type cannot be compared with.
   static arrow::Result<std::unique_ptr<RowFilter>> Make(const ReadSpec& spec);
 
   /// Nothing is filtered: Apply returns its argument.

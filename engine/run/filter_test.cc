@@ -73,16 +73,18 @@ TEST_F(FilterTest, EveryOperatorOnIntegersDropsNull) {
 
 TEST_F(FilterTest, IntegerBoundsMayLieOutsideTheType) {
   EXPECT_EQ(Filtered(Of(DType::kInt8), FilterOp::kLt, {"1000"}, "[1, 127]"), "1 127 ");
-  EXPECT_EQ(Filtered(Of(DType::kUint64), FilterOp::kGt, {"-1"}, "[0, 18446744073709551615]"),
-            "0 18446744073709551615 ");
+  EXPECT_EQ(
+      Filtered(Of(DType::kUint64), FilterOp::kGt, {"-1"}, "[0, 18446744073709551615]"),
+      "0 18446744073709551615 ");
 }
 
 TEST_F(FilterTest, DecimalsCompareExactly) {
   const auto type = Of(DType::kDecimal, 38, 10);
   EXPECT_EQ(Filtered(type, FilterOp::kGt, {"0.1"}, R"(["0.1000000000", "0.1000000001"])"),
             "0.1000000001 ");
-  EXPECT_EQ(Filtered(Of(DType::kDecimal), FilterOp::kGte, {"10"}, R"(["9.99", "10.0", "NaN"])"),
-            "10.0 ");
+  EXPECT_EQ(
+      Filtered(Of(DType::kDecimal), FilterOp::kGte, {"10"}, R"(["9.99", "10.0", "NaN"])"),
+      "10.0 ");
 }
 
 TEST_F(FilterTest, TextComparesByBytes) {
@@ -93,14 +95,15 @@ TEST_F(FilterTest, TextComparesByBytes) {
 TEST_F(FilterTest, TimesAreReadInTheirOwnForm) {
   EXPECT_EQ(Filtered(Of(DType::kDate), FilterOp::kGte, {"2024-01-01"}, "[19722, 19723]"),
             "2024-01-01 ");
-  EXPECT_EQ(Filtered(Of(DType::kTimestampTz), FilterOp::kEq, {"1970-01-01T01:00:00+01:00"},
-                     "[0, 1]"),
+  EXPECT_EQ(Filtered(Of(DType::kTimestampTz), FilterOp::kEq,
+                     {"1970-01-01T01:00:00+01:00"}, "[0, 1]"),
             "1970-01-01 00:00:00.000000Z ");
 }
 
 TEST_F(FilterTest, ABoundThatIsNoValueOfTheTypeIsRefused) {
   EXPECT_EQ(Filtered(Of(DType::kInt32), FilterOp::kEq, {"1.5"}, "[1]"), "filter.invalid");
-  EXPECT_EQ(Filtered(Of(DType::kDate), FilterOp::kEq, {"today"}, "[1]"), "filter.invalid");
+  EXPECT_EQ(Filtered(Of(DType::kDate), FilterOp::kEq, {"today"}, "[1]"),
+            "filter.invalid");
   EXPECT_EQ(Filtered(Of(DType::kBinary), FilterOp::kEq, {"x"}, "[]"), "filter.invalid");
 }
 

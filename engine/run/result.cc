@@ -137,35 +137,52 @@ int FailureCode(const arrow::Status& status, bool wrote) {
 
 std::string_view StreamStateName(StreamState state) {
   switch (state) {
-    case StreamState::kQueued: return "QUEUED";
-    case StreamState::kRunning: return "RUNNING";
-    case StreamState::kSucceeded: return "SUCCEEDED";
-    case StreamState::kFailed: return "FAILED";
-    case StreamState::kCancelled: return "CANCELLED";
-    case StreamState::kSkipped: return "SKIPPED";
+    case StreamState::kQueued:
+      return "QUEUED";
+    case StreamState::kRunning:
+      return "RUNNING";
+    case StreamState::kSucceeded:
+      return "SUCCEEDED";
+    case StreamState::kFailed:
+      return "FAILED";
+    case StreamState::kCancelled:
+      return "CANCELLED";
+    case StreamState::kSkipped:
+      return "SKIPPED";
   }
   return "FAILED";
 }
 
 std::string_view RunStateName(RunState state) {
   switch (state) {
-    case RunState::kQueued: return "QUEUED";
-    case RunState::kRunning: return "RUNNING";
-    case RunState::kCancelling: return "CANCELLING";
-    case RunState::kSucceeded: return "SUCCEEDED";
-    case RunState::kPartial: return "PARTIAL";
-    case RunState::kFailed: return "FAILED";
-    case RunState::kCancelled: return "CANCELLED";
+    case RunState::kQueued:
+      return "QUEUED";
+    case RunState::kRunning:
+      return "RUNNING";
+    case RunState::kCancelling:
+      return "CANCELLING";
+    case RunState::kSucceeded:
+      return "SUCCEEDED";
+    case RunState::kPartial:
+      return "PARTIAL";
+    case RunState::kFailed:
+      return "FAILED";
+    case RunState::kCancelled:
+      return "CANCELLED";
   }
   return "FAILED";
 }
 
 int RunResult::ExitCode() const {
   switch (state) {
-    case RunState::kSucceeded: return 0;
-    case RunState::kPartial: return 3;
-    case RunState::kCancelled: return 6;
-    default: break;
+    case RunState::kSucceeded:
+      return 0;
+    case RunState::kPartial:
+      return 3;
+    case RunState::kCancelled:
+      return 6;
+    default:
+      break;
   }
   if (!error.ok()) return FailureCode(error, false);
   // One code for all failed streams, or the general one.

@@ -8,9 +8,22 @@
 
 namespace dxt {
 
-enum class StreamState : uint8_t { kQueued, kRunning, kSucceeded, kFailed, kCancelled, kSkipped };
+enum class StreamState : uint8_t {
+  kQueued,
+  kRunning,
+  kSucceeded,
+  kFailed,
+  kCancelled,
+  kSkipped
+};
 enum class RunState : uint8_t {
-  kQueued, kRunning, kCancelling, kSucceeded, kPartial, kFailed, kCancelled
+  kQueued,
+  kRunning,
+  kCancelling,
+  kSucceeded,
+  kPartial,
+  kFailed,
+  kCancelled
 };
 std::string_view StreamStateName(StreamState state);
 std::string_view RunStateName(RunState state);
@@ -22,7 +35,7 @@ struct Warning {
 
 /// What `plan` shows of one column.
 struct ColumnResult {
-  std::string source;     ///< Column or expression.
+  std::string source;  ///< Column or expression.
   std::string id;
   std::string dtype;
   std::string source_native;

@@ -26,7 +26,8 @@ std::string Violations(const json& document) {
   parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(schema_json), schema);
   valijson::ValidationResults results;
   valijson::Validator validator;
-  if (validator.validate(schema, valijson::adapters::NlohmannJsonAdapter(document), &results)) {
+  if (validator.validate(schema, valijson::adapters::NlohmannJsonAdapter(document),
+                         &results)) {
     return {};
   }
   std::ostringstream text;
@@ -79,7 +80,8 @@ TEST(RunResultJson, SuccessHasTheShapeOfTheContract) {
   stream.buffer = "streamed";
   stream.load_id = "01JD0000000000000000000001";
   stream.window_seq = 5;
-  stream.watermark = WatermarkResult{"updated_at", "", "2026-01-01 00:00:00.000000", "target"};
+  stream.watermark =
+      WatermarkResult{"updated_at", "", "2026-01-01 00:00:00.000000", "target"};
   stream.rows_read = 10;
   stream.rows_written = 9;
   stream.bytes_read = 812;
@@ -98,9 +100,9 @@ TEST(RunResultJson, SuccessHasTheShapeOfTheContract) {
 }
 
 TEST(RunResultJson, PartialCarriesTheErrorOfEachStream) {
-  const auto run = EndedRun(RunState::kPartial,
-                       {Stream("a", StreamState::kSucceeded), Failed(ErrorClass::kData),
-                        Stream("c", StreamState::kSkipped)});
+  const auto run = EndedRun(RunState::kPartial, {Stream("a", StreamState::kSucceeded),
+                                                 Failed(ErrorClass::kData),
+                                                 Stream("c", StreamState::kSkipped)});
   const json document = json::parse(run.ToJson());
   EXPECT_EQ(Violations(document), "");
   EXPECT_EQ(document["exit_code"], 3);
@@ -124,8 +126,10 @@ TEST(RunResultJson, FailureOfTheWholeRunStandsAtTheTop) {
 
 TEST(RunResultJson, CancelAndDryRunAreValidToo) {
   auto cancelled = Stream("a", StreamState::kCancelled);
-  cancelled.error = MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");
-  EXPECT_EQ(Violations(json::parse(EndedRun(RunState::kCancelled, {cancelled}).ToJson())), "");
+  cancelled.error =
+      MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");
+  EXPECT_EQ(Violations(json::parse(EndedRun(RunState::kCancelled, {cancelled}).ToJson())),
+            "");
 
   auto planned = Stream("a", StreamState::kSucceeded);
   planned.query = "SELECT 1";
@@ -165,7 +169,8 @@ TEST(ExitCode, FollowsStateAndErrorClass) {
   EXPECT_EQ(EndedRun(RunState::kFailed, {Failed(ErrorClass::kAuth)}).ExitCode(), 1);
   EXPECT_EQ(EndedRun(RunState::kFailed, {Failed(ErrorClass::kInternal)}).ExitCode(), 1);
   EXPECT_EQ(EndedRun(RunState::kFailed, {Failed(ErrorClass::kConfig)}).ExitCode(), 2);
-  EXPECT_EQ(EndedRun(RunState::kFailed, {Failed(ErrorClass::kUnsupported)}).ExitCode(), 2);
+  EXPECT_EQ(EndedRun(RunState::kFailed, {Failed(ErrorClass::kUnsupported)}).ExitCode(),
+            2);
   EXPECT_EQ(EndedRun(RunState::kFailed, {Failed(ErrorClass::kGuard)}).ExitCode(), 4);
 }
 
@@ -176,10 +181,12 @@ TEST(ExitCode, AConfigErrorAfterTheFirstWriteIsAFailedRun) {
 }
 
 TEST(ExitCode, FailuresOfDifferentKindsAreOne) {
-  EXPECT_EQ(EndedRun(RunState::kFailed, {Failed(ErrorClass::kGuard), Failed(ErrorClass::kConfig)})
+  EXPECT_EQ(EndedRun(RunState::kFailed,
+                     {Failed(ErrorClass::kGuard), Failed(ErrorClass::kConfig)})
                 .ExitCode(),
             1);
-  EXPECT_EQ(EndedRun(RunState::kFailed, {Failed(ErrorClass::kConfig), Failed(ErrorClass::kConfig)})
+  EXPECT_EQ(EndedRun(RunState::kFailed,
+                     {Failed(ErrorClass::kConfig), Failed(ErrorClass::kConfig)})
                 .ExitCode(),
             2);
 }

@@ -38,13 +38,14 @@ std::string Quoted(std::string_view text) {
   return "'" + shown + (end < text.size() ? "…'" : "'");
 }
 
-arrow::Status Misfit(const std::string& column, std::string_view kind, const std::string& value,
-                     const std::string& why) {
+arrow::Status Misfit(const std::string& column, std::string_view kind,
+                     const std::string& value, const std::string& why) {
   ErrorInfo info;
   info.error_class = ErrorClass::kData;
   info.code = "value." + std::string(kind);
   info.column = column;
-  info.hint = "Correct the value at the source, or give the target column a type that holds it";
+  info.hint =
+      "Correct the value at the source, or give the target column a type that holds it";
   return MakeError(std::move(info), "Column '" + column + "': " + value + " " + why);
 }
 
@@ -106,15 +107,14 @@ DecimalDigits DigitsOf(const DecimalText& number) {
   DecimalDigits count;
   if (number.digits == "0") return count;
   const auto size = static_cast<int64_t>(number.digits.size());
-  const auto zeros =
-      size - 1 - static_cast<int64_t>(number.digits.find_last_not_of('0'));
+  const auto zeros = size - 1 - static_cast<int64_t>(number.digits.find_last_not_of('0'));
   count.whole = std::max<int64_t>(size - number.scale, 0);
   count.fraction = std::max<int64_t>(number.scale - zeros, 0);
   return count;
 }
 
-constexpr int64_t kPowers[] = {1,       10,       100,       1000,      10000,
-                               100000,  1000000,  10000000,  100000000, 1000000000};
+constexpr int64_t kPowers[] = {1,      10,      100,      1000,      10000,
+                               100000, 1000000, 10000000, 100000000, 1000000000};
 
 /// The smallest step that `digits` fraction digits can say, in `unit_digits` units.
 int64_t Step(int unit_digits, int digits) {
@@ -156,11 +156,14 @@ arrow::Status ValueCheck::CheckText(const arrow::Array& array, int64_t* bad_row)
     tests &= ~uint32_t{kTestJsonNul};
   }
   if (tests == 0) return arrow::Status::OK();
-  return FirstFailure(array, bad_row,
-                      [&](int64_t row) { return CheckOneText(texts.GetView(row), tests); });
+  JsonScanner scanner;
+  return FirstFailure(array, bad_row, [&](int64_t row) {
+    return CheckOneText(texts.GetView(row), tests, &scanner);
+  });
 }
 
-arrow::Status ValueCheck::CheckOneText(std::string_view text, uint32_t tests) const {
+arrow::Status ValueCheck::CheckOneText(std::string_view text, uint32_t tests,
+                                       JsonScanner* scanner) const {
   const auto fail = [&](std::string_view kind, const std::string& why) {
     return Misfit(column_, kind, Quoted(text), why);
   };
@@ -178,12 +181,13 @@ arrow::Status ValueCheck::CheckOneText(std::string_view text, uint32_t tests) co
                                   std::to_string(domain_.max_characters) + " characters");
     }
     if (domain_.max_bytes > 0 && bytes > domain_.max_bytes) {
-      return fail("too_long", "has " + std::to_string(bytes) + " bytes, more than the target's " +
+      return fail("too_long", "has " + std::to_string(bytes) +
+                                  " bytes, more than the target's " +
                                   std::to_string(domain_.max_bytes));
     }
   }
   if (tests & (kTestJsonKeys | kTestJsonNul)) {
-    const JsonFacts facts = ScanJson(text, (tests & kTestJsonKeys) != 0);
+    const JsonFacts facts = scanner->Scan(text, (tests & kTestJsonKeys) != 0);
     if (!facts.valid) return fail("invalid_text", "is not valid JSON");
     if ((tests & kTestJsonKeys) && facts.duplicate_keys) {
       return fail("duplicate_json_key", "has a key twice, of which the target keeps one");
@@ -192,7 +196,8 @@ arrow::Status ValueCheck::CheckOneText(std::string_view text, uint32_t tests) co
       return fail("nul", "holds \\u0000, which the target's JSON cannot");
     }
   }
-  if (tests & (kTestSpecialFloat | kTestRange | kTestFraction)) return CheckDecimal(text, tests);
+  if (tests & (kTestSpecialFloat | kTestRange | kTestFraction))
+    return CheckDecimal(text, tests);
   return arrow::Status::OK();
 }
 
@@ -210,20 +215,24 @@ arrow::Status ValueCheck::CheckDecimal(std::string_view text, uint32_t tests) co
   const DecimalDigits digits = DigitsOf(*number);
   if ((tests & kTestRange) && digits.whole > domain_.max_integer_digits) {
     return Misfit(column_, "out_of_range", Quoted(text),
-                  "has more than the target's " + std::to_string(domain_.max_integer_digits) +
+                  "has more than the target's " +
+                      std::to_string(domain_.max_integer_digits) +
                       " digits before the point");
   }
   if ((tests & kTestFraction) && digits.fraction > domain_.max_fraction_digits) {
     return Misfit(column_, "inexact", Quoted(text),
-                  "has more than the target's " + std::to_string(domain_.max_fraction_digits) +
+                  "has more than the target's " +
+                      std::to_string(domain_.max_fraction_digits) +
                       " digits behind the point");
   }
   return arrow::Status::OK();
 }
 
-arrow::Status ValueCheck::CheckNumbers(const arrow::Array& array, int64_t* bad_row) const {
+arrow::Status ValueCheck::CheckNumbers(const arrow::Array& array,
+                                       int64_t* bad_row) const {
   const auto special = [&](double value) {
-    return (!domain_.nan && std::isnan(value)) || (!domain_.infinity && std::isinf(value));
+    return (!domain_.nan && std::isnan(value)) ||
+           (!domain_.infinity && std::isinf(value));
   };
   const auto fail = [&](auto value) {
     std::string text;
@@ -249,8 +258,9 @@ arrow::Status ValueCheck::CheckNumbers(const arrow::Array& array, int64_t* bad_r
       return FirstFailure(array, bad_row, [&](int64_t row) {
         const uint64_t value = static_cast<const arrow::UInt64Array&>(array).Value(row);
         if (!large(value)) return arrow::Status::OK();
-        return Misfit(column_, "out_of_range", std::to_string(value),
-                      "is larger than the target's " + std::to_string(domain_.max_unsigned));
+        return Misfit(
+            column_, "out_of_range", std::to_string(value),
+            "is larger than the target's " + std::to_string(domain_.max_unsigned));
       });
     }
     default:
@@ -289,13 +299,14 @@ arrow::Status ValueCheck::CheckOneTime(const arrow::Array& array, int64_t row) c
   if (tests_ & kTestRange) {
     const bool fits = time ? value < 86400 * kPowers[6]
                            : day >= domain_.first_day && day <= domain_.last_day;
-    if (!fits) return Misfit(column_, "out_of_range", text, "is out of the target's range");
+    if (!fits)
+      return Misfit(column_, "out_of_range", text, "is out of the target's range");
   }
   if (!date && (tests_ & kTestFraction) &&
       value % Step(unit_digits, domain_.fraction_digits) != 0) {
     return Misfit(column_, "inexact", text,
-                  "has more than the target's " + std::to_string(domain_.fraction_digits) +
-                      " digits of a second");
+                  "has more than the target's " +
+                      std::to_string(domain_.fraction_digits) + " digits of a second");
   }
   return arrow::Status::OK();
 }
@@ -322,7 +333,8 @@ arrow::Status ValueCheck::CheckTimes(const arrow::Array& array, int64_t* bad_row
       high = 86400 * kPowers[6] - 1;
     } else {
       low = std::max(low, clamp(domain_.first_day * per_day));
-      high = std::min(high, clamp((static_cast<__int128>(domain_.last_day) + 1) * per_day - 1));
+      high = std::min(high,
+                      clamp((static_cast<__int128>(domain_.last_day) + 1) * per_day - 1));
     }
   }
   const int64_t step =
@@ -332,7 +344,8 @@ arrow::Status ValueCheck::CheckTimes(const arrow::Array& array, int64_t* bad_row
   };
   const bool any = date ? AnyBad<int32_t>(array, bad) : AnyBad<int64_t>(array, bad);
   if (!any) return arrow::Status::OK();
-  return FirstFailure(array, bad_row, [&](int64_t row) { return CheckOneTime(array, row); });
+  return FirstFailure(array, bad_row,
+                      [&](int64_t row) { return CheckOneTime(array, row); });
 }
 
 }  // namespace dxt

@@ -10,13 +10,15 @@
 
 namespace dxt {
 
+class JsonScanner;
+
 /// Tests converted columns against what their target column can hold (contracts §7,
 /// `values:`). Immutable; safe from any thread.
 class ValueCheck {
  public:
   ValueCheck() = default;
-  /// For values that were of type `from` at the source and are `domain.deliver` now. Works
-  /// out once which tests such values can fail.
+  /// For values that were of type `from` at the source and are `domain.deliver` now.
+  /// Works out once which tests such values can fail.
   ValueCheck(const Field& from, const ValueDomain& domain);
 
   /// No value can fail: Check need not be called.
@@ -29,7 +31,8 @@ class ValueCheck {
 
  private:
   arrow::Status CheckText(const arrow::Array& array, int64_t* bad_row) const;
-  arrow::Status CheckOneText(std::string_view text, uint32_t tests) const;
+  arrow::Status CheckOneText(std::string_view text, uint32_t tests,
+                             JsonScanner* scanner) const;
   arrow::Status CheckDecimal(std::string_view text, uint32_t tests) const;
   arrow::Status CheckNumbers(const arrow::Array& array, int64_t* bad_row) const;
   arrow::Status CheckTimes(const arrow::Array& array, int64_t* bad_row) const;

@@ -92,7 +92,9 @@ TEST(ValueCheck, JsonKeysAndNulEscapes) {
   ValueDomain domain = DomainOf(DType::kJson);
   domain.duplicate_json_keys = false;
   domain.nul_in_json = false;
-  const auto json = [&](const std::string& text) { return Text(domain, {text}, DType::kJson); };
+  const auto json = [&](const std::string& text) {
+    return Text(domain, {text}, DType::kJson);
+  };
   EXPECT_EQ(json(R"({"a":1,"b":{"a":2},"c":[{"a":1},{"a":2}]})"), "ok");
   EXPECT_EQ(json(R"({"a":1,"b":2,"a":3})"), "value.duplicate_json_key@0");
   EXPECT_EQ(json(R"([{"x":{"a":1,"\u0061":2}}])"), "value.duplicate_json_key@0");
@@ -112,7 +114,8 @@ TEST(ValueCheck, SpecialFloats) {
   EXPECT_EQ(Checked(from, domain, arrow::DoubleBuilder(), nan), "value.special_float@1");
   EXPECT_EQ(Checked(from, domain, arrow::DoubleBuilder(), infinite), "ok");
   domain.infinity = false;
-  EXPECT_EQ(Checked(from, domain, arrow::DoubleBuilder(), infinite), "value.special_float@0");
+  EXPECT_EQ(Checked(from, domain, arrow::DoubleBuilder(), infinite),
+            "value.special_float@0");
   EXPECT_EQ(Checked(from, DomainOf(DType::kFloat64), arrow::DoubleBuilder(), nan),
             "unchecked");
 }
@@ -214,10 +217,10 @@ TEST(ValueCheck, NullRowsAreNeverTested) {
   auto array = arrow::MakeArray(arrow::ArrayData::Make(
       arrow::timestamp(arrow::TimeUnit::MICRO), 2,
       {arrow::Buffer::FromString(std::string(1, '\x01')),
-       arrow::Buffer::FromString(std::string(8, '\0') + std::string(7, '\xff') + "\x7f")}));
-  EXPECT_TRUE(ValueCheck(Field{"c", Of(DType::kTimestamp), true, {}}, domain)
-                  .Check(*array)
-                  .ok());
+       arrow::Buffer::FromString(std::string(8, '\0') + std::string(7, '\xff') +
+                                 "\x7f")}));
+  EXPECT_TRUE(
+      ValueCheck(Field{"c", Of(DType::kTimestamp), true, {}}, domain).Check(*array).ok());
 }
 
 TEST(ValueCheck, MessagesCutLongValuesAtACharacter) {
@@ -227,8 +230,8 @@ TEST(ValueCheck, MessagesCutLongValuesAtACharacter) {
   std::string text = "x";
   for (int i = 0; i < 500; ++i) text += "ä";
   ASSERT_TRUE(builder.Append(text).ok());
-  const auto status =
-      ValueCheck(Field{"c", Of(DType::kString), true, {}}, domain).Check(**builder.Finish());
+  const auto status = ValueCheck(Field{"c", Of(DType::kString), true, {}}, domain)
+                          .Check(**builder.Finish());
   EXPECT_LT(status.message().size(), 200u);
   EXPECT_NE(status.message().find("ä…"), std::string::npos) << status.message();
 }

@@ -188,11 +188,11 @@ arrow::Result<PackageManifest> ManifestFromJson(const std::string& text,
   } catch (const std::exception& error) {
     why = "it is not what dxt wrote";
   }
-  return MakeError(ErrorClass::kData, "buffer.corrupt",
-                   "The package " + folder.string() + " is damaged: in " + kManifestFile +
-                       ", " + why,
-                   "dxtctl packages drop " + folder.filename().string() +
-                       " gives it up; the next run reads again");
+  return MakeError(
+      ErrorClass::kData, "buffer.corrupt",
+      "The package " + folder.string() + " is damaged: in " + kManifestFile + ", " + why,
+      "dxtctl packages drop " + folder.filename().string() +
+          " gives it up; the next run reads again");
 }
 
 }  // namespace dxt

@@ -36,9 +36,9 @@ struct PackageSpec {
   bool full = true;           ///< Phase: full or incremental.
   std::string cursor_before;  ///< "" = none.
   std::string read_from;
-  StreamSchema schema;        ///< Field ids in batch order, their types and native types.
+  StreamSchema schema;  ///< Field ids in batch order, their types and native types.
   SegmentFormat format = SegmentFormat::kParquet;
-  std::string compression;    ///< "" = the format's default (parquet: snappy, text: none).
+  std::string compression;  ///< "" = the format's default (parquet: snappy, text: none).
   int64_t segment_bytes = 128LL << 20;
 };
 
@@ -65,8 +65,8 @@ struct PackageManifest {
   std::vector<std::string> Paths() const;
 };
 
-/// Writes one package: Append* -> Seal | Abort. Used by one thread at a time. Destroying it
-/// unsealed aborts.
+/// Writes one package: Append* -> Seal | Abort. Used by one thread at a time. Destroying
+/// it unsealed aborts.
 class PackageWriter {
  public:
   virtual ~PackageWriter() = default;
@@ -76,7 +76,8 @@ class PackageWriter {
   /// Makes the package durable: segments and manifest are fsynced, then the manifest
   /// appears under its name. From here it survives a crash and is pending.
   virtual arrow::Result<PackageManifest> Seal(const PackageSeal& seal) = 0;
-  /// Removes everything. Safe after any failure and when called twice; nothing after Seal.
+  /// Removes everything. Safe after any failure and when called twice; nothing after
+  /// Seal.
   virtual void Abort() noexcept = 0;
   virtual int64_t rows() const = 0;
 };

@@ -145,7 +145,8 @@ arrow::Result<PackageInfo> InfoOf(const fs::path& folder, std::string pipeline,
     return info;
   }
   info.manifest = std::move(*manifest);
-  info.state = Exists(folder / kLoadedFile) ? PackageState::kLoaded : PackageState::kPending;
+  info.state =
+      Exists(folder / kLoadedFile) ? PackageState::kLoaded : PackageState::kPending;
   return info;
 }
 
@@ -159,11 +160,16 @@ arrow::Status Busy(const fs::path& folder) {
 
 std::string_view PackageStateName(PackageState state) {
   switch (state) {
-    case PackageState::kWriting: return "writing";
-    case PackageState::kAbandoned: return "abandoned";
-    case PackageState::kPending: return "pending";
-    case PackageState::kLoaded: return "loaded";
-    case PackageState::kCorrupt: return "corrupt";
+    case PackageState::kWriting:
+      return "writing";
+    case PackageState::kAbandoned:
+      return "abandoned";
+    case PackageState::kPending:
+      return "pending";
+    case PackageState::kLoaded:
+      return "loaded";
+    case PackageState::kCorrupt:
+      return "corrupt";
   }
   return "corrupt";
 }
@@ -171,7 +177,8 @@ std::string_view PackageStateName(PackageState state) {
 PackageStore::PackageStore(fs::path root, Clock& clock)
     : root_(std::move(root)), clock_(clock) {}
 
-fs::path PackageStore::StreamFolder(std::string_view pipeline, std::string_view stream) const {
+fs::path PackageStore::StreamFolder(std::string_view pipeline,
+                                    std::string_view stream) const {
   fs::path folder = root_;
   // "<project>/<pipeline>": the parts are folders of their own.
   for (size_t from = 0; from <= pipeline.size();) {
@@ -208,8 +215,8 @@ arrow::Result<std::unique_ptr<PackageWriter>> PackageStore::Create(
   return MakePackageWriter(spec, folder, std::move(owner), clock_, forget);
 }
 
-arrow::Result<std::vector<PackageInfo>> PackageStore::List(std::string_view pipeline,
-                                                           std::string_view stream) const {
+arrow::Result<std::vector<PackageInfo>> PackageStore::List(
+    std::string_view pipeline, std::string_view stream) const {
   std::vector<PackageInfo> packages;
   ARROW_ASSIGN_OR_RAISE(const auto projects, FoldersIn(root_));
   for (const auto& project : projects) {
@@ -245,7 +252,8 @@ arrow::Result<std::vector<PackageManifest>> PackageStore::Pending(
     }
     ARROW_ASSIGN_OR_RAISE(const auto text, ReadFile(folder / kManifestFile));
     ARROW_ASSIGN_OR_RAISE(auto manifest, ManifestFromJson(text, folder));
-    if (manifest.spec.identity.lane == identity.lane) pending.push_back(std::move(manifest));
+    if (manifest.spec.identity.lane == identity.lane)
+      pending.push_back(std::move(manifest));
   }
   return pending;
 }
@@ -266,15 +274,16 @@ arrow::Result<PackageManifest> PackageStore::Find(const StreamIdentity& identity
   const fs::path folder =
       StreamFolder(identity.pipeline, identity.stream) / Encoded(load_id);
   if (!Exists(folder)) {
-    return MakeError(ErrorClass::kConfig, "buffer.not_found",
-                     "Stream '" + identity.stream + "' has no package " +
-                         std::string(load_id),
-                     "dxtctl packages list shows them");
+    return MakeError(
+        ErrorClass::kConfig, "buffer.not_found",
+        "Stream '" + identity.stream + "' has no package " + std::string(load_id),
+        "dxtctl packages list shows them");
   }
   if (!Exists(folder / kManifestFile)) {
     return MakeError(ErrorClass::kConfig, "buffer.not_sealed",
-                     "The package " + folder.string() + " is not complete, so it cannot be "
-                     "read");
+                     "The package " + folder.string() +
+                         " is not complete, so it cannot be "
+                         "read");
   }
   ARROW_ASSIGN_OR_RAISE(const auto text, ReadFile(folder / kManifestFile));
   return ManifestFromJson(text, folder);
@@ -288,7 +297,8 @@ arrow::Status PackageStore::Verify(const PackageManifest& package) const {
       why = segment.file + " is missing";
     } else {
       ARROW_ASSIGN_OR_RAISE(const auto digest, DigestFile(path));
-      if (digest != segment.sha256) why = segment.file + " was changed after it was written";
+      if (digest != segment.sha256)
+        why = segment.file + " was changed after it was written";
     }
     if (why.empty()) continue;
     fs::path aside = package.folder;
@@ -296,8 +306,8 @@ arrow::Status PackageStore::Verify(const PackageManifest& package) const {
     if (rename(package.folder.c_str(), aside.c_str()) != 0 && errno != ENOENT) {
       return FileError("rename", package.folder, errno);
     }
-    return CorruptPackage(package, why,
-                          "It was set aside and is never loaded; the next run reads again");
+    return CorruptPackage(
+        package, why, "It was set aside and is never loaded; the next run reads again");
   }
   return arrow::Status::OK();
 }
@@ -315,7 +325,8 @@ arrow::Result<std::unique_ptr<PackageReader>> PackageStore::Open(
 
 arrow::Status PackageStore::Release(const PackageManifest& package, bool keep) const {
   if (keep) {
-    return WriteFileAtomically(package.folder / kLoadedFile, FormatTime(clock_.Now()) + "\n");
+    return WriteFileAtomically(package.folder / kLoadedFile,
+                               FormatTime(clock_.Now()) + "\n");
   }
   ARROW_ASSIGN_OR_RAISE(const auto lock, LockStore(root_));
   ARROW_RETURN_NOT_OK(RemoveFolder(package.folder));

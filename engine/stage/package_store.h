@@ -38,24 +38,26 @@ class PackageStore {
   /// `root` is made on first use, 0700. `clock` must outlive the store.
   PackageStore(std::filesystem::path root, Clock& clock);
 
-  /// Starts a package. What an abandoned attempt of the same load_id left is removed first.
-  /// kConfig "buffer.exists" when it is sealed already, kTransient "buffer.busy" when
-  /// another run is writing it.
+  /// Starts a package. What an abandoned attempt of the same load_id left is removed
+  /// first. kConfig "buffer.exists" when it is sealed already, kTransient "buffer.busy"
+  /// when another run is writing it.
   arrow::Result<std::unique_ptr<PackageWriter>> Create(const PackageSpec& spec) const;
 
   /// Packages of one pipeline ("" = all) and stream ("" = all), by stream and load id.
   arrow::Result<std::vector<PackageInfo>> List(std::string_view pipeline = {},
                                                std::string_view stream = {}) const;
   /// Sealed and not loaded, oldest first. A damaged manifest is kData "buffer.corrupt".
-  arrow::Result<std::vector<PackageManifest>> Pending(const StreamIdentity& identity) const;
+  arrow::Result<std::vector<PackageManifest>> Pending(
+      const StreamIdentity& identity) const;
   /// The newest sealed package, loaded or not; nullopt when there is none.
-  arrow::Result<std::optional<PackageManifest>> Newest(const StreamIdentity& identity) const;
+  arrow::Result<std::optional<PackageManifest>> Newest(
+      const StreamIdentity& identity) const;
   /// One sealed package; kConfig "buffer.not_sealed", "buffer.not_found".
   arrow::Result<PackageManifest> Find(const StreamIdentity& identity,
                                       std::string_view load_id) const;
 
-  /// Opens for reading. With `verify`, every segment's SHA-256 is compared first; a package
-  /// that fails is set aside as <load_id>.corrupt: kData "buffer.corrupt".
+  /// Opens for reading. With `verify`, every segment's SHA-256 is compared first; a
+  /// package that fails is set aside as <load_id>.corrupt: kData "buffer.corrupt".
   arrow::Result<std::unique_ptr<PackageReader>> Open(const PackageManifest& package,
                                                      int64_t batch_rows = 10000,
                                                      bool verify = true) const;
@@ -71,7 +73,8 @@ class PackageStore {
 
   const std::filesystem::path& root() const { return root_; }
   /// Where packages of one stream stand; unsafe characters of names are percent-encoded.
-  std::filesystem::path StreamFolder(std::string_view pipeline, std::string_view stream) const;
+  std::filesystem::path StreamFolder(std::string_view pipeline,
+                                     std::string_view stream) const;
 
  private:
   const std::filesystem::path root_;

@@ -128,7 +128,8 @@ class PackageTest : public testing::Test {
     return *sealed;
   }
 
-  std::vector<int64_t> ReadIds(const PackageManifest& package, int64_t batch_rows = 10000) {
+  std::vector<int64_t> ReadIds(const PackageManifest& package,
+                               int64_t batch_rows = 10000) {
     std::vector<int64_t> ids;
     auto reader = store_->Open(package, batch_rows);
     EXPECT_TRUE(reader.ok()) << reader.status();
@@ -192,7 +193,8 @@ TEST_P(FormatTest, EveryTypeComesBackAsItWas) {
     const auto equal = arrow::EqualOptions::Defaults().nans_equal(true);
     EXPECT_TRUE((*back)->column(i)->Slice(0, 3)->Equals(batch->column(i), equal))
         << spec.schema.fields[i].name << " became " << (*back)->column(i)->ToString();
-    EXPECT_TRUE((*back)->column(i)->Slice(3, 1)->Equals(batch->column(i)->Slice(2, 1), equal))
+    EXPECT_TRUE(
+        (*back)->column(i)->Slice(3, 1)->Equals(batch->column(i)->Slice(2, 1), equal))
         << spec.schema.fields[i].name;
   }
   EXPECT_EQ(*reader->Next(), nullptr);
@@ -204,7 +206,8 @@ TEST_P(FormatTest, SegmentsEndByBytesAndAreReadInOrder) {
   spec.compression = GetParam().compression;
   spec.segment_bytes = 50000;
   auto writer = *store_->Create(spec);
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(writer->Append(*Ids(spec, i * 2500, 2500)).ok());
+  for (int i = 0; i < 40; ++i)
+    ASSERT_TRUE(writer->Append(*Ids(spec, i * 2500, 2500)).ok());
   const auto package = *writer->Seal({});
   EXPECT_GT(package.segments.size(), 1u);
   for (const auto& segment : package.segments) {
@@ -239,14 +242,17 @@ TEST_P(FormatTest, AnEmptyPackageHasNoRows) {
   EXPECT_TRUE(ReadIds(package).empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, FormatTest,
-    testing::Values(Format{SegmentFormat::kParquet, ""}, Format{SegmentFormat::kParquet, "zstd"},
-                    Format{SegmentFormat::kCsv, ""}, Format{SegmentFormat::kCsv, "gzip"},
-                    Format{SegmentFormat::kJsonl, ""}, Format{SegmentFormat::kJsonl, "zstd"}),
-    [](const auto& info) {
-      return std::string(SegmentFormatName(info.param.format)) + info.param.compression;
-    });
+INSTANTIATE_TEST_SUITE_P(All, FormatTest,
+                         testing::Values(Format{SegmentFormat::kParquet, ""},
+                                         Format{SegmentFormat::kParquet, "zstd"},
+                                         Format{SegmentFormat::kCsv, ""},
+                                         Format{SegmentFormat::kCsv, "gzip"},
+                                         Format{SegmentFormat::kJsonl, ""},
+                                         Format{SegmentFormat::kJsonl, "zstd"}),
+                         [](const auto& info) {
+                           return std::string(SegmentFormatName(info.param.format)) +
+                                  info.param.compression;
+                         });
 
 TEST_F(PackageTest, TheManifestKeepsEverything) {
   const PackageSpec spec = Spec();
@@ -282,7 +288,8 @@ TEST_F(PackageTest, AnUnsealedPackageCannotBeRead) {
   EXPECT_EQ(CodeOf(store_->Find(spec.identity, spec.load_id)), "buffer.not_sealed");
   EXPECT_TRUE(store_->Pending(spec.identity)->empty());
   PackageManifest unsealed;
-  unsealed.folder = store_->StreamFolder("shop/orders", spec.identity.stream) / spec.load_id;
+  unsealed.folder =
+      store_->StreamFolder("shop/orders", spec.identity.stream) / spec.load_id;
   EXPECT_EQ(CodeOf(store_->Open(unsealed)), "buffer.not_sealed");
   EXPECT_EQ(States(), std::vector{PackageState::kWriting});
   EXPECT_EQ(GetErrorInfo(store_->Drop((*store_->List())[0])).code, "buffer.busy");
@@ -299,7 +306,9 @@ TEST_F(PackageTest, AbortLeavesNothing) {
   }
   EXPECT_FALSE(fs::exists(root_ / "buffer" / "shop"));
   // A writer that is dropped unsealed aborts too.
-  { auto writer = *store_->Create(spec); }
+  {
+    auto writer = *store_->Create(spec);
+  }
   EXPECT_TRUE(store_->List()->empty());
 }
 
@@ -409,9 +418,9 @@ TEST_F(PackageTest, AnyChangedByteOfTheManifestIsFound) {
 TEST_F(PackageTest, ABatchOfAnotherSchemaIsRefused) {
   const PackageSpec spec = Spec();
   auto writer = *store_->Create(spec);
-  const auto other = arrow::RecordBatch::Make(
-      arrow::schema({arrow::field("id", arrow::int32())}), 0,
-      {*arrow::json::ArrayFromJSONString(arrow::int32(), "[]")});
+  const auto other =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field("id", arrow::int32())}), 0,
+                               {*arrow::json::ArrayFromJSONString(arrow::int32(), "[]")});
   EXPECT_EQ(GetErrorInfo(writer->Append(*other)).code, "buffer.wrong_schema");
 }
 
@@ -475,7 +484,8 @@ TEST_F(PackageTest, AValueOfManyMegabytesPasses) {
     while (auto back = *reader->Next()) {
       rows += back->num_rows();
       for (int64_t i = 0; i < back->num_rows(); ++i) {
-        bytes += static_cast<const arrow::StringArray&>(*back->column(0)).GetView(i).size();
+        bytes +=
+            static_cast<const arrow::StringArray&>(*back->column(0)).GetView(i).size();
       }
     }
     EXPECT_EQ(rows, 2);

@@ -154,8 +154,9 @@ class SegmentedReader : public PackageReader {
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
     while (next_ < manifest_.segments.size() || reader_) {
       if (!reader_) {
-        auto reader = OpenSegmentReader(
-            manifest_.spec, manifest_.folder / manifest_.segments[next_].file, batch_rows_);
+        auto reader = OpenSegmentReader(manifest_.spec,
+                                        manifest_.folder / manifest_.segments[next_].file,
+                                        batch_rows_);
         if (!reader.ok()) return Corrupt(reader.status().message());
         reader_ = std::move(*reader);
         rows_ = 0;
@@ -191,10 +192,10 @@ class SegmentedReader : public PackageReader {
 
 arrow::Status CorruptPackage(const PackageManifest& package, std::string_view why,
                              std::string hint) {
-  return MakeError(ErrorClass::kData, "buffer.corrupt",
-                   "The package " + package.folder.string() + " is damaged: " +
-                       std::string(why),
-                   std::move(hint));
+  return MakeError(
+      ErrorClass::kData, "buffer.corrupt",
+      "The package " + package.folder.string() + " is damaged: " + std::string(why),
+      std::move(hint));
 }
 
 arrow::Result<std::unique_ptr<PackageWriter>> MakePackageWriter(

@@ -14,8 +14,8 @@ namespace dxt {
 class Clock;
 class FileLock;
 
-/// Writes into `folder`, which exists and whose owner lock is `lock`. `forget` removes the
-/// folder and the empty ones above it.
+/// Writes into `folder`, which exists and whose owner lock is `lock`. `forget` removes
+/// the folder and the empty ones above it.
 arrow::Result<std::unique_ptr<PackageWriter>> MakePackageWriter(
     const PackageSpec& spec, std::filesystem::path folder, std::unique_ptr<FileLock> lock,
     Clock& clock, std::function<void()> forget);

@@ -64,7 +64,9 @@ class ParquetReader : public SegmentReader {
   ParquetReader(std::shared_ptr<arrow::Schema> schema,
                 std::unique_ptr<parquet::arrow::FileReader> file,
                 std::unique_ptr<arrow::RecordBatchReader> batches)
-      : schema_(std::move(schema)), file_(std::move(file)), batches_(std::move(batches)) {}
+      : schema_(std::move(schema)),
+        file_(std::move(file)),
+        batches_(std::move(batches)) {}
 
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next() override {
     ARROW_ASSIGN_OR_RAISE(auto batch, batches_->Next());
@@ -88,11 +90,12 @@ arrow::Result<std::unique_ptr<SegmentWriter>> MakeParquetWriter(
                         ->max_row_group_length(kRowGroupRows)
                         ->enable_store_decimal_as_integer()
                         ->build();
-  auto arrow_properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
-  ARROW_ASSIGN_OR_RAISE(
-      auto writer, parquet::arrow::FileWriter::Open(
-                       *ArrowSchema(spec.schema), arrow::default_memory_pool(), file,
-                       std::move(properties), std::move(arrow_properties)));
+  auto arrow_properties =
+      parquet::ArrowWriterProperties::Builder().store_schema()->build();
+  ARROW_ASSIGN_OR_RAISE(auto writer,
+                        parquet::arrow::FileWriter::Open(
+                            *ArrowSchema(spec.schema), arrow::default_memory_pool(), file,
+                            std::move(properties), std::move(arrow_properties)));
   return std::make_unique<ParquetWriter>(std::move(file), std::move(writer));
 }
 

@@ -6,9 +6,12 @@ namespace dxt {
 
 std::string_view SegmentFormatName(SegmentFormat format) {
   switch (format) {
-    case SegmentFormat::kParquet: return "parquet";
-    case SegmentFormat::kCsv: return "csv";
-    case SegmentFormat::kJsonl: return "jsonl";
+    case SegmentFormat::kParquet:
+      return "parquet";
+    case SegmentFormat::kCsv:
+      return "csv";
+    case SegmentFormat::kJsonl:
+      return "jsonl";
   }
   return "parquet";
 }
@@ -35,13 +38,15 @@ arrow::Result<std::string> SegmentExtension(SegmentFormat format,
 
 arrow::Result<std::unique_ptr<SegmentWriter>> OpenSegmentWriter(
     const PackageSpec& spec, std::shared_ptr<SegmentFile> file) {
-  if (spec.format == SegmentFormat::kParquet) return MakeParquetWriter(spec, std::move(file));
+  if (spec.format == SegmentFormat::kParquet)
+    return MakeParquetWriter(spec, std::move(file));
   return MakeTextWriter(spec, std::move(file));
 }
 
 arrow::Result<std::unique_ptr<SegmentReader>> OpenSegmentReader(
     const PackageSpec& spec, const std::filesystem::path& path, int64_t batch_rows) {
-  if (spec.format == SegmentFormat::kParquet) return MakeParquetReader(spec, path, batch_rows);
+  if (spec.format == SegmentFormat::kParquet)
+    return MakeParquetReader(spec, path, batch_rows);
   return MakeTextReader(spec, path, batch_rows);
 }
 

@@ -31,8 +31,8 @@ class SegmentReader {
   virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next() = 0;
 };
 
-/// ".parquet", ".csv.gz" …; kConfig "buffer.compression" for a compression that the format
-/// does not have.
+/// ".parquet", ".csv.gz" …; kConfig "buffer.compression" for a compression that the
+/// format does not have.
 arrow::Result<std::string> SegmentExtension(SegmentFormat format,
                                             const std::string& compression);
 

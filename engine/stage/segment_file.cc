@@ -50,8 +50,8 @@ int OpenRetrying(const std::filesystem::path& path, int flags) {
   return descriptor;
 }
 
-arrow::Status WriteAll(int descriptor, const std::filesystem::path& path, const char* data,
-                       int64_t bytes) {
+arrow::Status WriteAll(int descriptor, const std::filesystem::path& path,
+                       const char* data, int64_t bytes) {
   while (bytes > 0) {
     const ssize_t written = write(descriptor, data, static_cast<size_t>(bytes));
     if (written < 0) {
@@ -75,15 +75,16 @@ arrow::Status FileError(std::string_view action, const std::filesystem::path& pa
   if (error == ENOSPC || error == EDQUOT) {
     info.error_class = ErrorClass::kConfig;
     info.code = "buffer.disk_full";
-    info.hint = "Free space there, set buffer.location to a larger disk, or drop packages "
-                "with dxtctl packages drop";
+    info.hint =
+        "Free space there, set buffer.location to a larger disk, or drop packages "
+        "with dxtctl packages drop";
   } else if (error == EACCES || error == EPERM || error == EROFS) {
     info.error_class = ErrorClass::kConfig;
     info.code = "buffer.not_writable";
     info.hint = "Give the user of dxt write access there, or set buffer.location";
   }
-  return MakeError(std::move(info), "Could not " + std::string(action) + " " + path.string() +
-                                        ": " + strerrordesc_np(error));
+  return MakeError(std::move(info), "Could not " + std::string(action) + " " +
+                                        path.string() + ": " + strerrordesc_np(error));
 }
 
 struct SegmentFile::Hash {
@@ -153,14 +154,16 @@ arrow::Status SyncFolder(const std::filesystem::path& folder) {
   return synced == 0 ? arrow::Status::OK() : FileError("fsync", folder, error);
 }
 
-arrow::Status WriteFileAtomically(const std::filesystem::path& path, std::string_view text) {
+arrow::Status WriteFileAtomically(const std::filesystem::path& path,
+                                  std::string_view text) {
   std::filesystem::path temporary = path;
   temporary += ".tmp";
   unlink(temporary.c_str());
   ARROW_ASSIGN_OR_RAISE(auto file, SegmentFile::Make(temporary));
   ARROW_RETURN_NOT_OK(file->Write(text.data(), static_cast<int64_t>(text.size())));
   ARROW_RETURN_NOT_OK(file->Sync());
-  if (rename(temporary.c_str(), path.c_str()) != 0) return FileError("rename", path, errno);
+  if (rename(temporary.c_str(), path.c_str()) != 0)
+    return FileError("rename", path, errno);
   return SyncFolder(path.parent_path());
 }
 

@@ -12,13 +12,15 @@ namespace dxt {
 
 /// Turns errno of a failed call on `path` into a status: kConfig "buffer.disk_full" and
 /// "buffer.not_writable", else kTransient "buffer.io".
-arrow::Status FileError(std::string_view action, const std::filesystem::path& path, int error);
+arrow::Status FileError(std::string_view action, const std::filesystem::path& path,
+                        int error);
 
 /// A new file under a name of its own, appended to and hashed. Used by one thread.
 class SegmentFile : public arrow::io::OutputStream {
  public:
   /// Creates `path`, which must not exist, readable by the owner alone.
-  static arrow::Result<std::shared_ptr<SegmentFile>> Make(const std::filesystem::path& path);
+  static arrow::Result<std::shared_ptr<SegmentFile>> Make(
+      const std::filesystem::path& path);
   ~SegmentFile() override;
 
   arrow::Status Write(const void* data, int64_t bytes) override;
@@ -49,7 +51,8 @@ arrow::Result<std::string> DigestFile(const std::filesystem::path& path);
 /// Makes the entries of a folder durable.
 arrow::Status SyncFolder(const std::filesystem::path& folder);
 /// Writes a small file whole: temporary name, fsync, rename.
-arrow::Status WriteFileAtomically(const std::filesystem::path& path, std::string_view text);
+arrow::Status WriteFileAtomically(const std::filesystem::path& path,
+                                  std::string_view text);
 arrow::Result<std::string> ReadFile(const std::filesystem::path& path);
 
 /// An exclusive lock on a file, held until destroyed or until the process ends.

@@ -30,7 +30,9 @@ ConversionOptions BufferText() {
 FieldType TextType() { return FieldType{}; }
 
 /// Types that travel as UTF-8 are written and read back byte for byte.
-bool IsText(const FieldType& type) { return ArrowType(type)->id() == arrow::Type::STRING; }
+bool IsText(const FieldType& type) {
+  return ArrowType(type)->id() == arrow::Type::STRING;
+}
 
 /// JSONL: values that stand without quotes.
 bool IsBare(const FieldType& type) {
@@ -46,8 +48,8 @@ arrow::Compression::type CodecOf(const std::string& compression) {
 
 class TextWriter : public SegmentWriter {
  public:
-  static arrow::Result<std::unique_ptr<TextWriter>> Make(const PackageSpec& spec,
-                                                         std::shared_ptr<SegmentFile> file) {
+  static arrow::Result<std::unique_ptr<TextWriter>> Make(
+      const PackageSpec& spec, std::shared_ptr<SegmentFile> file) {
     std::unique_ptr<TextWriter> writer(new TextWriter(spec, std::move(file)));
     ARROW_RETURN_NOT_OK(writer->Begin());
     return writer;
@@ -86,7 +88,8 @@ class TextWriter : public SegmentWriter {
 
   arrow::Status Begin() {
     out_ = file_;
-    if (const auto type = CodecOf(compression_); type != arrow::Compression::UNCOMPRESSED) {
+    if (const auto type = CodecOf(compression_);
+        type != arrow::Compression::UNCOMPRESSED) {
       ARROW_ASSIGN_OR_RAISE(codec_, arrow::util::Codec::Create(type));
       ARROW_ASSIGN_OR_RAISE(out_,
                             arrow::io::CompressedOutputStream::Make(codec_.get(), file_));
@@ -196,15 +199,15 @@ class TextInput {
 
   std::string_view rest() const { return std::string_view(text_).substr(at_); }
   void Consume(size_t bytes) { at_ += bytes; }
-  /// Appends more to rest(); false at the end of the file. Reads at least as much again as
-  /// is there, so that a long record is not scanned over and over.
+  /// Appends more to rest(); false at the end of the file. Reads at least as much again
+  /// as is there, so that a long record is not scanned over and over.
   arrow::Result<bool> More() {
     text_.erase(0, at_);
     at_ = 0;
     const size_t have = text_.size(), want = std::max(kBlock, have);
     text_.resize(have + want);
-    ARROW_ASSIGN_OR_RAISE(const int64_t got, in_->Read(static_cast<int64_t>(want),
-                                                       text_.data() + have));
+    ARROW_ASSIGN_OR_RAISE(const int64_t got,
+                          in_->Read(static_cast<int64_t>(want), text_.data() + have));
     text_.resize(have + static_cast<size_t>(got));
     return got > 0;
   }
@@ -217,9 +220,8 @@ class TextInput {
 
 class TextReader : public SegmentReader {
  public:
-  static arrow::Result<std::unique_ptr<TextReader>> Make(const PackageSpec& spec,
-                                                         const std::filesystem::path& path,
-                                                         int64_t batch_rows) {
+  static arrow::Result<std::unique_ptr<TextReader>> Make(
+      const PackageSpec& spec, const std::filesystem::path& path, int64_t batch_rows) {
     std::unique_ptr<TextReader> reader(new TextReader(spec, batch_rows));
     ARROW_RETURN_NOT_OK(reader->Begin(spec.compression, path));
     return reader;
@@ -259,7 +261,8 @@ class TextReader : public SegmentReader {
   arrow::Status Begin(const std::string& compression, const std::filesystem::path& path) {
     std::shared_ptr<arrow::io::InputStream> in;
     ARROW_ASSIGN_OR_RAISE(in, arrow::io::ReadableFile::Open(path.string()));
-    if (const auto type = CodecOf(compression); type != arrow::Compression::UNCOMPRESSED) {
+    if (const auto type = CodecOf(compression);
+        type != arrow::Compression::UNCOMPRESSED) {
       ARROW_ASSIGN_OR_RAISE(codec_, arrow::util::Codec::Create(type));
       ARROW_ASSIGN_OR_RAISE(in, arrow::io::CompressedInputStream::Make(codec_.get(), in));
     }
@@ -303,7 +306,8 @@ class TextReader : public SegmentReader {
     size_t at = 0;
     for (size_t i = 0; i < builders_.size(); ++i) {
       if (i > 0) {
-        if (at >= record.size() || record[at] != ',') return Damaged("a record is too short");
+        if (at >= record.size() || record[at] != ',')
+          return Damaged("a record is too short");
         ++at;
       }
       if (at < record.size() && record[at] == '"') {
@@ -333,12 +337,15 @@ class TextReader : public SegmentReader {
   }
 
   arrow::Status ReadObject(std::string_view record) {
-    if (!ListJsonItems(record, JsonKind::kObject, &items_)) return Damaged("a line is no JSON");
+    if (!scanner_.List(record, JsonKind::kObject, &items_)) {
+      return Damaged("a line is no JSON object");
+    }
     if (items_.size() != builders_.size()) return Damaged("a line has other keys");
     for (size_t i = 0; i < items_.size(); ++i) {
       const JsonItem& item = items_[i];
       const std::string_view key = keys_[i];
-      if (item.key != key.substr(1, key.size() - 2)) return Damaged("a line has other keys");
+      if (item.key != key.substr(1, key.size() - 2))
+        return Damaged("a line has other keys");
       if (item.kind == JsonKind::kNull) {
         ARROW_RETURN_NOT_OK(builders_[i].AppendNull());
       } else if (item.kind == JsonKind::kString) {
@@ -363,6 +370,7 @@ class TextReader : public SegmentReader {
   std::vector<arrow::StringBuilder> builders_;
   std::vector<std::unique_ptr<Conversion>> conversions_;  ///< Null where text is text.
   std::vector<std::string> keys_;                         ///< `"name"`
+  JsonScanner scanner_;
   std::vector<JsonItem> items_;
   std::string cell_;
 };
