@@ -206,44 +206,6 @@ class FileDestination final : public Destination {
     return largest;
   }
 
-  arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> RowsAt(
-      const std::string& reference, const std::vector<std::string>& columns,
-      const std::string& cursor_column, const std::string& cursor, const FieldType& type,
-      std::stop_token stop) override {
-    std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
-    ARROW_ASSIGN_OR_RAISE(const Target target, ResolveTarget(location_, reference, nullptr));
-    ARROW_ASSIGN_OR_RAISE(const auto files, Ledger(target).Files());
-    if (files.paths.empty()) return batches;
-    ARROW_ASSIGN_OR_RAISE(const auto schema, SchemaOf(target, files));
-    std::vector<ColumnRead> reads;
-    std::vector<int> kept;
-    for (const auto& name : columns) {
-      const Field* field = schema.Find(name);
-      if (!field) return MissingColumn(reference, name);
-      kept.push_back(static_cast<int>(reads.size()));
-      reads.push_back(ReadAs(name, field->type));
-    }
-    reads.push_back(ReadAs(cursor_column, type));
-    ARROW_RETURN_NOT_OK(ReadTarget(
-        target, files, schema, reads, stop,
-        [&](const arrow::RecordBatch& batch) -> arrow::Result<bool> {
-          const auto& values = batch.columns().back();
-          arrow::Int64Builder chosen;
-          for (int64_t row = 0; row < values->length(); ++row) {
-            if (values->IsNull(row)) continue;
-            ARROW_ASSIGN_OR_RAISE(const auto text, CursorText(*values, row, type));
-            if (text == cursor) ARROW_RETURN_NOT_OK(chosen.Append(row));
-          }
-          if (chosen.length() == 0) return true;
-          ARROW_ASSIGN_OR_RAISE(auto rows, chosen.Finish());
-          ARROW_ASSIGN_OR_RAISE(auto columns_only, batch.SelectColumns(kept));
-          ARROW_ASSIGN_OR_RAISE(auto taken, arrow::compute::Take(arrow::Datum(columns_only), arrow::Datum(rows)));
-          batches.push_back(taken.record_batch());
-          return true;
-        }));
-    return batches;
-  }
-
   arrow::Result<std::optional<LoadRecord>> Peek(const StreamIdentity& identity,
                                                 std::stop_token) override {
     ARROW_ASSIGN_OR_RAISE(const Target target,
