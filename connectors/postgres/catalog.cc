@@ -67,8 +67,10 @@ arrow::Result<TableName> ResolveName(Connection& connection, const std::string& 
   if (parts.size() == 3 && parts[0] == database) parts.erase(parts.begin());
   if (parts.size() > 2) {
     return MakeError(ErrorClass::kConfig, "reference.invalid",
-                     "The reference '" + reference + "' has too many parts: this connection "
-                     "reads database '" + database + "'",
+                     "The reference '" + reference +
+                         "' has too many parts: this connection "
+                         "reads database '" +
+                         database + "'",
                      "Write schema.table; put names with dots in double quotes");
   }
   if (parts.size() == 2) return TableName{parts[0], parts[1]};
@@ -145,8 +147,9 @@ arrow::Result<std::vector<std::string>> TableNames(Connection& connection,
 arrow::Result<std::vector<std::string>> SchemaNames(Connection& connection,
                                                     std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
-      auto rows, LookUp(connection,
-                        "SELECT nspname FROM pg_catalog.pg_namespace ORDER BY 1", {}, stop));
+      auto rows,
+      LookUp(connection, "SELECT nspname FROM pg_catalog.pg_namespace ORDER BY 1", {},
+             stop));
   std::vector<std::string> names;
   for (int row = 0; row < rows.rows(); ++row) names.push_back(rows.Text(row, 0));
   return names;
@@ -169,7 +172,7 @@ arrow::Result<std::vector<NamedType>> NameTypes(
       LookUp(connection,
              "SELECT pg_catalog.format_type(q.oid, q.typmod), t.typtype = 'c' OR "
              "t.oid = 2249 OR coalesce(e.typtype = 'c', false) "
-             "FROM pg_catalog.unnest($1::oid[], $2::int4[]) WITH ORDINALITY "
+             "FROM unnest($1::oid[], $2::int4[]) WITH ORDINALITY "
              "AS q(oid, typmod, n) LEFT JOIN pg_catalog.pg_type t ON t.oid = q.oid "
              "LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem AND t.typlen = -1 "
              "AND t.typcategory = 'A' ORDER BY q.n",

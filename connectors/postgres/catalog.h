@@ -17,7 +17,7 @@ class Connection;
 
 struct CatalogColumn {
   std::string name;
-  std::string type;     ///< format_type() of the base type (of a domain: what it stands on).
+  std::string type;  ///< format_type() of the base type (of a domain: what it stands on).
   std::string receive;  ///< The base type's binary input function, "int4recv".
   bool composite = false;
   int dimensions = 0;
@@ -44,7 +44,8 @@ struct TableName {
 /// Splits and completes a reference; a third, leading part must name the database.
 arrow::Result<TableName> ResolveName(Connection& connection, const std::string& reference,
                                      const std::string& database,
-                                     const std::string& default_schema, std::stop_token stop);
+                                     const std::string& default_schema,
+                                     std::stop_token stop);
 
 /// All tables and views of `schema` ("" = all but the system's), or the one named `name`,
 /// with columns and primary key, by one query. dxt's own tables are left out of listings.

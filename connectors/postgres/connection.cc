@@ -119,9 +119,9 @@ arrow::Status Connection::Connect(const ConnectOptions& options, std::stop_token
   if (!connection_ || PQstatus(connection_) == CONNECTION_BAD) {
     return ConnectError(connection_, options);
   }
-  PQsetNoticeReceiver(
-      connection_, [](void*, const PGresult*) {}, nullptr);
-  const auto deadline = steady_clock::now() + std::chrono::seconds(options.connect_timeout_s);
+  PQsetNoticeReceiver(connection_, [](void*, const PGresult*) {}, nullptr);
+  const auto deadline =
+      steady_clock::now() + std::chrono::seconds(options.connect_timeout_s);
   for (auto state = PGRES_POLLING_WRITING; state != PGRES_POLLING_OK;) {
     if (state == PGRES_POLLING_FAILED) return ConnectError(connection_, options);
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -140,7 +140,8 @@ arrow::Status Connection::Connect(const ConnectOptions& options, std::stop_token
   PQsetnonblocking(connection_, 1);
   sockaddr_storage address{};
   socklen_t length = sizeof address;
-  if (getsockname(PQsocket(connection_), reinterpret_cast<sockaddr*>(&address), &length) == 0) {
+  if (getsockname(PQsocket(connection_), reinterpret_cast<sockaddr*>(&address),
+                  &length) == 0) {
     tcp_ = address.ss_family == AF_INET || address.ss_family == AF_INET6;
   }
   if (server_version() < 120000) {
@@ -256,10 +257,12 @@ arrow::Status Connection::Commit(std::string_view doing, std::stop_token stop) {
   info.error_class = ErrorClass::kInternal;
   info.code = "pg.rolled_back";
   info.vendor_code = "25P02";
-  return MakeError(std::move(info), std::string(doing) + " failed: the server rolled back");
+  return MakeError(std::move(info),
+                   std::string(doing) + " failed: the server rolled back");
 }
 
-arrow::Result<ResultSet> Connection::Query(const std::string& sql, const Parameters& parameters,
+arrow::Result<ResultSet> Connection::Query(const std::string& sql,
+                                           const Parameters& parameters,
                                            std::string_view doing, std::stop_token stop,
                                            bool binary) {
   const Wake wake{wake_fd_};
@@ -268,8 +271,8 @@ arrow::Result<ResultSet> Connection::Query(const std::string& sql, const Paramet
   if (stop.stop_requested()) return Cancelled(doing);
   std::vector<const char*> values;
   for (const auto& value : parameters) values.push_back(value ? value->c_str() : nullptr);
-  if (!PQsendQueryParams(connection_, sql.c_str(), static_cast<int>(values.size()), nullptr,
-                         values.data(), nullptr, nullptr, binary ? 1 : 0)) {
+  if (!PQsendQueryParams(connection_, sql.c_str(), static_cast<int>(values.size()),
+                         nullptr, values.data(), nullptr, nullptr, binary ? 1 : 0)) {
     return Lost(doing);
   }
   ARROW_RETURN_NOT_OK(Flush(doing, stop));
@@ -384,7 +387,8 @@ arrow::Status Connection::PutCopyData(std::string_view data, std::string_view do
   return arrow::Status::OK();
 }
 
-arrow::Result<int64_t> Connection::EndCopyIn(std::string_view doing, std::stop_token stop) {
+arrow::Result<int64_t> Connection::EndCopyIn(std::string_view doing,
+                                             std::stop_token stop) {
   if (broken_) return ConnectionLost(nullptr, doing);
   const Wake wake{wake_fd_};
   const std::stop_callback on_stop(stop, wake);
@@ -456,7 +460,8 @@ Lease::~Lease() {
 }
 
 std::string SessionSettings(const ConnectOptions& options) {
-  const std::string zone = options.session_timezone.empty() ? "UTC" : options.session_timezone;
+  const std::string zone =
+      options.session_timezone.empty() ? "UTC" : options.session_timezone;
   return "SET LOCAL TimeZone = " + sql::QuoteLiteral(zone) +
          "; SET LOCAL DateStyle = 'ISO, MDY'; SET LOCAL IntervalStyle = iso_8601; "
          "SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = hex; "

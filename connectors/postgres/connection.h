@@ -93,7 +93,8 @@ class Connection {
   arrow::Status StartCopyOut(const std::string& sql, std::string_view doing,
                              std::stop_token stop);
   /// The next CopyData message, empty at the end. Valid until the next call.
-  arrow::Result<std::string_view> NextCopyData(std::string_view doing, std::stop_token stop);
+  arrow::Result<std::string_view> NextCopyData(std::string_view doing,
+                                               std::stop_token stop);
 
   arrow::Status StartCopyIn(const std::string& sql, std::string_view doing,
                             std::stop_token stop);
@@ -124,7 +125,8 @@ class Connection {
                      const std::stop_token& stop, bool* ready);
   arrow::Status Flush(std::string_view doing, const std::stop_token& stop);
   /// One result of the statement on its way; null when there is no more.
-  arrow::Result<pg_result*> NextResult(std::string_view doing, const std::stop_token& stop);
+  arrow::Result<pg_result*> NextResult(std::string_view doing,
+                                       const std::stop_token& stop);
   arrow::Result<ResultSet> Finish(std::string_view doing, const std::stop_token& stop);
   arrow::Status Lost(std::string_view doing);
   void Cancel();
@@ -134,7 +136,7 @@ class Connection {
   int wake_fd_;
   bool broken_ = false;
   bool tcp_ = false;
-  char* row_ = nullptr;   ///< The CopyData message handed out last, libpq's memory.
+  char* row_ = nullptr;  ///< The CopyData message handed out last, libpq's memory.
   int low_water_ = 1;
   int64_t since_wait_ = 0;  ///< Bytes of COPY data since the last wait.
 };

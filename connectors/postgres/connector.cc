@@ -30,17 +30,19 @@ OptionSpec Option(std::string name, OptionKind kind, std::string help,
 ConfigSpec MakeSpec() {
   ConfigSpec spec;
   spec.options = {
-      Option("host", OptionKind::kString, "Server name, address, or folder of its socket.",
-             "localhost", "db.example.com"),
+      Option("host", OptionKind::kString,
+             "Server name, address, or folder of its socket.", "localhost",
+             "db.example.com"),
       Option("port", OptionKind::kInteger, "Port of the server.", "5432", "5432"),
       Option("database", OptionKind::kString, "Database; default is the user's name.", "",
              "shop", {"dbname"}),
       Option("user", OptionKind::kString,
              "Role to connect as; default is the operating system's user.", "", "loader",
              {"username"}),
-      Option("password", OptionKind::kString, "Password of the role.", "", "${PGPASSWORD}"),
-      Option("sslmode", OptionKind::kString, "How much TLS is asked for, as in libpq.", "",
-             "verify-full"),
+      Option("password", OptionKind::kString, "Password of the role.", "",
+             "${PGPASSWORD}"),
+      Option("sslmode", OptionKind::kString, "How much TLS is asked for, as in libpq.",
+             "", "verify-full"),
       Option("schema", OptionKind::kString,
              "Schema of names without one; default is the server's search path.", "",
              "analytics"),
@@ -57,13 +59,15 @@ ConfigSpec MakeSpec() {
   for (auto& option : spec.options) {
     if (option.name == "password" || option.name == "url") option.secret = true;
     if (option.name == "sslmode") {
-      option.choices = {"disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+      option.choices = {"disable", "allow",     "prefer",
+                        "require", "verify-ca", "verify-full"};
     }
     if (option.name == "port") {
       option.minimum = 1;
       option.maximum = 65535;
     }
-    if (option.name == "options") option.items = {Option("", OptionKind::kString, "", "", "")};
+    if (option.name == "options")
+      option.items = {Option("", OptionKind::kString, "", "", "")};
   }
   return spec;
 }
@@ -83,10 +87,11 @@ arrow::Result<ConfigValue> ParseConnectionUrl(std::string_view url) {
   PQconninfoOption* parsed = PQconninfoParse(std::string(url).c_str(), &message);
   PQfreemem(message);  // It may quote a part of the password.
   if (!parsed) {
-    return MakeError(ErrorClass::kConfig, "pg.invalid_url",
-                     "The connection string is not a PostgreSQL URL",
-                     "Write postgresql://user:password@host:port/database; characters like @ "
-                     "and / inside a part are percent-encoded");
+    return MakeError(
+        ErrorClass::kConfig, "pg.invalid_url",
+        "The connection string is not a PostgreSQL URL",
+        "Write postgresql://user:password@host:port/database; characters like @ "
+        "and / inside a part are percent-encoded");
   }
   ConfigValue further;
   further.kind = ConfigValue::Kind::kMap;
@@ -162,7 +167,8 @@ arrow::Result<ConnectOptions> ReadOptions(const ConfigView& config) {
   options.password = text("password");
   options.sslmode = text("sslmode");
   options.schema = text("schema");
-  if (const auto timeout = ParseDurationMillis(text("connect_timeout")); timeout && *timeout > 0) {
+  if (const auto timeout = ParseDurationMillis(text("connect_timeout"));
+      timeout && *timeout > 0) {
     options.connect_timeout_s = static_cast<int>((*timeout + 999) / 1000);
   }
   if (const auto* further = from_url.Get("options")) {
@@ -183,9 +189,9 @@ class PostgresConnector : public Connector {
     info_.support = "core";
     info_.aliases = {"postgres_bulk", "postgresql"};
     info_.url_schemes = {"postgresql", "postgres"};
-    info_.capabilities = C::kRead | C::kDiscover | C::kPushdown | C::kSql | C::kReadAgain |
-                         C::kWrite | C::kAppend | C::kReplace | C::kUpsert | C::kAtomicCommit |
-                         C::kLedger | C::kRawValues;
+    info_.capabilities = C::kRead | C::kDiscover | C::kPushdown | C::kSql |
+                         C::kReadAgain | C::kWrite | C::kAppend | C::kReplace |
+                         C::kUpsert | C::kAtomicCommit | C::kLedger | C::kRawValues;
     info_.guarantee = Guarantee::kExactlyOnceTxn;
   }
 

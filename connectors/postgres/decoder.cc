@@ -17,16 +17,18 @@ namespace {
 constexpr int64_t kFirstCapacity = 256;
 
 constexpr ValueProblem kBadSize{"pg.protocol", "has a binary value of unexpected size"};
-constexpr ValueProblem kTooOld{"pg.timestamp_out_of_range",
-                               "holds a timestamp after the year 294246",
-                               "Read it as text with `column::text` in `source.expression`"};
-constexpr ValueProblem kBadJsonb{"pg.protocol", "has a jsonb version that dxt does not know"};
+constexpr ValueProblem kTooOld{
+    "pg.timestamp_out_of_range", "holds a timestamp after the year 294246",
+    "Read it as text with `column::text` in `source.expression`"};
+constexpr ValueProblem kBadJsonb{"pg.protocol",
+                                 "has a jsonb version that dxt does not know"};
 constexpr ValueProblem kMatrix{
     "pg.array_shape",
     "holds an array of several dimensions or with a first index other than 1",
     "Read it as JSON: `to_json(column)` in `source.expression`"};
 
-/// Memory that cannot be had while a value is being appended ends the process, as `new` does.
+/// Memory that cannot be had while a value is being appended ends the process, as `new`
+/// does.
 void OrDie(const arrow::Status& status) {
   if (!status.ok()) status.Abort();
 }
@@ -42,7 +44,8 @@ struct Decode {
     return reinterpret_cast<T*>(column.values_) + column.length_;
   }
 
-  static const ValueProblem* Bool(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Bool(ColumnBuilder& column, const uint8_t* data,
+                                  int32_t size) {
     if (size != 1) return &kBadSize;
     uint8_t& byte = column.values_[column.length_ >> 3];
     const uint8_t bit = static_cast<uint8_t>(1 << (column.length_ & 7));
@@ -54,25 +57,29 @@ struct Decode {
     ++column.length_;
     return nullptr;
   }
-  static const ValueProblem* Int2(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Int2(ColumnBuilder& column, const uint8_t* data,
+                                  int32_t size) {
     if (size != 2) return &kBadSize;
     *Values<uint16_t>(column) = Load16(data);
     ++column.length_;
     return nullptr;
   }
-  static const ValueProblem* Int4(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Int4(ColumnBuilder& column, const uint8_t* data,
+                                  int32_t size) {
     if (size != 4) return &kBadSize;
     *Values<uint32_t>(column) = Load32(data);
     ++column.length_;
     return nullptr;
   }
-  static const ValueProblem* Int8(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Int8(ColumnBuilder& column, const uint8_t* data,
+                                  int32_t size) {
     if (size != 8) return &kBadSize;
     *Values<uint64_t>(column) = Load64(data);
     ++column.length_;
     return nullptr;
   }
-  static const ValueProblem* Date(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Date(ColumnBuilder& column, const uint8_t* data,
+                                  int32_t size) {
     if (size != 4) return &kBadSize;
     auto days = static_cast<int32_t>(Load32(data));
     // ±infinity travels as the largest and smallest integer. Every other date fits.
@@ -125,15 +132,18 @@ struct Decode {
         static_cast<int32_t>(column.data_size_);
     return at;
   }
-  static const ValueProblem* Bytes(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Bytes(ColumnBuilder& column, const uint8_t* data,
+                                   int32_t size) {
     std::memcpy(Variable(column, size), data, static_cast<size_t>(size));
     return nullptr;
   }
-  static const ValueProblem* Jsonb(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Jsonb(ColumnBuilder& column, const uint8_t* data,
+                                   int32_t size) {
     if (size < 1 || data[0] != 1) return &kBadJsonb;
     return Bytes(column, data + 1, size - 1);
   }
-  static const ValueProblem* Uuid(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Uuid(ColumnBuilder& column, const uint8_t* data,
+                                  int32_t size) {
     if (size != 16) return &kBadSize;
     uint8_t* at = Variable(column, 36);
     for (int i = 0; i < 16; ++i) {
@@ -155,7 +165,8 @@ struct Decode {
     return nullptr;
   }
 
-  static const ValueProblem* Array(ColumnBuilder& column, const uint8_t* data, int32_t size) {
+  static const ValueProblem* Array(ColumnBuilder& column, const uint8_t* data,
+                                   int32_t size) {
     if (size < 12) return &kBadSize;
     const uint32_t dimensions = Load32(data);
     uint32_t count = 0;
@@ -191,27 +202,36 @@ ColumnBuilder::ColumnBuilder() = default;
 ColumnBuilder::~ColumnBuilder() = default;
 ColumnBuilder::ColumnBuilder(ColumnBuilder&&) noexcept = default;
 
-ColumnBuilder::AppendFunction ColumnBuilder::Choose(const FieldType& type, Arrival arrival,
-                                                    bool raw) {
+ColumnBuilder::AppendFunction ColumnBuilder::Choose(const FieldType& type,
+                                                    Arrival arrival, bool raw) {
   if (raw) return &Decode::Bytes;
   if (arrival.array) return &Decode::Array;
   switch (arrival.wire) {
-    case Wire::kBool: return &Decode::Bool;
-    case Wire::kInt2: return &Decode::Int2;
+    case Wire::kBool:
+      return &Decode::Bool;
+    case Wire::kInt2:
+      return &Decode::Int2;
     case Wire::kInt4:
-    case Wire::kFloat4: return &Decode::Int4;
+    case Wire::kFloat4:
+      return &Decode::Int4;
     case Wire::kInt8:
     case Wire::kFloat8:
-    case Wire::kTime: return &Decode::Int8;
-    case Wire::kDate: return &Decode::Date;
+    case Wire::kTime:
+      return &Decode::Int8;
+    case Wire::kDate:
+      return &Decode::Date;
     case Wire::kTimestamp:
-    case Wire::kTimestampTz: return &Decode::Timestamp;
+    case Wire::kTimestampTz:
+      return &Decode::Timestamp;
     case Wire::kNumeric:
       if (type.precision == 0) return &Decode::NumericAsText;
       return type.precision <= 38 ? &Decode::Decimal128 : &Decode::Decimal256;
-    case Wire::kJsonb: return &Decode::Jsonb;
-    case Wire::kUuid: return &Decode::Uuid;
-    default: return &Decode::Bytes;
+    case Wire::kJsonb:
+      return &Decode::Jsonb;
+    case Wire::kUuid:
+      return &Decode::Uuid;
+    default:
+      return &Decode::Bytes;
   }
 }
 
@@ -247,16 +267,17 @@ void ColumnBuilder::Grow() {
   values_ = values_buffer_->mutable_data();
   std::memset(validity_ + old_validity, 0xFF,
               static_cast<size_t>(validity_bytes - old_validity));
-  if (capacity_ == 0) std::memset(values_, 0, static_cast<size_t>(std::min<int64_t>(
-                                                  value_bytes, 8)));
+  if (capacity_ == 0)
+    std::memset(values_, 0, static_cast<size_t>(std::min<int64_t>(value_bytes, 8)));
   capacity_ = wanted;
   if (bits_ == 0 && !data_buffer_) GrowData(0);
 }
 
 void ColumnBuilder::GrowData(int64_t needed) {
   if (!data_buffer_) data_buffer_ = arrow::AllocateResizableBuffer(0).ValueOrDie();
-  const int64_t floor = data_capacity_ > 0 ? data_capacity_ * 2
-                                           : std::max<int64_t>(expected_data_ * 9 / 8, 4096);
+  const int64_t floor = data_capacity_ > 0
+                            ? data_capacity_ * 2
+                            : std::max<int64_t>(expected_data_ * 9 / 8, 4096);
   data_capacity_ = std::max(floor, data_size_ + needed);
   OrDie(data_buffer_->Resize(data_capacity_, false));
   data_ = data_buffer_->mutable_data();
@@ -328,9 +349,10 @@ arrow::Result<std::unique_ptr<RowDecoder>> RowDecoder::Make(
 }
 
 arrow::Status RowDecoder::Malformed(std::string_view what) const {
-  return MakeError(ErrorClass::kTransient, "pg.protocol",
-                   "The server's COPY data is not what PostgreSQL sends: " + std::string(what),
-                   "Is a pooler or another kind of server in between?");
+  return MakeError(
+      ErrorClass::kTransient, "pg.protocol",
+      "The server's COPY data is not what PostgreSQL sends: " + std::string(what),
+      "Is a pooler or another kind of server in between?");
 }
 
 arrow::Status RowDecoder::ValueError(size_t column, const ValueProblem& problem) const {
@@ -378,7 +400,8 @@ arrow::Status RowDecoder::Add(std::string_view message) {
         continue;
       }
       if (end - at < size) return Malformed("a cut value");
-      if (const auto* problem = columns_[i].Append(at, size)) return ValueError(i, *problem);
+      if (const auto* problem = columns_[i].Append(at, size))
+        return ValueError(i, *problem);
       at += size;
     }
     ++rows_;

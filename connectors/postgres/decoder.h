@@ -14,8 +14,8 @@
 
 namespace dxt::postgres {
 
-/// One column being built: fixed-width values, bits, or offsets and bytes, in buffers that
-/// become the batch's own. Buffers grow to what the last batch needed.
+/// One column being built: fixed-width values, bits, or offsets and bytes, in buffers
+/// that become the batch's own. Buffers grow to what the last batch needed.
 class ColumnBuilder {
  public:
   ColumnBuilder();

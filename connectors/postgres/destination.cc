@@ -6,16 +6,13 @@
 #include <set>
 
 #include <arrow/array.h>
-#include <arrow/record_batch.h>
 
 #include "base/error.h"
 #include "connectors/postgres/catalog.h"
 #include "connectors/postgres/decoder.h"
 #include "connectors/postgres/error.h"
-#include "connectors/postgres/literal.h"
 #include "connectors/postgres/load.h"
 #include "connectors/postgres/load_ledger.h"
-#include "connectors/postgres/reader.h"
 #include "connectors/postgres/swap.h"
 #include "connectors/postgres/table_plan.h"
 #include "connectors/sdk/cursor.h"
@@ -28,12 +25,13 @@ namespace {
 /// Binary input functions that take a value's text.
 bool TakesText(const std::string& receive) {
   static constexpr std::string_view kReceivers[] = {
-      "textrecv",    "varcharrecv", "bpcharrecv", "enum_recv", "json_recv",
-      "citextrecv",  "namerecv",    "unknownrecv"};
+      "textrecv",  "varcharrecv", "bpcharrecv", "enum_recv",
+      "json_recv", "citextrecv",  "namerecv",   "unknownrecv"};
   const size_t dot = receive.rfind('.');
   const std::string_view name =
       dot == std::string::npos ? receive : std::string_view(receive).substr(dot + 1);
-  return std::find(std::begin(kReceivers), std::end(kReceivers), name) != std::end(kReceivers);
+  return std::find(std::begin(kReceivers), std::end(kReceivers), name) !=
+         std::end(kReceivers);
 }
 
 /// Windows that are finished and not committed. Shared with Writers, which may run on
@@ -54,7 +52,8 @@ struct HeldLoads {
 
 class CopyWriter final : public Writer {
  public:
-  CopyWriter(std::shared_ptr<HeldLoads> held, std::unique_ptr<Load> load, std::string handle)
+  CopyWriter(std::shared_ptr<HeldLoads> held, std::unique_ptr<Load> load,
+             std::string handle)
       : held_(std::move(held)), load_(std::move(load)), handle_(std::move(handle)) {}
   ~CopyWriter() override { Abort(); }
 
@@ -107,7 +106,8 @@ class PostgresDestination final : public Destination {
       const int match = sql::MatchName(names, name.name);
       if (match >= 0) {
         name.name = names[match];
-        ARROW_ASSIGN_OR_RAISE(tables, LoadTables(*connection, name.schema, name.name, stop));
+        ARROW_ASSIGN_OR_RAISE(tables,
+                              LoadTables(*connection, name.schema, name.name, stop));
       }
     }
     target.reference = sql::ReferenceText({name.schema, name.name});
@@ -127,9 +127,9 @@ class PostgresDestination final : public Destination {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
     ARROW_ASSIGN_OR_RAISE(
-        auto rows,
-        connection->Run("SELECT count(*) FROM " + sql::QuoteReference({name.schema, name.name}),
-                        "Counting the target's rows", stop));
+        auto rows, connection->Run("SELECT count(*) FROM " +
+                                       sql::QuoteReference({name.schema, name.name}),
+                                   "Counting the target's rows", stop));
     return std::optional<int64_t>(rows.Int(0, 0));
   }
 
@@ -155,12 +155,13 @@ class PostgresDestination final : public Destination {
     LoadLedger ledger(*connection, name.schema);
     ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
     if (!exists) return false;
-    return ledger.OtherPipeline(identity, sql::ReferenceText({name.schema, name.name}), stop);
+    return ledger.OtherPipeline(identity, sql::ReferenceText({name.schema, name.name}),
+                                stop);
   }
 
-  arrow::Result<std::vector<Ownership>> Acquire(std::span<const StreamIdentity> identities,
-                                                const Owner& owner,
-                                                std::stop_token stop) override;
+  arrow::Result<std::vector<Ownership>> Acquire(
+      std::span<const StreamIdentity> identities, const Owner& owner,
+      std::stop_token stop) override;
 
   arrow::Result<std::unique_ptr<Writer>> OpenWriter(const WriteSpec& spec,
                                                     std::stop_token stop) override {
@@ -188,8 +189,8 @@ class PostgresDestination final : public Destination {
     return ledger.Has(load_id, stop);
   }
 
-  /// Every staging object lives inside the transaction of its writer, so a dead owner's are
-  /// gone with its connection.
+  /// Every staging object lives inside the transaction of its writer, so a dead owner's
+  /// are gone with its connection.
   arrow::Status Sweep(const StreamIdentity&, std::stop_token) override {
     return arrow::Status::OK();
   }
@@ -197,8 +198,8 @@ class PostgresDestination final : public Destination {
  private:
   arrow::Result<TableName> Resolve(Connection& connection, const std::string& reference,
                                    std::stop_token stop) {
-    return ResolveName(connection, reference, pool_.options().database, pool_.options().schema,
-                       stop);
+    return ResolveName(connection, reference, pool_.options().database,
+                       pool_.options().schema, stop);
   }
 
   arrow::Status LoadUserTypes(Connection& connection, std::stop_token stop) {
@@ -207,9 +208,11 @@ class PostgresDestination final : public Destination {
         connection.Run(
             "SELECT pg_catalog.quote_ident(n.nspname) || '.' || "
             "pg_catalog.quote_ident(t.typname), t.typreceive::pg_catalog.regproc::text "
-            "FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace "
+            "FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = "
+            "t.typnamespace "
             "WHERE t.typtype IN ('e', 'r', 'm', 'b') AND NOT (t.typlen = -1 AND "
-            "t.typcategory = 'A') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'",
+            "t.typcategory = 'A') AND n.nspname !~ '^pg_' AND n.nspname <> "
+            "'information_schema'",
             "Reading the catalogue", stop));
     user_types_.clear();
     for (int row = 0; row < rows.rows(); ++row) {
@@ -243,7 +246,8 @@ class PostgresDestination final : public Destination {
             "SELECT i.indexrelid, a.attname FROM pg_catalog.pg_index i, "
             "pg_catalog.unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, n) "
             "JOIN pg_catalog.pg_attribute a ON true WHERE i.indrelid = $1::oid "
-            "AND a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.n <= i.indnkeyatts "
+            "AND a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.n <= "
+            "i.indnkeyatts "
             "AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL "
             "AND i.indexprs IS NULL ORDER BY 1, k.n",
             {target->ident}, doing, stop));
@@ -259,10 +263,10 @@ class PostgresDestination final : public Destination {
     target->attachments = std::move(attached.others);
     target->referenced_by = std::move(attached.foreign_keys);
     ARROW_ASSIGN_OR_RAISE(
-        auto some, connection.Run("SELECT 1 FROM " +
-                                      sql::QuoteReference({table.schema, table.name}) +
-                                      " LIMIT 1",
-                                  "Looking into the target", stop));
+        auto some,
+        connection.Run("SELECT 1 FROM " +
+                           sql::QuoteReference({table.schema, table.name}) + " LIMIT 1",
+                       "Looking into the target", stop));
     target->empty = some.rows() == 0;
     return arrow::Status::OK();
   }
@@ -270,8 +274,9 @@ class PostgresDestination final : public Destination {
   arrow::Status Guard(Connection& connection, const WriteSpec& spec,
                       const std::optional<LoadRecord>& last, const CommitGuards& guards,
                       int64_t rows, std::stop_token stop);
-  arrow::Result<CommitResult> CommitLoad(Load& load, const WriteSpec& spec, LoadRecord record,
-                                         const CommitGuards& guards, std::stop_token stop);
+  arrow::Result<CommitResult> CommitLoad(Load& load, const WriteSpec& spec,
+                                         LoadRecord record, const CommitGuards& guards,
+                                         std::stop_token stop);
 
   ConnectionPool pool_;
   std::shared_ptr<HeldLoads> held_;
@@ -286,7 +291,8 @@ std::string ChainKey(const StreamIdentity& identity) {
 }
 
 arrow::Result<std::vector<Ownership>> PostgresDestination::Acquire(
-    std::span<const StreamIdentity> identities, const Owner& owner, std::stop_token stop) {
+    std::span<const StreamIdentity> identities, const Owner& owner,
+    std::stop_token stop) {
   constexpr std::string_view doing = "Taking over the stream";
   ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
   std::vector<std::string> schemas;
@@ -294,7 +300,8 @@ arrow::Result<std::vector<Ownership>> PostgresDestination::Acquire(
     ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, identity.target, stop));
     schemas.push_back(name.schema);
   }
-  // In one order everywhere, so that two runs of the same streams cannot block each other.
+  // In one order everywhere, so that two runs of the same streams cannot block each
+  // other.
   std::vector<size_t> order(identities.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
@@ -331,7 +338,8 @@ arrow::Status PostgresDestination::Guard(Connection& connection, const WriteSpec
                                          const std::optional<LoadRecord>& last,
                                          const CommitGuards& guards, int64_t rows,
                                          std::stop_token stop) {
-  if (spec.table.mode != LoadMode::kReplace || !spec.target.exists) return arrow::Status::OK();
+  if (spec.table.mode != LoadMode::kReplace || !spec.target.exists)
+    return arrow::Status::OK();
   if (guards.max_shrink >= 1.0 && guards.allow_empty) return arrow::Status::OK();
   constexpr int64_t kExactUpTo = 1000000;
   ARROW_ASSIGN_OR_RAISE(auto parts, sql::SplitReference(spec.target.reference));
@@ -347,7 +355,8 @@ arrow::Status PostgresDestination::Guard(Connection& connection, const WriteSpec
   return CheckGuards(guards, before, rows);
 }
 
-arrow::Result<CommitResult> PostgresDestination::CommitLoad(Load& load, const WriteSpec& spec,
+arrow::Result<CommitResult> PostgresDestination::CommitLoad(Load& load,
+                                                            const WriteSpec& spec,
                                                             LoadRecord record,
                                                             const CommitGuards& guards,
                                                             std::stop_token stop) {
@@ -373,14 +382,16 @@ arrow::Result<CommitResult> PostgresDestination::CommitLoad(Load& load, const Wr
   record.rows_deleted = result.rows_deleted;
   const auto owner = owners_.find(ChainKey(spec.identity));
   ARROW_RETURN_NOT_OK(ledger.Record(spec.identity, record, spec.epoch,
-                                    owner == owners_.end() ? record.run : owner->second, stop));
+                                    owner == owners_.end() ? record.run : owner->second,
+                                    stop));
   if (stop.stop_requested()) return Cancelled("Committing the load");
   const auto committed = connection.Commit("Committing the load", stop);
   if (!committed.ok()) {
     ErrorInfo info = GetErrorInfo(committed);
     // A refusal with a SQLSTATE of its own was rolled back; a broken connection or an
     // administrator's shutdown may have come after the commit was durable.
-    if (connection.broken() || info.vendor_code.empty() || info.vendor_code.starts_with("57P")) {
+    if (connection.broken() || info.vendor_code.empty() ||
+        info.vendor_code.starts_with("57P")) {
       info.outcome_unknown = true;
       info.error_class = ErrorClass::kTransient;
       return MakeError(std::move(info), committed.message());
@@ -391,11 +402,10 @@ arrow::Result<CommitResult> PostgresDestination::CommitLoad(Load& load, const Wr
   return result;
 }
 
-arrow::Result<CommitResult> PostgresDestination::Commit(const WriteSpec& spec,
-                                                        const LoadRecord& record,
-                                                        std::span<const WriteReceipt> receipts,
-                                                        const CommitGuards& guards,
-                                                        std::stop_token stop) {
+arrow::Result<CommitResult> PostgresDestination::Commit(
+    const WriteSpec& spec, const LoadRecord& record,
+    std::span<const WriteReceipt> receipts, const CommitGuards& guards,
+    std::stop_token stop) {
   if (receipts.size() != 1) {
     return MakeError(ErrorClass::kInternal, "pg.receipts",
                      "A PostgreSQL load is committed with one receipt, not " +
@@ -403,10 +413,10 @@ arrow::Result<CommitResult> PostgresDestination::Commit(const WriteSpec& spec,
   }
   auto load = held_->Take(receipts.front().handle);
   if (!load) {
-    return MakeError(ErrorClass::kTransient, "pg.load_lost",
-                     "The transaction that held the rows of " + spec.target.reference +
-                         " is gone",
-                     "The load must be done again");
+    return MakeError(
+        ErrorClass::kTransient, "pg.load_lost",
+        "The transaction that held the rows of " + spec.target.reference + " is gone",
+        "The load must be done again");
   }
   return CommitLoad(*load, spec, record, guards, stop);
 }
@@ -416,7 +426,8 @@ arrow::Result<std::optional<std::string>> PostgresDestination::MaxCursor(
     std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
   ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
-  ARROW_ASSIGN_OR_RAISE(auto tables, LoadTables(*connection, name.schema, name.name, stop));
+  ARROW_ASSIGN_OR_RAISE(auto tables,
+                        LoadTables(*connection, name.schema, name.name, stop));
   if (tables.empty()) return std::nullopt;
   const CatalogColumn* found = nullptr;
   for (const auto& candidate : tables.front().columns) {
@@ -439,10 +450,10 @@ arrow::Result<std::optional<std::string>> PostgresDestination::MaxCursor(
     read.native.type = "text";
   }
   ARROW_ASSIGN_OR_RAISE(
-      auto rows,
-      connection->Query("SELECT max(" + item + ") FROM " +
-                            sql::QuoteReference({name.schema, name.name}),
-                        {}, "Reading the watermark from the target", stop, /*binary=*/true));
+      auto rows, connection->Query("SELECT max(" + item + ") FROM " +
+                                       sql::QuoteReference({name.schema, name.name}),
+                                   {}, "Reading the watermark from the target", stop,
+                                   /*binary=*/true));
   if (rows.rows() == 0 || rows.IsNull(0, 0)) return std::nullopt;
   ColumnBuilder builder;
   ARROW_RETURN_NOT_OK(builder.Init(read.type, ArrivalOf(read), false));

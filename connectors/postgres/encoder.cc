@@ -65,11 +65,13 @@ const ValueProblem* WriteInt(const ColumnCursor& column, int64_t row, FrameBuffe
   return nullptr;
 }
 
-const ValueProblem* WriteFloat(const ColumnCursor& column, int64_t row, FrameBuffer& out) {
+const ValueProblem* WriteFloat(const ColumnCursor& column, int64_t row,
+                               FrameBuffer& out) {
   Put<uint32_t>(out, ValueAt<uint32_t>(column, row));
   return nullptr;
 }
-const ValueProblem* WriteDouble(const ColumnCursor& column, int64_t row, FrameBuffer& out) {
+const ValueProblem* WriteDouble(const ColumnCursor& column, int64_t row,
+                                FrameBuffer& out) {
   Put<uint64_t>(out, ValueAt<uint64_t>(column, row));
   return nullptr;
 }
@@ -89,7 +91,8 @@ const ValueProblem* WriteDate(const ColumnCursor& column, int64_t row, FrameBuff
   return nullptr;
 }
 
-const ValueProblem* WriteTimestamp(const ColumnCursor& column, int64_t row, FrameBuffer& out) {
+const ValueProblem* WriteTimestamp(const ColumnCursor& column, int64_t row,
+                                   FrameBuffer& out) {
   auto micros = ValueAt<int64_t>(column, row);
   if (micros != INT64_MAX && micros != INT64_MIN &&
       __builtin_sub_overflow(micros, kEpochMicros, &micros)) {
@@ -99,7 +102,8 @@ const ValueProblem* WriteTimestamp(const ColumnCursor& column, int64_t row, Fram
   return nullptr;
 }
 
-const ValueProblem* WriteBytes(const ColumnCursor& column, int64_t row, FrameBuffer& out) {
+const ValueProblem* WriteBytes(const ColumnCursor& column, int64_t row,
+                               FrameBuffer& out) {
   const Bytes bytes = BytesAt(column, row);
   if (bytes.size > kLongest) return &kTooLong;
   uint8_t* at = out.Reserve(4 + bytes.size);
@@ -109,7 +113,8 @@ const ValueProblem* WriteBytes(const ColumnCursor& column, int64_t row, FrameBuf
   return nullptr;
 }
 
-const ValueProblem* WriteJsonb(const ColumnCursor& column, int64_t row, FrameBuffer& out) {
+const ValueProblem* WriteJsonb(const ColumnCursor& column, int64_t row,
+                               FrameBuffer& out) {
   const Bytes bytes = BytesAt(column, row);
   if (bytes.size > kLongest) return &kTooLong;
   uint8_t* at = out.Reserve(5 + bytes.size);
@@ -182,7 +187,8 @@ const ValueProblem* WriteDecimal256(const ColumnCursor& column, int64_t row,
   if (column.scale > 0) {
     const size_t sign = digits.starts_with('-') ? 1 : 0;
     const auto scale = static_cast<size_t>(column.scale);
-    if (digits.size() - sign <= scale) digits.insert(sign, scale + 1 - (digits.size() - sign), '0');
+    if (digits.size() - sign <= scale)
+      digits.insert(sign, scale + 1 - (digits.size() - sign), '0');
     digits.insert(digits.size() - scale, 1, '.');
   }
   return PutNumericText(out, digits);
@@ -198,8 +204,8 @@ const ValueProblem* WriteIntAsNumeric(const ColumnCursor& column, int64_t row,
 const ValueProblem* WriteNumericText(const ColumnCursor& column, int64_t row,
                                      FrameBuffer& out) {
   const Bytes bytes = BytesAt(column, row);
-  return PutNumericText(out, {reinterpret_cast<const char*>(bytes.data),
-                              static_cast<size_t>(bytes.size)});
+  return PutNumericText(
+      out, {reinterpret_cast<const char*>(bytes.data), static_cast<size_t>(bytes.size)});
 }
 
 const ValueProblem* WriteText(const ColumnCursor& column, int64_t row, FrameBuffer& out) {
@@ -243,31 +249,51 @@ const ValueProblem* WriteList(const ColumnCursor& column, int64_t row, FrameBuff
 template <typename To>
 ColumnCursor::WriteFunction IntWriter(arrow::Type::type type) {
   switch (type) {
-    case arrow::Type::INT8: return &WriteInt<int8_t, To>;
-    case arrow::Type::UINT8: return sizeof(To) > 1 ? &WriteInt<uint8_t, To> : nullptr;
-    case arrow::Type::INT16: return &WriteInt<int16_t, To>;
-    case arrow::Type::UINT16: return sizeof(To) > 2 ? &WriteInt<uint16_t, To> : nullptr;
-    case arrow::Type::INT32: return sizeof(To) >= 4 ? &WriteInt<int32_t, To> : nullptr;
-    case arrow::Type::UINT32: return sizeof(To) > 4 ? &WriteInt<uint32_t, To> : nullptr;
-    case arrow::Type::INT64: return sizeof(To) >= 8 ? &WriteInt<int64_t, To> : nullptr;
-    default: return nullptr;
+    case arrow::Type::INT8:
+      return &WriteInt<int8_t, To>;
+    case arrow::Type::UINT8:
+      return sizeof(To) > 1 ? &WriteInt<uint8_t, To> : nullptr;
+    case arrow::Type::INT16:
+      return &WriteInt<int16_t, To>;
+    case arrow::Type::UINT16:
+      return sizeof(To) > 2 ? &WriteInt<uint16_t, To> : nullptr;
+    case arrow::Type::INT32:
+      return sizeof(To) >= 4 ? &WriteInt<int32_t, To> : nullptr;
+    case arrow::Type::UINT32:
+      return sizeof(To) > 4 ? &WriteInt<uint32_t, To> : nullptr;
+    case arrow::Type::INT64:
+      return sizeof(To) >= 8 ? &WriteInt<int64_t, To> : nullptr;
+    default:
+      return nullptr;
   }
 }
 
 ColumnCursor::WriteFunction NumericWriter(arrow::Type::type type) {
   switch (type) {
-    case arrow::Type::INT8: return &WriteIntAsNumeric<int8_t>;
-    case arrow::Type::INT16: return &WriteIntAsNumeric<int16_t>;
-    case arrow::Type::INT32: return &WriteIntAsNumeric<int32_t>;
-    case arrow::Type::INT64: return &WriteIntAsNumeric<int64_t>;
-    case arrow::Type::UINT8: return &WriteIntAsNumeric<uint8_t>;
-    case arrow::Type::UINT16: return &WriteIntAsNumeric<uint16_t>;
-    case arrow::Type::UINT32: return &WriteIntAsNumeric<uint32_t>;
-    case arrow::Type::UINT64: return &WriteIntAsNumeric<uint64_t>;
-    case arrow::Type::DECIMAL128: return &WriteDecimal128;
-    case arrow::Type::DECIMAL256: return &WriteDecimal256;
-    case arrow::Type::STRING: return &WriteNumericText;
-    default: return nullptr;
+    case arrow::Type::INT8:
+      return &WriteIntAsNumeric<int8_t>;
+    case arrow::Type::INT16:
+      return &WriteIntAsNumeric<int16_t>;
+    case arrow::Type::INT32:
+      return &WriteIntAsNumeric<int32_t>;
+    case arrow::Type::INT64:
+      return &WriteIntAsNumeric<int64_t>;
+    case arrow::Type::UINT8:
+      return &WriteIntAsNumeric<uint8_t>;
+    case arrow::Type::UINT16:
+      return &WriteIntAsNumeric<uint16_t>;
+    case arrow::Type::UINT32:
+      return &WriteIntAsNumeric<uint32_t>;
+    case arrow::Type::UINT64:
+      return &WriteIntAsNumeric<uint64_t>;
+    case arrow::Type::DECIMAL128:
+      return &WriteDecimal128;
+    case arrow::Type::DECIMAL256:
+      return &WriteDecimal256;
+    case arrow::Type::STRING:
+      return &WriteNumericText;
+    default:
+      return nullptr;
   }
 }
 
@@ -278,25 +304,38 @@ ColumnCursor::WriteFunction ScalarWriter(Wire wire, const arrow::DataType& type)
   };
   const bool text = id == arrow::Type::STRING;
   switch (wire) {
-    case Wire::kBool: return when(id == arrow::Type::BOOL, &WriteBool);
-    case Wire::kInt2: return IntWriter<int16_t>(id);
-    case Wire::kInt4: return IntWriter<int32_t>(id);
-    case Wire::kInt8: return IntWriter<int64_t>(id);
-    case Wire::kFloat4: return when(id == arrow::Type::FLOAT, &WriteFloat);
+    case Wire::kBool:
+      return when(id == arrow::Type::BOOL, &WriteBool);
+    case Wire::kInt2:
+      return IntWriter<int16_t>(id);
+    case Wire::kInt4:
+      return IntWriter<int32_t>(id);
+    case Wire::kInt8:
+      return IntWriter<int64_t>(id);
+    case Wire::kFloat4:
+      return when(id == arrow::Type::FLOAT, &WriteFloat);
     case Wire::kFloat8:
       if (id == arrow::Type::FLOAT) return &WriteFloatAsDouble;
       return when(id == arrow::Type::DOUBLE, &WriteDouble);
-    case Wire::kNumeric: return NumericWriter(id);
-    case Wire::kDate: return when(id == arrow::Type::DATE32, &WriteDate);
-    case Wire::kTime: return when(id == arrow::Type::TIME64, &WriteInt<int64_t, int64_t>);
+    case Wire::kNumeric:
+      return NumericWriter(id);
+    case Wire::kDate:
+      return when(id == arrow::Type::DATE32, &WriteDate);
+    case Wire::kTime:
+      return when(id == arrow::Type::TIME64, &WriteInt<int64_t, int64_t>);
     case Wire::kTimestamp:
-    case Wire::kTimestampTz: return when(id == arrow::Type::TIMESTAMP, &WriteTimestamp);
-    case Wire::kBytea: return when(id == arrow::Type::BINARY, &WriteBytes);
-    case Wire::kJsonb: return when(text, &WriteJsonb);
-    case Wire::kUuid: return when(text, &WriteUuid);
+    case Wire::kTimestampTz:
+      return when(id == arrow::Type::TIMESTAMP, &WriteTimestamp);
+    case Wire::kBytea:
+      return when(id == arrow::Type::BINARY, &WriteBytes);
+    case Wire::kJsonb:
+      return when(text, &WriteJsonb);
+    case Wire::kUuid:
+      return when(text, &WriteUuid);
     case Wire::kJson:
     case Wire::kText:
-    case Wire::kNone: return when(text, &WriteText);
+    case Wire::kNone:
+      return when(text, &WriteText);
   }
   return nullptr;
 }
@@ -364,8 +403,8 @@ arrow::Result<std::unique_ptr<CopyEncoder>> CopyEncoder::Make(
   return encoder;
 }
 
-arrow::Status CopyEncoder::ValueError(const arrow::RecordBatch& batch, int column, int64_t row,
-                                      const ValueProblem& problem) const {
+arrow::Status CopyEncoder::ValueError(const arrow::RecordBatch& batch, int column,
+                                      int64_t row, const ValueProblem& problem) const {
   const std::string& name = columns_[column].name;
   ErrorInfo info;
   info.error_class = ErrorClass::kData;
@@ -377,8 +416,9 @@ arrow::Status CopyEncoder::ValueError(const arrow::RecordBatch& batch, int colum
   if (auto scalar = batch.column(column)->GetScalar(row); scalar.ok()) {
     value = (*scalar)->ToString().substr(0, 100);
   }
-  return MakeError(std::move(info), "Column '" + name + "' " + problem.what + ": '" + value +
-                                        "' (row " + std::to_string(rows_ + 1) + ")");
+  return MakeError(std::move(info), "Column '" + name + "' " + problem.what + ": '" +
+                                        value + "' (row " + std::to_string(rows_ + 1) +
+                                        ")");
 }
 
 void CopyEncoder::NoteNullKeys(const arrow::RecordBatch& batch) {
@@ -411,7 +451,8 @@ arrow::Status CopyEncoder::Write(const arrow::RecordBatch& batch, const Sink& si
     if (data.type->id() != columns_[i].type->id()) {
       return MakeError(ErrorClass::kInternal, "pg.encoder_type",
                        "Column '" + columns_[i].name + "' arrives as " +
-                           data.type->ToString() + ", not as " + columns_[i].type->ToString());
+                           data.type->ToString() + ", not as " +
+                           columns_[i].type->ToString());
     }
     Point(data, &cursors_[i]);
   }

@@ -20,7 +20,7 @@ struct EncodedColumn {
   std::string name;
   Wire wire = Wire::kText;
   bool array = false;
-  bool raw = false;   ///< Values are PostgreSQL's own bytes.
+  bool raw = false;  ///< Values are PostgreSQL's own bytes.
   std::shared_ptr<arrow::DataType> type;
   /// A key column: NULL in it is refused, naming rows.
   bool key = false;
@@ -73,8 +73,8 @@ class CopyEncoder {
 
   /// `ordinal`: a last bigint column numbers the rows, from 1. kInternal when a column's
   /// Arrow type cannot be written as its wire type.
-  static arrow::Result<std::unique_ptr<CopyEncoder>> Make(std::vector<EncodedColumn> columns,
-                                                          bool ordinal);
+  static arrow::Result<std::unique_ptr<CopyEncoder>> Make(
+      std::vector<EncodedColumn> columns, bool ordinal);
   arrow::Status Write(const arrow::RecordBatch& batch, const Sink& sink);
   /// The trailer, and whatever was not handed on.
   arrow::Status Finish(const Sink& sink);

@@ -23,10 +23,13 @@ constexpr StateRule kStateRules[] = {
     {"3F000", ErrorClass::kConfig, "pg.schema_missing", "Check the schema's name"},
     {"42501", ErrorClass::kAuth, "pg.permission_denied",
      "Ask the owner to GRANT the missing right to this role"},
-    {"42P01", ErrorClass::kConfig, "pg.table_missing", "dxtctl discover lists what is there"},
-    {"42703", ErrorClass::kConfig, "pg.column_missing", "dxtctl discover lists the columns"},
+    {"42P01", ErrorClass::kConfig, "pg.table_missing",
+     "dxtctl discover lists what is there"},
+    {"42703", ErrorClass::kConfig, "pg.column_missing",
+     "dxtctl discover lists the columns"},
     {"42601", ErrorClass::kConfig, "pg.sql_syntax", "Check the SQL in the document"},
-    {"42883", ErrorClass::kConfig, "pg.function_missing", "Check the SQL in the document"},
+    {"42883", ErrorClass::kConfig, "pg.function_missing",
+     "Check the SQL in the document"},
     {"42704", ErrorClass::kConfig, "pg.type_missing", ""},
     {"42P07", ErrorClass::kTransient, "pg.table_exists",
      "Another run made the table meanwhile; a retry plans again"},
@@ -68,7 +71,8 @@ constexpr StateRule kStateRules[] = {
     {"XX", ErrorClass::kData, "pg.server_error", "See the server's log"},
 };
 
-/// What a failed connect says is text only; these are the server's and libpq's own phrases.
+/// What a failed connect says is text only; these are the server's and libpq's own
+/// phrases.
 struct PhraseRule {
   std::string_view phrase;
   ErrorClass error_class;
@@ -98,7 +102,8 @@ constexpr PhraseRule kPhraseRules[] = {
     {"could not translate host name", ErrorClass::kTransient, "pg.unknown_host",
      "the host name is not known", "Check `host`"},
     {"Connection refused", ErrorClass::kTransient, "pg.connection_refused",
-     "nothing accepts connections there", "Check `host` and `port`, and that the server runs"},
+     "nothing accepts connections there",
+     "Check `host` and `port`, and that the server runs"},
     {"No such file or directory", ErrorClass::kTransient, "pg.connection_refused",
      "there is no such socket", "Check `host` and `port`, and that the server runs"},
     {"timeout expired", ErrorClass::kTransient, "pg.connect_timeout",
@@ -109,9 +114,10 @@ constexpr PhraseRule kPhraseRules[] = {
      "there is no route to the host", "Check `host` and the network"},
     {"Network is unreachable", ErrorClass::kTransient, "pg.unreachable",
      "the network is not reachable", "Check `host` and the network"},
-    {"does not support SSL", ErrorClass::kConfig, "pg.tls", "the server does not speak TLS",
-     "Set `sslmode: prefer` or `disable`"},
-    {"certificate", ErrorClass::kConfig, "pg.tls", "the server's certificate was not accepted",
+    {"does not support SSL", ErrorClass::kConfig, "pg.tls",
+     "the server does not speak TLS", "Set `sslmode: prefer` or `disable`"},
+    {"certificate", ErrorClass::kConfig, "pg.tls",
+     "the server's certificate was not accepted",
      "Check `sslmode` and `options.sslrootcert`"},
 };
 
@@ -153,14 +159,16 @@ arrow::Status ResultError(const pg_result* result, std::string_view doing) {
     info.error_class = ErrorClass::kData;
     info.code = "pg.server_error";
   }
-  if (info.vendor_code == "57014" && message.find("statement timeout") == std::string::npos) {
+  if (info.vendor_code == "57014" &&
+      message.find("statement timeout") == std::string::npos) {
     info.hint = "Someone cancelled the statement on the server";
   }
   info.column = FieldText(result, PG_DIAG_COLUMN_NAME);
   if (const auto detail = FieldText(result, PG_DIAG_MESSAGE_DETAIL); !detail.empty()) {
     message += " (" + detail + ")";
   }
-  if (const auto context = FieldText(result, PG_DIAG_CONTEXT); context.starts_with("COPY ")) {
+  if (const auto context = FieldText(result, PG_DIAG_CONTEXT);
+      context.starts_with("COPY ")) {
     message += " [" + FirstLine(context) + "]";
   }
   if (const auto hint = FieldText(result, PG_DIAG_MESSAGE_HINT);
@@ -188,24 +196,27 @@ arrow::Status ConnectError(const pg_conn* connection, const ConnectOptions& opti
   }
   if (text.find("does not exist") != std::string_view::npos) {
     const bool role = text.find("role \"") != std::string_view::npos;
-    return MakeError(role ? ErrorClass::kAuth : ErrorClass::kConfig,
-                     role ? "pg.auth_failed" : "pg.database_missing",
-                     head + (role ? "there is no such user" : "there is no such database"),
-                     role ? "Check `user`" : "Check `database`");
+    return MakeError(
+        role ? ErrorClass::kAuth : ErrorClass::kConfig,
+        role ? "pg.auth_failed" : "pg.database_missing",
+        head + (role ? "there is no such user" : "there is no such database"),
+        role ? "Check `user`" : "Check `database`");
   }
   return MakeError(ErrorClass::kTransient, "pg.connect_failed", head + FirstLine(text),
                    "Check host, port, user and sslmode of the connection");
 }
 
 arrow::Status ConnectTimeout(const ConnectOptions& options) {
-  return MakeError(ErrorClass::kTransient, "pg.connect_timeout",
-                   "Cannot connect to PostgreSQL, " + Where(options) + ": no answer within " +
-                       std::to_string(options.connect_timeout_s) + " s",
-                   "Check host, port and firewalls; `connect_timeout` sets how long to wait");
+  return MakeError(
+      ErrorClass::kTransient, "pg.connect_timeout",
+      "Cannot connect to PostgreSQL, " + Where(options) + ": no answer within " +
+          std::to_string(options.connect_timeout_s) + " s",
+      "Check host, port and firewalls; `connect_timeout` sets how long to wait");
 }
 
 arrow::Status Cancelled(std::string_view doing) {
-  return MakeError(ErrorClass::kCancelled, "cancelled", std::string(doing) + " was cancelled");
+  return MakeError(ErrorClass::kCancelled, "cancelled",
+                   std::string(doing) + " was cancelled");
 }
 
 bool HasSqlState(const arrow::Status& status, std::string_view sqlstate) {

@@ -12,13 +12,15 @@ namespace dxt::postgres {
 
 struct ConnectOptions;
 
-/// What the server said, as one status. `doing` starts the sentence: "Reading public.orders".
+/// What the server said, as one status. `doing` starts the sentence: "Reading
+/// public.orders".
 arrow::Status ResultError(const pg_result* result, std::string_view doing);
 
 /// The connection broke while `doing`; kTransient "pg.connection_lost".
 arrow::Status ConnectionLost(const pg_conn* connection, std::string_view doing);
 
-/// A connection could not be made. Names host, port, database and user, never the password.
+/// A connection could not be made. Names host, port, database and user, never the
+/// password.
 arrow::Status ConnectError(const pg_conn* connection, const ConnectOptions& options);
 
 /// The connection was not made within its time; kTransient "pg.connect_timeout".

@@ -1,6 +1,6 @@
 #pragma once
-// What the connector's tests share: a database of the shared server, and the engine's part
-// (plan, deliver, commit) played in its shortest form.
+// What the connector's tests share: a database of the shared server, and the engine's
+// part (plan, deliver, commit) played in its shortest form.
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "connectors/postgres/connection.h"
 #include "connectors/postgres/postgres.h"
 #include "connectors/sdk/connector.h"
 #include "connectors/sdk/source.h"
@@ -18,10 +19,10 @@
 
 namespace dxt::postgres {
 
-#define ASSERT_OK(expression)                                      \
-  do {                                                             \
+#define ASSERT_OK(expression)                                            \
+  do {                                                                   \
     const arrow::Status _status = ::dxt::postgres::StatusOf(expression); \
-    ASSERT_TRUE(_status.ok()) << _status.ToString();               \
+    ASSERT_TRUE(_status.ok()) << _status.ToString();                     \
   } while (false)
 
 inline arrow::Status StatusOf(const arrow::Status& status) { return status; }
@@ -49,6 +50,12 @@ class PostgresTest : public ::testing::Test {
     context_.clock = &SystemClock();
   }
 
+  void TearDown() override {
+    source_.reset();
+    target_.reset();
+    server().DropDatabase(database_);
+  }
+
   static testing::PostgresServer& server() { return testing::PostgresServer::Shared(); }
   std::string Sql(const std::string& sql) { return server().Execute(database_, sql); }
 
@@ -63,9 +70,22 @@ class PostgresTest : public ::testing::Test {
     return std::move(*source);
   }
   std::unique_ptr<Destination> OpenDestination() {
-    auto target = connector_->OpenDestination(Config(server().Url(database_)), context_, {});
+    auto target =
+        connector_->OpenDestination(Config(server().Url(database_)), context_, {});
     EXPECT_TRUE(target.ok()) << target.status().ToString();
     return std::move(*target);
+  }
+
+  /// A bare session, for what only libpq can say.
+  std::unique_ptr<Connection> Connect() {
+    ConnectOptions options;
+    options.host = server().socket_dir();
+    options.port = std::to_string(server().port());
+    options.user = server().user();
+    options.database = database_;
+    auto connection = Connection::Open(options, {});
+    EXPECT_TRUE(connection.ok()) << connection.status().ToString();
+    return std::move(*connection);
   }
 
   static ReadSpec SpecOf(const StreamRef& ref, const StreamInfo& info) {
@@ -85,32 +105,32 @@ class PostgresTest : public ::testing::Test {
                                                               const ReadSpec& spec,
                                                               std::stop_token stop = {}) {
     ARROW_ASSIGN_OR_RAISE(auto plan, source.PlanRead(spec, 1, stop));
-    ARROW_ASSIGN_OR_RAISE(auto reader,
-                          source.OpenReader(spec, plan.splits.front(), std::nullopt, stop));
+    ARROW_ASSIGN_OR_RAISE(
+        auto reader, source.OpenReader(spec, plan.splits.front(), std::nullopt, stop));
     std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
     while (true) {
       ARROW_ASSIGN_OR_RAISE(auto step, reader->Next(stop));
       if (step.batch) {
-        ARROW_RETURN_NOT_OK(step.batch->ValidateFull());
+        ARROW_RETURN_NOT_OK(step.batch->Validate());
         batches.push_back(step.batch);
       }
       if (step.end) return arrow::Table::FromRecordBatches(reader->schema(), batches);
     }
   }
 
-  arrow::Result<std::shared_ptr<arrow::Table>> Read(const std::string& reference,
-                                                    StreamKind kind = StreamKind::kTable) {
-    auto source = OpenSource();
+  arrow::Result<std::shared_ptr<arrow::Table>> Read(
+      const std::string& reference, StreamKind kind = StreamKind::kTable) {
+    if (!source_) source_ = OpenSource();
     StreamRef ref;
     ref.kind = kind;
     ref.source = reference;
-    ARROW_ASSIGN_OR_RAISE(auto info, source->Describe(ref, {}));
-    return ReadAll(*source, SpecOf(ref, info));
+    ARROW_ASSIGN_OR_RAISE(auto info, source_->Describe(ref, {}));
+    return ReadAll(*source_, SpecOf(ref, info));
   }
 
   /// The wanted table for a described stream, all columns under their own names.
-  static TableSpec Wanted(const std::string& target, const StreamSchema& schema, LoadMode mode,
-                          std::vector<std::string> keys = {}) {
+  static TableSpec Wanted(const std::string& target, const StreamSchema& schema,
+                          LoadMode mode, std::vector<std::string> keys = {}) {
     TableSpec table;
     table.reference = target;
     table.mode = mode;
@@ -121,7 +141,8 @@ class PostgresTest : public ::testing::Test {
     return table;
   }
 
-  static StreamIdentity Identity(const std::string& target, const std::string& stream = "s") {
+  static StreamIdentity Identity(const std::string& target,
+                                 const std::string& stream = "s") {
     StreamIdentity identity;
     identity.pipeline = "p/l";
     identity.stream = stream;
@@ -181,12 +202,12 @@ class PostgresTest : public ::testing::Test {
 
   arrow::Result<CommitResult> LoadTable(const TableSpec& table, const arrow::Table& rows,
                                         CommitGuards guards = {}) {
-    auto target = OpenDestination();
-    ARROW_ASSIGN_OR_RAISE(auto load, Prepare(*target, table));
-    ARROW_ASSIGN_OR_RAISE(auto receipt, Write(*target, load.spec, rows));
+    if (!target_) target_ = OpenDestination();
+    ARROW_ASSIGN_OR_RAISE(auto load, Prepare(*target_, table));
+    ARROW_ASSIGN_OR_RAISE(auto receipt, Write(*target_, load.spec, rows));
     load.record.rows = receipt.rows;
     const WriteReceipt receipts[] = {receipt};
-    return target->Commit(load.spec, load.record, receipts, guards, {});
+    return target_->Commit(load.spec, load.record, receipts, guards, {});
   }
 
   /// Reads `from` and loads it into `to` with the types that Describe saw.
@@ -194,18 +215,20 @@ class PostgresTest : public ::testing::Test {
                                    LoadMode mode = LoadMode::kAppend,
                                    std::vector<std::string> keys = {},
                                    StreamKind kind = StreamKind::kTable) {
-    auto source = OpenSource();
+    if (!source_) source_ = OpenSource();
     StreamRef ref;
     ref.kind = kind;
     ref.source = from;
-    ARROW_ASSIGN_OR_RAISE(auto info, source->Describe(ref, {}));
-    ARROW_ASSIGN_OR_RAISE(auto rows, ReadAll(*source, SpecOf(ref, info)));
+    ARROW_ASSIGN_OR_RAISE(auto info, source_->Describe(ref, {}));
+    ARROW_ASSIGN_OR_RAISE(auto rows, ReadAll(*source_, SpecOf(ref, info)));
     return LoadTable(Wanted(to, info.columns, mode, std::move(keys)), *rows);
   }
 
   std::string database_;
   std::unique_ptr<Connector> connector_;
   ConnectorContext context_;
+  std::unique_ptr<Source> source_;       ///< Of Read and Copy.
+  std::unique_ptr<Destination> target_;  ///< Of LoadTable and Copy.
   int loads_ = 0;
 };
 

@@ -14,7 +14,7 @@ class Connection;
 /// bound, since COPY takes no parameters (contracts 2.5). The text is checked against its
 /// type's alphabet, escaped, and cast to the type; kConfig "cursor.invalid" otherwise.
 /// Strings stay untyped so that they compare with enums, uuids and dates too.
-arrow::Result<std::string> ValueLiteral(const Connection& connection, std::string_view value,
-                                        const FieldType& type);
+arrow::Result<std::string> ValueLiteral(const Connection& connection,
+                                        std::string_view value, const FieldType& type);
 
 }  // namespace dxt::postgres

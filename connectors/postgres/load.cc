@@ -34,15 +34,17 @@ std::string Joined(const std::vector<std::string>& texts, std::string_view separ
 
 }  // namespace
 
-arrow::Result<std::unique_ptr<Load>> Load::Begin(ConnectionPool& pool, const WriteSpec& spec,
+arrow::Result<std::unique_ptr<Load>> Load::Begin(ConnectionPool& pool,
+                                                 const WriteSpec& spec,
                                                  const std::set<std::string>& text_types,
                                                  std::stop_token stop) {
   std::unique_ptr<Load> load(new Load(pool, spec));
   load->doing_ = "Writing " + spec.target.reference;
   ARROW_ASSIGN_OR_RAISE(auto parts, sql::SplitReference(spec.target.reference));
   if (parts.size() != 2) {
-    return MakeError(ErrorClass::kInternal, "pg.reference",
-                     "The target reference is not schema.table: " + spec.target.reference);
+    return MakeError(
+        ErrorClass::kInternal, "pg.reference",
+        "The target reference is not schema.table: " + spec.target.reference);
   }
   load->schema_ = parts[0];
   load->name_ = parts[1];
@@ -50,9 +52,9 @@ arrow::Result<std::unique_ptr<Load>> Load::Begin(ConnectionPool& pool, const Wri
   ARROW_RETURN_NOT_OK(load->PlanColumns(text_types));
   load->ChoosePath();
   ARROW_ASSIGN_OR_RAISE(load->connection_, pool.Take(stop));
-  ARROW_RETURN_NOT_OK(load->Run("BEGIN; " + SessionSettings(pool.options()) +
-                                    "SET LOCAL lock_timeout = '25s'",
-                                stop));
+  ARROW_RETURN_NOT_OK(load->Run(
+      "BEGIN; " + SessionSettings(pool.options()) + "SET LOCAL lock_timeout = '25s'",
+      stop));
   ARROW_RETURN_NOT_OK(load->MakeTables(stop));
   ARROW_RETURN_NOT_OK(load->StartCopy(stop));
   return load;
@@ -78,8 +80,8 @@ arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
     LoadColumn column;
     column.quoted = sql::QuoteIdentifier(planned.name);
     column.native = planned.native;
-    column.key = std::find(spec_.table.keys.begin(), spec_.table.keys.end(), planned.name) !=
-                 spec_.table.keys.end();
+    column.key = std::find(spec_.table.keys.begin(), spec_.table.keys.end(),
+                           planned.name) != spec_.table.keys.end();
     const bool raw = i < spec_.raw.size() && spec_.raw[i];
     EncodedColumn out;
     out.name = planned.name;
@@ -139,8 +141,8 @@ std::string Load::ColumnList() const {
 std::string Load::InsertFromStage(const std::string& table) const {
   std::vector<std::string> values;
   for (const auto& column : columns_) values.push_back(column.Value(""));
-  return "INSERT INTO " + table + " (" + ColumnList() + ") SELECT " + Joined(values, ", ") +
-         " FROM " + stage_;
+  return "INSERT INTO " + table + " (" + ColumnList() + ") SELECT " +
+         Joined(values, ", ") + " FROM " + stage_;
 }
 
 arrow::Status Load::MakeTables(std::stop_token stop) {
@@ -192,18 +194,21 @@ arrow::Status Load::RefuseNullKeys() const {
   info.error_class = ErrorClass::kData;
   info.code = "upsert.null_key";
   info.hint = "Filter such rows out, or set `null_key: match`";
-  return MakeError(std::move(info), "Rows with NULL in a key column cannot be upserted into " +
-                                        spec_.target.reference + ": " +
-                                        Joined(encoder_->null_keys(), ", "));
+  return MakeError(std::move(info),
+                   "Rows with NULL in a key column cannot be upserted into " +
+                       spec_.target.reference + ": " +
+                       Joined(encoder_->null_keys(), ", "));
 }
 
 arrow::Status Load::Finish(std::stop_token stop) {
-  ARROW_RETURN_NOT_OK(encoder_->Finish(
-      [&](std::string_view bytes) { return connection_->PutCopyData(bytes, doing_, stop); }));
+  ARROW_RETURN_NOT_OK(encoder_->Finish([&](std::string_view bytes) {
+    return connection_->PutCopyData(bytes, doing_, stop);
+  }));
   ARROW_RETURN_NOT_OK(connection_->EndCopyIn(doing_, stop).status());
   ARROW_RETURN_NOT_OK(RefuseNullKeys());
   const std::string& into = fresh_.empty() ? target_ : fresh_;
-  const bool insert_now = !stage_.empty() && (path_ == LoadPath::kInsert || !fresh_.empty());
+  const bool insert_now =
+      !stage_.empty() && (path_ == LoadPath::kInsert || !fresh_.empty());
   if (insert_now) ARROW_RETURN_NOT_OK(Run(InsertFromStage(into), stop));
   if (path_ == LoadPath::kUpsert) {
     ARROW_RETURN_NOT_OK(Run("ANALYZE " + stage_, stop));
@@ -222,9 +227,9 @@ arrow::Status Load::Finish(std::stop_token stop) {
 
 arrow::Status Load::LockTarget(std::string_view mode, std::stop_token stop) {
   const auto deadline = steady_clock::now() + kCommitWait;
-  ARROW_RETURN_NOT_OK(
-      Run("SET LOCAL lock_timeout = " + std::to_string(kLockTimeoutMs) + "; SAVEPOINT _dxt_lock",
-          stop));
+  ARROW_RETURN_NOT_OK(Run("SET LOCAL lock_timeout = " + std::to_string(kLockTimeoutMs) +
+                              "; SAVEPOINT _dxt_lock",
+                          stop));
   for (int attempt = 0;; ++attempt) {
     const auto status =
         Run("LOCK TABLE " + target_ + " IN " + std::string(mode) + " MODE", stop);
@@ -246,19 +251,21 @@ arrow::Status Load::RefuseDuplicates(std::stop_token stop) {
     texts.push_back("coalesce(" + column.quoted + "::text, 'NULL')");
   }
   ARROW_ASSIGN_OR_RAISE(
-      auto rows, connection_->Run("SELECT min(concat_ws(', ', " + Joined(texts, ", ") +
-                                      ")), count(*) FROM " + stage_ + " GROUP BY " +
-                                      Joined(keys, ", ") + " HAVING count(*) > 1 LIMIT 10",
-                                  doing_, stop));
+      auto rows,
+      connection_->Run("SELECT min(concat_ws(', ', " + Joined(texts, ", ") +
+                           ")), count(*) FROM " + stage_ + " GROUP BY " +
+                           Joined(keys, ", ") + " HAVING count(*) > 1 LIMIT 10",
+                       doing_, stop));
   if (rows.rows() == 0) return arrow::Status::OK();
   std::vector<std::string> found;
   for (int i = 0; i < rows.rows(); ++i) {
     found.push_back("(" + rows.Text(i, 0) + ") " + rows.Text(i, 1) + " times");
   }
-  return MakeError(ErrorClass::kData, "upsert.duplicate_key",
-                   "Keys come more than once for " + spec_.target.reference + ": " +
-                       Joined(found, ", "),
-                   "Remove the duplicates at the source, or set `on_duplicate_key: last`");
+  return MakeError(
+      ErrorClass::kData, "upsert.duplicate_key",
+      "Keys come more than once for " + spec_.target.reference + ": " +
+          Joined(found, ", "),
+      "Remove the duplicates at the source, or set `on_duplicate_key: last`");
 }
 
 arrow::Result<CommitResult> Load::Upsert(std::stop_token stop) {
@@ -282,8 +289,8 @@ arrow::Result<CommitResult> Load::Upsert(std::stop_token stop) {
   }
   order.push_back("s." + std::string(kOrdinal) + " DESC");
   const std::string latest = "SELECT DISTINCT ON (" + Joined(key_values, ", ") + ") " +
-                             Joined(values, ", ") + " FROM " + stage_ + " AS s ORDER BY " +
-                             Joined(order, ", ");
+                             Joined(values, ", ") + " FROM " + stage_ +
+                             " AS s ORDER BY " + Joined(order, ", ");
   const std::string insert = "INSERT INTO " + target_ + " AS t (" + ColumnList() + ") ";
   CommitResult result;
   if (spec_.plan.create) {
@@ -294,21 +301,23 @@ arrow::Result<CommitResult> Load::Upsert(std::stop_token stop) {
     std::vector<std::string> assigned;
     for (const auto& set : sets) assigned.push_back(set + " = excluded." + set);
     // With nothing but keys an update of the key to itself still counts the row.
-    if (assigned.empty()) assigned.push_back(keys.front() + " = excluded." + keys.front());
-    ARROW_ASSIGN_OR_RAISE(
-        result.rows_written,
-        Count(insert + latest + " ON CONFLICT (" + Joined(keys, ", ") + ") DO UPDATE SET " +
-                  Joined(assigned, ", "),
-              stop));
+    if (assigned.empty())
+      assigned.push_back(keys.front() + " = excluded." + keys.front());
+    ARROW_ASSIGN_OR_RAISE(result.rows_written,
+                          Count(insert + latest + " ON CONFLICT (" + Joined(keys, ", ") +
+                                    ") DO UPDATE SET " + Joined(assigned, ", "),
+                                stop));
   } else {
     ARROW_RETURN_NOT_OK(LockTarget("SHARE ROW EXCLUSIVE", stop));
     const std::string last = "\"_dxt_last\"";
     ARROW_ASSIGN_OR_RAISE(result.rows_written,
-                          Count("CREATE TEMPORARY TABLE " + last + " ON COMMIT DROP AS SELECT * "
-                                "FROM (" + latest + ") AS q (" + ColumnList() + ")", stop));
+                          Count("CREATE TEMPORARY TABLE " + last +
+                                    " ON COMMIT DROP AS SELECT * "
+                                    "FROM (" +
+                                    latest + ") AS q (" + ColumnList() + ")",
+                                stop));
     std::vector<std::string> matches, assigned, key_order;
-    const std::string equals =
-        spec_.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
+    const std::string equals = spec_.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
     for (const auto& key : keys) {
       matches.push_back("t." + key + equals + "s." + key);
       key_order.push_back("s." + key);
@@ -318,12 +327,14 @@ arrow::Result<CommitResult> Load::Upsert(std::stop_token stop) {
     const std::string match = Joined(matches, " AND ");
     ARROW_RETURN_NOT_OK(Run("ANALYZE pg_temp." + last, stop));
     if (!assigned.empty()) {
-      ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " + Joined(assigned, ", ") +
-                                  source + match, stop));
+      ARROW_RETURN_NOT_OK(Run(
+          "UPDATE " + target_ + " AS t SET " + Joined(assigned, ", ") + source + match,
+          stop));
     }
     ARROW_RETURN_NOT_OK(Run(insert + "SELECT " + ColumnList() + source +
-                                "NOT EXISTS (SELECT 1 FROM " + target_ + " AS t WHERE " + match +
-                                ") ORDER BY " + Joined(key_order, ", "), stop));
+                                "NOT EXISTS (SELECT 1 FROM " + target_ + " AS t WHERE " +
+                                match + ") ORDER BY " + Joined(key_order, ", "),
+                            stop));
   }
   result.rows_deduplicated = rows() - result.rows_written;
   return result;
@@ -368,9 +379,9 @@ arrow::Result<CommitResult> Load::Apply(std::stop_token stop) {
       ARROW_RETURN_NOT_OK(Swap(stop));
       break;
   }
-  ARROW_ASSIGN_OR_RAISE(
-      auto ident,
-      connection_->Query("SELECT pg_catalog.to_regclass($1)::oid::text", {target_}, doing_, stop));
+  ARROW_ASSIGN_OR_RAISE(auto ident,
+                        connection_->Query("SELECT pg_catalog.to_regclass($1)::oid::text",
+                                           {target_}, doing_, stop));
   result.target_ident = ident.Text(0, 0);
   return result;
 }

@@ -18,9 +18,9 @@ namespace dxt::postgres {
 /// A column between the stage and the target.
 struct LoadColumn {
   std::string quoted;
-  std::string native;   ///< Declared type at the target.
-  std::string staged;   ///< Its type in a staging table.
-  bool cast = false;    ///< Arrives as text and is cast by the target's own input function.
+  std::string native;  ///< Declared type at the target.
+  std::string staged;  ///< Its type in a staging table.
+  bool cast = false;  ///< Arrives as text and is cast by the target's own input function.
   bool key = false;
 
   /// The column of a stage as the target wants it.
@@ -43,10 +43,9 @@ enum class LoadPath : uint8_t {
 class Load {
  public:
   /// `text_types`: user types whose binary input is their text (enums, citext).
-  static arrow::Result<std::unique_ptr<Load>> Begin(ConnectionPool& pool,
-                                                    const WriteSpec& spec,
-                                                    const std::set<std::string>& text_types,
-                                                    std::stop_token stop);
+  static arrow::Result<std::unique_ptr<Load>> Begin(
+      ConnectionPool& pool, const WriteSpec& spec,
+      const std::set<std::string>& text_types, std::stop_token stop);
   ~Load();
 
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop);
@@ -89,8 +88,8 @@ class Load {
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<CopyEncoder> encoder_;
   std::string schema_, name_, target_;  ///< Bare names, and both quoted.
-  std::string stage_;                   ///< Temporary table, quoted; "" when there is none.
-  std::string fresh_;                   ///< The table that will take the target's place.
+  std::string stage_;  ///< Temporary table, quoted; "" when there is none.
+  std::string fresh_;  ///< The table that will take the target's place.
   std::string doing_;
   LoadPath path_ = LoadPath::kDirect;
   std::vector<LoadColumn> columns_;

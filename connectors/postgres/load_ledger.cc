@@ -65,20 +65,22 @@ arrow::Status LoadLedger::Ensure(std::stop_token stop) {
     }
     std::string all;
     for (const auto& one : statements) all += one + "; ";
-    return MakeError(ErrorClass::kAuth, "pg.metadata_denied",
-                     "The role may not create the ledger tables in schema '" + schema_ + "'",
-                     "Let an administrator run, and grant SELECT, INSERT, UPDATE, DELETE on "
-                     "both: " + all);
+    return MakeError(
+        ErrorClass::kAuth, "pg.metadata_denied",
+        "The role may not create the ledger tables in schema '" + schema_ + "'",
+        "Let an administrator run, and grant SELECT, INSERT, UPDATE, DELETE on "
+        "both: " +
+            all);
   }
   return arrow::Status::OK();
 }
 
-arrow::Result<std::optional<LoadRecord>> LoadLedger::Newest(const StreamIdentity& identity,
-                                                            std::stop_token stop) {
+arrow::Result<std::optional<LoadRecord>> LoadLedger::Newest(
+    const StreamIdentity& identity, std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
       auto rows, connection_.Query(sql_.SelectNewest(),
-                                   {identity.pipeline, identity.stream, identity.lane}, kDoing,
-                                   stop));
+                                   {identity.pipeline, identity.stream, identity.lane},
+                                   kDoing, stop));
   if (rows.rows() == 0) return std::nullopt;
   LoadRecord record;
   record.window_seq = rows.Int(0, 3);
@@ -100,26 +102,27 @@ arrow::Result<std::optional<LoadRecord>> LoadLedger::Newest(const StreamIdentity
 }
 
 arrow::Result<bool> LoadLedger::Has(std::string_view load_id, std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto rows, connection_.Query(sql_.SelectByLoadId(),
-                                                     {std::string(load_id)}, kDoing, stop));
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows,
+      connection_.Query(sql_.SelectByLoadId(), {std::string(load_id)}, kDoing, stop));
   return rows.rows() > 0;
 }
 
 arrow::Result<bool> LoadLedger::OtherPipeline(const StreamIdentity& identity,
                                               const std::string& target,
                                               std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto rows, connection_.Query(sql_.SelectOtherPipeline(),
-                                                     {target, identity.pipeline}, kDoing,
-                                                     stop));
+  ARROW_ASSIGN_OR_RAISE(auto rows,
+                        connection_.Query(sql_.SelectOtherPipeline(),
+                                          {target, identity.pipeline}, kDoing, stop));
   return rows.rows() > 0;
 }
 
 arrow::Result<int64_t> LoadLedger::Bump(const StreamIdentity& identity,
                                         const std::string& owner, std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(
-      auto rows, connection_.Query(sql_.BumpFence(),
-                                   {identity.pipeline, identity.stream, identity.lane, owner},
-                                   kWriting, stop));
+  ARROW_ASSIGN_OR_RAISE(auto rows, connection_.Query(sql_.BumpFence(),
+                                                     {identity.pipeline, identity.stream,
+                                                      identity.lane, owner},
+                                                     kWriting, stop));
   return rows.Int(0, 0);
 }
 
@@ -127,11 +130,11 @@ arrow::Status LoadLedger::CheckFence(const StreamIdentity& identity, int64_t epo
                                      std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
       auto rows,
-      connection_.Query("SELECT 1 FROM " + sql_.fence_table() +
-                            " WHERE pipeline = $1 AND stream = $2 AND lane = $3 AND epoch = $4",
-                        {identity.pipeline, identity.stream, identity.lane,
-                         std::to_string(epoch)},
-                        kDoing, stop));
+      connection_.Query(
+          "SELECT 1 FROM " + sql_.fence_table() +
+              " WHERE pipeline = $1 AND stream = $2 AND lane = $3 AND epoch = $4",
+          {identity.pipeline, identity.stream, identity.lane, std::to_string(epoch)},
+          kDoing, stop));
   return rows.rows() == 1 ? arrow::Status::OK() : Fenced(identity);
 }
 
@@ -156,15 +159,15 @@ arrow::Status LoadLedger::Record(const StreamIdentity& identity, const LoadRecor
   if (HasSqlState(inserted, "23505")) return Fenced(identity);
   ARROW_RETURN_NOT_OK(inserted);
   ARROW_ASSIGN_OR_RAISE(
-      auto touched,
-      connection_.Query(sql_.CheckFence(),
-                        {identity.pipeline, identity.stream, identity.lane,
-                         std::to_string(epoch), owner},
-                        kWriting, stop));
+      auto touched, connection_.Query(sql_.CheckFence(),
+                                      {identity.pipeline, identity.stream, identity.lane,
+                                       std::to_string(epoch), owner},
+                                      kWriting, stop));
   return touched.affected() == 1 ? arrow::Status::OK() : Fenced(identity);
 }
 
-arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord& record) {
+arrow::Status CheckChain(const std::optional<LoadRecord>& last,
+                         const LoadRecord& record) {
   const std::string cursor = last ? last->cursor_after : "";
   const int64_t expected = last ? last->window_seq + 1 : 1;
   if (record.cursor_before == cursor && record.window_seq == expected) {
@@ -172,8 +175,8 @@ arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord
   }
   return MakeError(ErrorClass::kData, "load.stale",
                    "The load starts at cursor '" + record.cursor_before + "' (window " +
-                       std::to_string(record.window_seq) + ") but the target is at '" + cursor +
-                       "' (window " + std::to_string(expected) + " is next)",
+                       std::to_string(record.window_seq) + ") but the target is at '" +
+                       cursor + "' (window " + std::to_string(expected) + " is next)",
                    "Extract again: another load of this stream was committed meanwhile");
 }
 

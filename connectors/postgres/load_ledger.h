@@ -27,13 +27,13 @@ class LoadLedger {
   arrow::Result<std::optional<LoadRecord>> Newest(const StreamIdentity& identity,
                                                   std::stop_token stop);
   arrow::Result<bool> Has(std::string_view load_id, std::stop_token stop);
-  arrow::Result<bool> OtherPipeline(const StreamIdentity& identity, const std::string& target,
-                                    std::stop_token stop);
+  arrow::Result<bool> OtherPipeline(const StreamIdentity& identity,
+                                    const std::string& target, std::stop_token stop);
   /// Returns the new epoch.
   arrow::Result<int64_t> Bump(const StreamIdentity& identity, const std::string& owner,
                               std::stop_token stop);
-  /// kFenced when the fence is not at `epoch` any more. Looks without a lock: what counts is
-  /// Record's own check.
+  /// kFenced when the fence is not at `epoch` any more. Looks without a lock: what counts
+  /// is Record's own check.
   arrow::Status CheckFence(const StreamIdentity& identity, int64_t epoch,
                            std::stop_token stop);
   /// Prunes, inserts the load and, last, checks the fence; kFenced when it is not ours.

@@ -14,17 +14,19 @@ constexpr ValueProblem kMalformed{"pg.protocol", "has a malformed numeric value"
 constexpr ValueProblem kNaN{"pg.nan", "holds NaN, which an exact decimal cannot hold",
                             "Filter it out, or read it as text: `column::text` in "
                             "`source.expression`"};
-constexpr ValueProblem kInfinite{"pg.infinity",
-                                 "holds an infinite numeric, which an exact decimal cannot hold",
-                                 "Filter it out, or read it as text: `column::text` in "
-                                 "`source.expression`"};
-constexpr ValueProblem kTooWide{"pg.numeric_out_of_range",
-                                "holds a number with more digits than its declared precision",
-                                "Declare a wider decimal for the field"};
-constexpr ValueProblem kInexact{"pg.numeric_inexact",
-                                "holds a number with more decimals than its declared scale",
-                                "Declare a decimal with a larger scale for the field"};
-constexpr ValueProblem kNotANumber{"pg.invalid_numeric", "holds text that is not a number"};
+constexpr ValueProblem kInfinite{
+    "pg.infinity", "holds an infinite numeric, which an exact decimal cannot hold",
+    "Filter it out, or read it as text: `column::text` in "
+    "`source.expression`"};
+constexpr ValueProblem kTooWide{
+    "pg.numeric_out_of_range",
+    "holds a number with more digits than its declared precision",
+    "Declare a wider decimal for the field"};
+constexpr ValueProblem kInexact{
+    "pg.numeric_inexact", "holds a number with more decimals than its declared scale",
+    "Declare a decimal with a larger scale for the field"};
+constexpr ValueProblem kNotANumber{"pg.invalid_numeric",
+                                   "holds text that is not a number"};
 constexpr ValueProblem kServerLimit{"pg.numeric_out_of_range",
                                     "holds a number beyond what numeric can hold"};
 
@@ -64,7 +66,9 @@ const ValueProblem* Special(uint16_t sign) {
   return nullptr;
 }
 
-int DigitsOf(int group) { return group >= 1000 ? 4 : group >= 100 ? 3 : group >= 10 ? 2 : 1; }
+int DigitsOf(int group) {
+  return group >= 1000 ? 4 : group >= 100 ? 3 : group >= 10 ? 2 : 1;
+}
 
 }  // namespace
 
@@ -93,7 +97,8 @@ const ValueProblem* NumericToInt128(const uint8_t* data, int32_t size, int32_t p
   }
   if (whole <= 4) {
     uint64_t narrow = 0;
-    for (int i = 0; i < whole; ++i) narrow = narrow * 10000 + Load16(number.digits + 2 * i);
+    for (int i = 0; i < whole; ++i)
+      narrow = narrow * 10000 + Load16(number.digits + 2 * i);
     wide = narrow;
   } else {
     for (int i = 0; i < whole; ++i) wide = wide * 10000 + Load16(number.digits + 2 * i);
@@ -112,8 +117,8 @@ const ValueProblem* NumericToInt128(const uint8_t* data, int32_t size, int32_t p
   return nullptr;
 }
 
-const ValueProblem* NumericToBytes256(const uint8_t* data, int32_t size, int32_t precision,
-                                      int32_t scale, uint8_t* out) {
+const ValueProblem* NumericToBytes256(const uint8_t* data, int32_t size,
+                                      int32_t precision, int32_t scale, uint8_t* out) {
   Header number;
   if (!Parse(data, size, &number)) return &kMalformed;
   if (const auto* problem = Special(number.sign)) return problem;
@@ -163,7 +168,8 @@ int64_t NumericToText(const uint8_t* data, int32_t size, char* out) {
   char* at = out;
   if (number.sign == kNumericNegative) *at++ = '-';
   const auto group = [&](int i) {
-    return i >= 0 && i < number.ndigits ? static_cast<int>(Load16(number.digits + 2 * i)) : 0;
+    return i >= 0 && i < number.ndigits ? static_cast<int>(Load16(number.digits + 2 * i))
+                                        : 0;
   };
   const auto four = [](int value, char* to) {
     to[0] = static_cast<char>('0' + value / 1000);
@@ -195,8 +201,8 @@ int64_t NumericToText(const uint8_t* data, int32_t size, char* out) {
 namespace {
 
 /// Writes header and groups (most significant first, without zero groups at either end).
-int64_t WriteNumeric(const uint16_t* groups, int count, int weight, bool negative, int dscale,
-                     uint8_t* out) {
+int64_t WriteNumeric(const uint16_t* groups, int count, int weight, bool negative,
+                     int dscale, uint8_t* out) {
   while (count > 0 && groups[0] == 0) {
     ++groups;
     --count;
@@ -264,13 +270,15 @@ const ValueProblem* TextToNumeric(std::string_view text, uint8_t* out, int64_t* 
   if (is("-Infinity") || is("-inf")) return special(kNumericMinusInfinity);
   bool negative = false;
   size_t at = 0;
-  if (at < text.size() && (text[at] == '-' || text[at] == '+')) negative = text[at++] == '-';
+  if (at < text.size() && (text[at] == '-' || text[at] == '+'))
+    negative = text[at++] == '-';
   size_t mantissa_end = text.find_first_of("eE", at);
   int exponent = 0;
   if (mantissa_end != std::string_view::npos) {
     std::string_view tail = text.substr(mantissa_end + 1);
     if (tail.starts_with('+')) tail.remove_prefix(1);
-    const auto [end, error] = std::from_chars(tail.data(), tail.data() + tail.size(), exponent);
+    const auto [end, error] =
+        std::from_chars(tail.data(), tail.data() + tail.size(), exponent);
     if (error != std::errc() || end != tail.data() + tail.size()) return &kNotANumber;
     if (exponent > 131072 || exponent < -16383) return &kServerLimit;
   } else {
@@ -291,7 +299,8 @@ const ValueProblem* TextToNumeric(std::string_view text, uint8_t* out, int64_t* 
   int first = -1, last = -1;
   const auto digit = [&](int i) -> int {
     if (i < 0 || i >= digit_count) return 0;
-    const size_t index = static_cast<size_t>(i) + (static_cast<size_t>(i) >= point ? 1 : 0);
+    const size_t index =
+        static_cast<size_t>(i) + (static_cast<size_t>(i) >= point ? 1 : 0);
     return mantissa[index] - '0';
   };
   for (int i = 0; i < digit_count; ++i) {

@@ -13,8 +13,8 @@ namespace dxt::postgres {
 const ValueProblem* NumericToInt128(const uint8_t* data, int32_t size, int32_t precision,
                                     int32_t scale, __int128* value);
 /// The same for precision <= 76, into the 32 little-endian bytes of an Arrow decimal256.
-const ValueProblem* NumericToBytes256(const uint8_t* data, int32_t size, int32_t precision,
-                                      int32_t scale, uint8_t* out);
+const ValueProblem* NumericToBytes256(const uint8_t* data, int32_t size,
+                                      int32_t precision, int32_t scale, uint8_t* out);
 
 /// An upper bound of the text's length, -1 for malformed data.
 int64_t NumericTextSize(const uint8_t* data, int32_t size);
@@ -28,7 +28,8 @@ int64_t Int128ToNumeric(__int128 value, int32_t scale, uint8_t* out);
 
 /// Room that `text` needs as a numeric.
 int64_t TextNumericSize(std::string_view text);
-/// Reads digits with sign, point and exponent, NaN, Infinity; writes a numeric and its length.
+/// Reads digits with sign, point and exponent, NaN, Infinity; writes a numeric and its
+/// length.
 const ValueProblem* TextToNumeric(std::string_view text, uint8_t* out, int64_t* size);
 
 }  // namespace dxt::postgres

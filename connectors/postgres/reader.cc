@@ -56,11 +56,9 @@ class CopyReader : public Reader {
 
 }  // namespace
 
-arrow::Result<std::unique_ptr<Reader>> OpenCopyReader(ConnectionPool& pool,
-                                                      std::unique_ptr<Connection> connection,
-                                                      const ReadSpec& spec,
-                                                      const std::string& select,
-                                                      std::stop_token stop) {
+arrow::Result<std::unique_ptr<Reader>> OpenCopyReader(
+    ConnectionPool& pool, std::unique_ptr<Connection> connection, const ReadSpec& spec,
+    const std::string& select, std::stop_token stop) {
   std::string doing = spec.ref.kind == StreamKind::kQuery ? "Reading the query"
                                                           : "Reading " + spec.ref.source;
   ARROW_ASSIGN_OR_RAISE(auto decoder, RowDecoder::Make(spec.columns));
@@ -70,8 +68,8 @@ arrow::Result<std::unique_ptr<Reader>> OpenCopyReader(ConnectionPool& pool,
                                     "SET LOCAL lock_timeout = '15s'",
                                 doing, stop)
                           .status());
-  ARROW_RETURN_NOT_OK(
-      connection->StartCopyOut("COPY (" + select + "\n) TO STDOUT (FORMAT binary)", doing, stop));
+  ARROW_RETURN_NOT_OK(connection->StartCopyOut(
+      "COPY (" + select + "\n) TO STDOUT (FORMAT binary)", doing, stop));
   return std::make_unique<CopyReader>(pool, std::move(connection), std::move(decoder),
                                       std::move(doing), spec);
 }

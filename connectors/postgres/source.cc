@@ -16,8 +16,9 @@ namespace {
 
 /// The text of a query without what would end the parentheses around it.
 std::string QueryText(std::string text) {
-  while (!text.empty() && (text.back() == ';' || text.back() == ' ' || text.back() == '\n' ||
-                           text.back() == '\t' || text.back() == '\r')) {
+  while (!text.empty() &&
+         (text.back() == ';' || text.back() == ' ' || text.back() == '\n' ||
+          text.back() == '\t' || text.back() == '\r')) {
     text.pop_back();
   }
   return text;
@@ -29,7 +30,8 @@ std::string Quoted(const CatalogTable& table) {
 
 StreamInfo InfoOf(const CatalogTable& table) {
   StreamInfo info;
-  info.kind = table.kind == 'v' || table.kind == 'm' ? StreamKind::kView : StreamKind::kTable;
+  info.kind =
+      table.kind == 'v' || table.kind == 'm' ? StreamKind::kView : StreamKind::kTable;
   info.reference = sql::ReferenceText({table.schema, table.name});
   info.schema = table.schema;
   info.name = table.name;
@@ -67,15 +69,16 @@ class PostgresSource : public Source {
     return streams;
   }
 
-  arrow::Result<StreamInfo> Describe(const StreamRef& ref, std::stop_token stop) override {
+  arrow::Result<StreamInfo> Describe(const StreamRef& ref,
+                                     std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     if (ref.kind == StreamKind::kQuery) {
       StreamInfo info;
       info.kind = StreamKind::kQuery;
       info.reference = ref.source;
-      ARROW_ASSIGN_OR_RAISE(
-          info.columns.fields,
-          DescribeSql(*connection, Probe(QueryText(ref.source)), "Describing the query", stop));
+      ARROW_ASSIGN_OR_RAISE(info.columns.fields,
+                            DescribeSql(*connection, Probe(QueryText(ref.source)),
+                                        "Describing the query", stop));
       return info;
     }
     ARROW_ASSIGN_OR_RAISE(auto table, Find(*connection, ref.source, stop));
@@ -105,8 +108,8 @@ class PostgresSource : public Source {
     ReadPlan plan;
     ARROW_ASSIGN_OR_RAISE(plan.text, Select(*connection, spec, stop));
     plan.splits.push_back(Split{});
-    if (spec.ref.kind != StreamKind::kQuery && spec.where.empty() && spec.filters.empty() &&
-        !spec.cursor) {
+    if (spec.ref.kind != StreamKind::kQuery && spec.where.empty() &&
+        spec.filters.empty() && !spec.cursor) {
       ARROW_ASSIGN_OR_RAISE(auto table, Find(*connection, spec.ref.source, stop));
       if (table.estimated_rows >= 0 && table.kind != 'v') {
         plan.estimated_rows = table.estimated_rows;
@@ -118,7 +121,8 @@ class PostgresSource : public Source {
     return plan;
   }
 
-  arrow::Result<std::unique_ptr<Reader>> OpenReader(const ReadSpec& spec, const Split& split,
+  arrow::Result<std::unique_ptr<Reader>> OpenReader(const ReadSpec& spec,
+                                                    const Split& split,
                                                     std::optional<Position> from,
                                                     std::stop_token stop) override {
     if (from) {
@@ -134,11 +138,11 @@ class PostgresSource : public Source {
                                                   std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     ARROW_ASSIGN_OR_RAISE(auto source, SourceSql(*connection, spec.ref, stop));
-    ARROW_ASSIGN_OR_RAISE(auto sql,
-                          sql::BuildCount(spec, source, Dialect(*connection)));
+    ARROW_ASSIGN_OR_RAISE(auto sql, sql::BuildCount(spec, source, Dialect(*connection)));
     constexpr std::string_view doing = "Counting the rows";
     ARROW_RETURN_NOT_OK(
-        connection->Run("BEGIN READ ONLY; " + SessionSettings(pool_.options()), doing, stop)
+        connection
+            ->Run("BEGIN READ ONLY; " + SessionSettings(pool_.options()), doing, stop)
             .status());
     ARROW_ASSIGN_OR_RAISE(auto count, connection->Query(sql, {}, doing, stop));
     ARROW_RETURN_NOT_OK(connection->Run("COMMIT", doing, stop).status());
@@ -168,9 +172,11 @@ class PostgresSource : public Source {
   arrow::Result<CatalogTable> Find(Connection& connection, const std::string& reference,
                                    std::stop_token stop) {
     const auto& options = pool_.options();
-    ARROW_ASSIGN_OR_RAISE(auto wanted, ResolveName(connection, reference, options.database,
-                                                   options.schema, stop));
-    ARROW_ASSIGN_OR_RAISE(auto found, LoadTables(connection, wanted.schema, wanted.name, stop));
+    ARROW_ASSIGN_OR_RAISE(
+        auto wanted,
+        ResolveName(connection, reference, options.database, options.schema, stop));
+    ARROW_ASSIGN_OR_RAISE(auto found,
+                          LoadTables(connection, wanted.schema, wanted.name, stop));
     if (found.size() == 1) return std::move(found.front());
     ARROW_ASSIGN_OR_RAISE(auto schemas, SchemaNames(connection, stop));
     const int schema = sql::MatchName(schemas, wanted.schema);
@@ -178,7 +184,8 @@ class PostgresSource : public Source {
     ARROW_ASSIGN_OR_RAISE(auto names, TableNames(connection, schemas[schema], stop));
     const int name = sql::MatchName(names, wanted.name);
     if (name >= 0) {
-      ARROW_ASSIGN_OR_RAISE(found, LoadTables(connection, schemas[schema], names[name], stop));
+      ARROW_ASSIGN_OR_RAISE(found,
+                            LoadTables(connection, schemas[schema], names[name], stop));
       if (found.size() == 1) return std::move(found.front());
     }
     const std::string nearest = NearestSpelling(wanted.name, names);
@@ -190,11 +197,14 @@ class PostgresSource : public Source {
                          : "Did you mean '" + schemas[schema] + "." + nearest + "'?");
   }
 
-  arrow::Result<std::vector<Field>> DescribeSql(Connection& connection, const std::string& sql,
-                                                std::string_view doing, std::stop_token stop) {
+  arrow::Result<std::vector<Field>> DescribeSql(Connection& connection,
+                                                const std::string& sql,
+                                                std::string_view doing,
+                                                std::stop_token stop) {
     // In a transaction, so that a pooler keeps both messages on one server.
     ARROW_RETURN_NOT_OK(
-        connection.Run("BEGIN READ ONLY; " + SessionSettings(pool_.options()), doing, stop)
+        connection
+            .Run("BEGIN READ ONLY; " + SessionSettings(pool_.options()), doing, stop)
             .status());
     auto described = connection.DescribeStatement(sql, doing, stop);
     if (!connection.broken()) {

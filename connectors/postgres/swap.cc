@@ -9,8 +9,9 @@ namespace {
 
 constexpr std::string_view kDoing = "Preparing to replace the table";
 
-// Everything that depends on the table or on its row type is an attachment, but for what a
-// swap carries over. New kinds of objects are therefore attachments until taught otherwise.
+// Everything that depends on the table or on its row type is an attachment, but for what
+// a swap carries over. New kinds of objects are therefore attachments until taught
+// otherwise.
 constexpr const char* kAttachmentsSql = R"(
 WITH me AS (SELECT c.*, n.nspname FROM pg_catalog.pg_class c
             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -182,9 +183,11 @@ arrow::Result<Attachments> FindAttachments(Connection& connection, int64_t oid,
   return attachments;
 }
 
-arrow::Result<std::string> TableFingerprint(Connection& connection, const std::string& table,
+arrow::Result<std::string> TableFingerprint(Connection& connection,
+                                            const std::string& table,
                                             std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto rows, connection.Query(kFingerprintSql, {table}, kDoing, stop));
+  ARROW_ASSIGN_OR_RAISE(auto rows,
+                        connection.Query(kFingerprintSql, {table}, kDoing, stop));
   return rows.rows() == 0 ? std::string() : rows.Text(0, 0);
 }
 
@@ -204,10 +207,12 @@ arrow::Result<std::vector<std::string>> CarryOver(Connection& connection,
                                                   const std::string& fresh,
                                                   const std::string& load_id,
                                                   std::stop_token stop) {
-  ARROW_RETURN_NOT_OK(connection.Run("SET LOCAL search_path = ''", kDoing, stop).status());
+  ARROW_RETURN_NOT_OK(
+      connection.Run("SET LOCAL search_path = ''", kDoing, stop).status());
   ARROW_ASSIGN_OR_RAISE(
-      auto rows, connection.Query(kCarryOverSql, {table, fresh, "_dxt_i_" + load_id + "_"},
-                                  kDoing, stop));
+      auto rows,
+      connection.Query(kCarryOverSql, {table, fresh, "_dxt_i_" + load_id + "_"}, kDoing,
+                       stop));
   std::vector<std::string> after;
   for (int row = 0; row < rows.rows(); ++row) {
     if (!rows.IsNull(row, 1)) {

@@ -79,8 +79,9 @@ class Planner {
                        "Mode upsert needs keys", "Set load.upsert_keys");
     }
     for (const auto& key : wanted_.keys) {
-      const bool found = std::any_of(wanted_.columns.begin(), wanted_.columns.end(),
-                                     [&](const auto& column) { return column.name == key; });
+      const bool found =
+          std::any_of(wanted_.columns.begin(), wanted_.columns.end(),
+                      [&](const auto& column) { return column.name == key; });
       if (found) continue;
       return MakeError(ErrorClass::kConfig, "load.key_missing",
                        "The key column '" + key + "' is not among the stream's columns",
@@ -89,8 +90,8 @@ class Planner {
     return arrow::Status::OK();
   }
 
-  /// The declared type of a new column: the document's, the source's own where this is the
-  /// same system, else what the type map says.
+  /// The declared type of a new column: the document's, the source's own where this is
+  /// the same system, else what the type map says.
   arrow::Result<std::string> NewType(const WantedColumn& column) const {
     if (!column.native_override.empty()) {
       ARROW_RETURN_NOT_OK(CheckTypeText(column.name, column.native_override));
@@ -99,8 +100,9 @@ class Planner {
     const NativeType& native = column.field.native;
     if (native.system == kSystem && !native.type.empty()) {
       const PgType type = ParseType(native.type);
-      const bool known = type.built_in() ? RawSafe(type) : types_.contains(native.type) ||
-                                                              types_.contains(type.name);
+      const bool known = type.built_in()
+                             ? RawSafe(type)
+                             : types_.contains(native.type) || types_.contains(type.name);
       const bool reads_as_itself = ReadAs(type, false, 0) == column.field.type;
       if (known && reads_as_itself) return native.type;
     }
@@ -140,7 +142,8 @@ class Planner {
   arrow::Result<TablePlan::Column> Finish(TablePlan::Column planned,
                                           const WantedColumn& column) const {
     const PgType type = ParseType(planned.native);
-    ARROW_ASSIGN_OR_RAISE(planned.domain, DomainOf(type, planned.native, column.field.type));
+    ARROW_ASSIGN_OR_RAISE(planned.domain,
+                          DomainOf(type, planned.native, column.field.type));
     planned.accepts_raw = column.field.native.system == kSystem &&
                           column.field.native.type == planned.native && RawSafe(type);
     return planned;
@@ -154,8 +157,9 @@ class Planner {
                       [&](const auto& wanted) { return wanted.name == column.name; });
       if (given) continue;
       return MakeError(ErrorClass::kConfig, "target.column_required",
-                       "The target " + existing_.reference + " needs a value for its column '" +
-                           column.name + "', which the stream does not have",
+                       "The target " + existing_.reference +
+                           " needs a value for its column '" + column.name +
+                           "', which the stream does not have",
                        "Add a field for it, or give the column a default");
     }
     return arrow::Status::OK();
@@ -169,17 +173,20 @@ class Planner {
     info.error_class = ErrorClass::kConfig;
     info.code = "schema.column_missing";
     info.column = missing_names_.front();
-    info.hint = "Run: ALTER TABLE " + existing_.reference + " " + Joined(missing_, ", ") + ";" +
+    info.hint = "Run: ALTER TABLE " + existing_.reference + " " + Joined(missing_, ", ") +
+                ";" +
                 (nearest.empty() ? "" : " Or did you mean the column '" + nearest + "'?");
     return MakeError(std::move(info), "The target " + existing_.reference +
-                                          " has no column " + Joined(missing_names_, ", "));
+                                          " has no column " +
+                                          Joined(missing_names_, ", "));
   }
 
   void Create() {
     const auto parts = sql::SplitReference(existing_.reference);
     if (!parts.ok()) return;
     if (!existing_.container_exists) {
-      plan_.ddl.push_back("CREATE SCHEMA IF NOT EXISTS " + sql::QuoteIdentifier(parts->front()));
+      plan_.ddl.push_back("CREATE SCHEMA IF NOT EXISTS " +
+                          sql::QuoteIdentifier(parts->front()));
     }
     const std::string quoted = sql::QuoteReference(*parts);
     if (existing_.exists) plan_.ddl.push_back("DROP TABLE " + quoted);
@@ -213,12 +220,14 @@ class Planner {
 
 }  // namespace
 
-arrow::Result<TablePlan> MakeTablePlan(const TableSpec& wanted, const TargetTable& existing,
+arrow::Result<TablePlan> MakeTablePlan(const TableSpec& wanted,
+                                       const TargetTable& existing,
                                        const UserTypes& types) {
   return Planner(wanted, existing, types).Plan();
 }
 
-NewTable NewTableSql(const std::string& quoted, const std::vector<TablePlan::Column>& columns,
+NewTable NewTableSql(const std::string& quoted,
+                     const std::vector<TablePlan::Column>& columns,
                      const std::vector<std::string>& keys) {
   NewTable table;
   std::string body;
@@ -234,7 +243,8 @@ NewTable NewTableSql(const std::string& quoted, const std::vector<TablePlan::Col
   if (keys.empty() || nullable_key) return table;
   std::vector<std::string> names;
   for (const auto& key : keys) names.push_back(sql::QuoteIdentifier(key));
-  table.add_key = "ALTER TABLE " + quoted + " ADD PRIMARY KEY (" + Joined(names, ", ") + ")";
+  table.add_key =
+      "ALTER TABLE " + quoted + " ADD PRIMARY KEY (" + Joined(names, ", ") + ")";
   return table;
 }
 
@@ -242,10 +252,11 @@ arrow::Result<ReplaceStrategy> ChooseStrategy(const TableSpec& wanted,
                                               const TargetTable& existing,
                                               std::string* reason) {
   if (!existing.referenced_by.empty()) {
-    return MakeError(ErrorClass::kUnsupported, "target.referenced",
-                     "The target " + existing.reference + " cannot be replaced: " +
-                         Joined(existing.referenced_by, ", ") + " points at its rows",
-                     "Use `mode: upsert`, or drop the foreign key before and make it after");
+    return MakeError(
+        ErrorClass::kUnsupported, "target.referenced",
+        "The target " + existing.reference + " cannot be replaced: " +
+            Joined(existing.referenced_by, ", ") + " points at its rows",
+        "Use `mode: upsert`, or drop the foreign key before and make it after");
   }
   const std::string attached = Joined(existing.attachments, ", ");
   switch (wanted.strategy) {
@@ -255,11 +266,12 @@ arrow::Result<ReplaceStrategy> ChooseStrategy(const TableSpec& wanted,
     case ReplaceStrategy::kSwap:
     case ReplaceStrategy::kRecreate:
       if (!attached.empty()) {
-        return MakeError(ErrorClass::kUnsupported, "target.attached",
-                         "The target " + existing.reference +
-                             " cannot be exchanged for a new table, since these hang on it: " +
-                             attached,
-                         "Use `replace_strategy: auto` or `rewrite`");
+        return MakeError(
+            ErrorClass::kUnsupported, "target.attached",
+            "The target " + existing.reference +
+                " cannot be exchanged for a new table, since these hang on it: " +
+                attached,
+            "Use `replace_strategy: auto` or `rewrite`");
       }
       *reason = "the document asks for it";
       return wanted.strategy;
@@ -277,10 +289,11 @@ arrow::Result<ReplaceStrategy> ChooseStrategy(const TableSpec& wanted,
 bool HasUniqueKey(const TargetTable& table, const std::vector<std::string>& keys) {
   std::vector<std::string> wanted = keys;
   std::sort(wanted.begin(), wanted.end());
-  return std::any_of(table.unique_keys.begin(), table.unique_keys.end(), [&](auto unique) {
-    std::sort(unique.begin(), unique.end());
-    return unique == wanted;
-  });
+  return std::any_of(table.unique_keys.begin(), table.unique_keys.end(),
+                     [&](auto unique) {
+                       std::sort(unique.begin(), unique.end());
+                       return unique == wanted;
+                     });
 }
 
 }  // namespace dxt::postgres

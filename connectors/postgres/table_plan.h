@@ -11,10 +11,12 @@
 
 namespace dxt::postgres {
 
-/// Types of the target's own that a column may be created with, as format_type() has them.
+/// Types of the target's own that a column may be created with, as format_type() has
+/// them.
 using UserTypes = std::set<std::string>;
 
-arrow::Result<TablePlan> MakeTablePlan(const TableSpec& wanted, const TargetTable& existing,
+arrow::Result<TablePlan> MakeTablePlan(const TableSpec& wanted,
+                                       const TargetTable& existing,
                                        const UserTypes& types);
 
 /// The statements for a new table, apart, since the key is added after the rows.
@@ -22,7 +24,8 @@ struct NewTable {
   std::string create;
   std::string add_key;  ///< "" without keys.
 };
-NewTable NewTableSql(const std::string& quoted, const std::vector<TablePlan::Column>& columns,
+NewTable NewTableSql(const std::string& quoted,
+                     const std::vector<TablePlan::Column>& columns,
                      const std::vector<std::string>& keys);
 
 /// How `replace` will be done: the document's choice, or what `auto` makes of the table.

@@ -61,14 +61,15 @@ constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
 
 /// Types whose values name rows of a server's own catalogue.
 constexpr std::string_view kCatalogTypes[] = {
-    "oid",      "regclass", "regcollation", "regconfig", "regdictionary", "regnamespace",
-    "regoper",  "regoperator", "regproc",   "regprocedure", "regrole",    "regtype",
-    "aclitem",  "oidvector", "xid",         "cid",          "tid",        "pg_lsn",
-    "refcursor", "txid_snapshot", "pg_snapshot", "xid8",    "record"};
+    "oid",          "regclass", "regcollation", "regconfig", "regdictionary",
+    "regnamespace", "regoper",  "regoperator",  "regproc",   "regprocedure",
+    "regrole",      "regtype",  "aclitem",      "oidvector", "xid",
+    "cid",          "tid",      "pg_lsn",       "refcursor", "txid_snapshot",
+    "pg_snapshot",  "xid8",     "record"};
 
-constexpr int64_t kFirstDay = -2440588;          // 4713-11-24 BC, Julian day 0.
-constexpr int64_t kLastDateDay = 2145042905;     // 5874897-12-31
-constexpr int64_t kLastTimestampDay = 106751990; // Of int64 microseconds since 1970.
+constexpr int64_t kFirstDay = -2440588;           // 4713-11-24 BC, Julian day 0.
+constexpr int64_t kLastDateDay = 2145042905;      // 5874897-12-31
+constexpr int64_t kLastTimestampDay = 106751990;  // Of int64 microseconds since 1970.
 
 const Known* FindKnown(std::string_view name) {
   for (const auto& known : kKnown) {
@@ -116,14 +117,22 @@ struct IntegerWidth {
 };
 IntegerWidth WidthOf(DType dtype) {
   switch (dtype) {
-    case DType::kInt8: return {true, 8};
-    case DType::kInt16: return {true, 16};
-    case DType::kInt32: return {true, 32};
-    case DType::kInt64: return {true, 64};
-    case DType::kUint8: return {false, 8};
-    case DType::kUint16: return {false, 16};
-    case DType::kUint32: return {false, 32};
-    default: return {false, 64};
+    case DType::kInt8:
+      return {true, 8};
+    case DType::kInt16:
+      return {true, 16};
+    case DType::kInt32:
+      return {true, 32};
+    case DType::kInt64:
+      return {true, 64};
+    case DType::kUint8:
+      return {false, 8};
+    case DType::kUint16:
+      return {false, 16};
+    case DType::kUint32:
+      return {false, 32};
+    default:
+      return {false, 64};
   }
 }
 
@@ -135,14 +144,15 @@ bool FitsInto(DType from, DType to) {
 }
 
 std::string DecimalText(const FieldType& type) {
-  return "numeric(" + std::to_string(type.precision) + "," + std::to_string(type.scale) + ")";
+  return "numeric(" + std::to_string(type.precision) + "," + std::to_string(type.scale) +
+         ")";
 }
 
 arrow::Status Refused(const FieldType& wanted, std::string_view declared,
                       std::string_view hint) {
   return MakeError(ErrorClass::kUnsupported, "type.refused",
-                   "Values of type " + ToString(wanted) + " cannot go into a column of type " +
-                       std::string(declared),
+                   "Values of type " + ToString(wanted) +
+                       " cannot go into a column of type " + std::string(declared),
                    std::string(hint));
 }
 
@@ -165,7 +175,8 @@ void SetTimeLimits(const PgType& type, ValueDomain* domain) {
   domain->last_day = type.wire == Wire::kDate ? kLastDateDay : kLastTimestampDay;
 }
 
-/// What a numeric column is handed: decimals in the column's own precision, or as they come.
+/// What a numeric column is handed: decimals in the column's own precision, or as they
+/// come.
 FieldType DeliverToNumeric(const PgType& type, const FieldType& wanted) {
   const FieldType natural = NumericType(type.modifiers);
   if (natural.precision > 0) {
@@ -241,7 +252,8 @@ uint32_t WireOid(Wire wire) {
 
 FieldType ReadAs(const PgType& type, bool composite, int dimensions) {
   if (!type.array) return composite ? OfDType(DType::kJson) : ScalarType(type);
-  // Elements of composite type, and declared matrices, have no place in a list of scalars.
+  // Elements of composite type, and declared matrices, have no place in a list of
+  // scalars.
   if (composite || dimensions > 1) return OfDType(DType::kJson);
   PgType element = type;
   element.array = false;
@@ -253,12 +265,14 @@ FieldType ReadAs(const PgType& type, bool composite, int dimensions) {
 
 arrow::Result<std::string> SelectItem(const ColumnRead& column, const std::string& sql) {
   if (column.raw) return sql;
-  const PgType type = ParseType(column.native.system == kSystem ? column.native.type : "text");
+  const PgType type =
+      ParseType(column.native.system == kSystem ? column.native.type : "text");
   const auto refuse = [&]() {
-    return MakeError(ErrorClass::kUnsupported, "pg.read_type",
-                     "Column '" + column.name + "' is " + column.native.type +
-                         " and cannot be read as " + ToString(column.type),
-                     "Convert it with SQL in `source.expression`, or leave the dtype out");
+    return MakeError(
+        ErrorClass::kUnsupported, "pg.read_type",
+        "Column '" + column.name + "' is " + column.native.type +
+            " and cannot be read as " + ToString(column.type),
+        "Convert it with SQL in `source.expression`, or leave the dtype out");
   };
   switch (column.type.dtype) {
     case DType::kString:
@@ -266,7 +280,8 @@ arrow::Result<std::string> SelectItem(const ColumnRead& column, const std::strin
                  ? sql
                  : sql + "::text";
     case DType::kJson:
-      if (!type.array && (type.wire == Wire::kJson || type.wire == Wire::kJsonb)) return sql;
+      if (!type.array && (type.wire == Wire::kJson || type.wire == Wire::kJsonb))
+        return sql;
       return "pg_catalog.to_json(" + sql + ")::text";
     case DType::kObject:
       return "pg_catalog.to_json(" + sql + ")::text";
@@ -289,12 +304,14 @@ arrow::Result<std::string> SelectItem(const ColumnRead& column, const std::strin
 }
 
 Arrival ArrivalOf(const ColumnRead& column) {
-  const PgType type = ParseType(column.native.system == kSystem ? column.native.type : "text");
+  const PgType type =
+      ParseType(column.native.system == kSystem ? column.native.type : "text");
   switch (column.type.dtype) {
     case DType::kString:
       return {!type.array && type.wire == Wire::kUuid ? Wire::kUuid : Wire::kText, false};
     case DType::kJson:
-      return {!type.array && type.wire == Wire::kJsonb ? Wire::kJsonb : Wire::kText, false};
+      return {!type.array && type.wire == Wire::kJsonb ? Wire::kJsonb : Wire::kText,
+              false};
     case DType::kObject:
       return {Wire::kText, false};
     case DType::kArray:
@@ -311,24 +328,39 @@ arrow::Result<std::string> NewColumnType(const Field& field) {
   switch (field.type.dtype) {
     case DType::kInt8:
     case DType::kInt16:
-    case DType::kUint8: return "smallint";
+    case DType::kUint8:
+      return "smallint";
     case DType::kInt32:
-    case DType::kUint16: return "integer";
+    case DType::kUint16:
+      return "integer";
     case DType::kInt64:
-    case DType::kUint32: return "bigint";
-    case DType::kUint64: return "numeric(20)";
-    case DType::kFloat32: return "real";
-    case DType::kFloat64: return "double precision";
-    case DType::kDecimal: return field.type.precision > 0 ? DecimalText(field.type) : "numeric";
-    case DType::kString: return "text";
-    case DType::kBool: return "boolean";
-    case DType::kDate: return "date";
-    case DType::kTime: return "time without time zone";
-    case DType::kTimestamp: return "timestamp without time zone";
-    case DType::kTimestampTz: return "timestamp with time zone";
-    case DType::kBinary: return "bytea";
+    case DType::kUint32:
+      return "bigint";
+    case DType::kUint64:
+      return "numeric(20)";
+    case DType::kFloat32:
+      return "real";
+    case DType::kFloat64:
+      return "double precision";
+    case DType::kDecimal:
+      return field.type.precision > 0 ? DecimalText(field.type) : "numeric";
+    case DType::kString:
+      return "text";
+    case DType::kBool:
+      return "boolean";
+    case DType::kDate:
+      return "date";
+    case DType::kTime:
+      return "time without time zone";
+    case DType::kTimestamp:
+      return "timestamp without time zone";
+    case DType::kTimestampTz:
+      return "timestamp with time zone";
+    case DType::kBinary:
+      return "bytea";
     case DType::kJson:
-    case DType::kObject: return "jsonb";
+    case DType::kObject:
+      return "jsonb";
     case DType::kArray: {
       if (!field.type.element || field.type.element->dtype == DType::kArray ||
           field.type.element->dtype == DType::kObject) {
@@ -371,7 +403,8 @@ ValueDomain NaturalDomain(const PgType& type) {
         domain.max_integer_digits = 131072;
         domain.max_fraction_digits = 16383;
       } else if (domain.deliver.precision == 0) {
-        const int32_t scale = type.modifiers.size() > 1 ? std::max(0, type.modifiers[1]) : 0;
+        const int32_t scale =
+            type.modifiers.size() > 1 ? std::max(0, type.modifiers[1]) : 0;
         domain.max_integer_digits = std::max(1, type.modifiers[0] - scale);
         domain.max_fraction_digits = scale;
         domain.infinity = false;
@@ -403,7 +436,8 @@ arrow::Result<ValueDomain> DomainOf(const PgType& type, std::string_view declare
     case Wire::kInt2:
     case Wire::kInt4:
     case Wire::kInt8:
-      if (IsInteger(from) && FitsInto(from, domain.deliver.dtype)) domain.deliver = wanted;
+      if (IsInteger(from) && FitsInto(from, domain.deliver.dtype))
+        domain.deliver = wanted;
       if (from == DType::kBinary) return Refused(wanted, declared, "");
       break;
     case Wire::kNumeric:
@@ -417,12 +451,14 @@ arrow::Result<ValueDomain> DomainOf(const PgType& type, std::string_view declare
       break;
     case Wire::kTimestamp:
       if (from == DType::kTimestampTz) {
-        return Refused(wanted, declared, "Say which zone is meant with `fields[].timezone`");
+        return Refused(wanted, declared,
+                       "Say which zone is meant with `fields[].timezone`");
       }
       break;
     case Wire::kTimestampTz:
       if (from == DType::kTimestamp) {
-        return Refused(wanted, declared, "Say which zone is meant with `fields[].timezone`");
+        return Refused(wanted, declared,
+                       "Say which zone is meant with `fields[].timezone`");
       }
       break;
     case Wire::kBytea:

@@ -18,12 +18,26 @@ inline constexpr std::string_view kSystem = "postgres";
 /// Binary representations that dxt reads and writes itself.
 enum class Wire : uint8_t {
   kNone,  ///< Not one of these: travels as the server's text.
-  kBool, kInt2, kInt4, kInt8, kFloat4, kFloat8, kNumeric, kText, kBytea,
-  kDate, kTime, kTimestamp, kTimestampTz, kJson, kJsonb, kUuid,
+  kBool,
+  kInt2,
+  kInt4,
+  kInt8,
+  kFloat4,
+  kFloat8,
+  kNumeric,
+  kText,
+  kBytea,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kJson,
+  kJsonb,
+  kUuid,
 };
 
-/// A type as format_type() writes it (with an empty search_path, so that only built-in types
-/// are unqualified), taken apart.
+/// A type as format_type() writes it (with an empty search_path, so that only built-in
+/// types are unqualified), taken apart.
 struct PgType {
   std::string name;  ///< Canonical, without modifiers and brackets: "character varying".
   std::vector<int32_t> modifiers;
@@ -39,12 +53,13 @@ PgType ParseType(std::string_view text);
 /// OID of a wire representation's own type, for array headers.
 uint32_t WireOid(Wire wire);
 
-/// What a column of this type is read as. `composite`: a row type; `dimensions`: as declared.
+/// What a column of this type is read as. `composite`: a row type; `dimensions`: as
+/// declared.
 FieldType ReadAs(const PgType& type, bool composite, int dimensions);
 
-/// The select list's expression over `sql` (a quoted column or a parenthesized expression)
-/// that makes it arrive as `column.type`; kUnsupported "pg.read_type" where that would need
-/// a conversion by the server.
+/// The select list's expression over `sql` (a quoted column or a parenthesized
+/// expression) that makes it arrive as `column.type`; kUnsupported "pg.read_type" where
+/// that would need a conversion by the server.
 arrow::Result<std::string> SelectItem(const ColumnRead& column, const std::string& sql);
 
 /// How the values of a select item of `column` arrive.

@@ -1,6 +1,6 @@
 #pragma once
-// Numbers as PostgreSQL's binary formats hold them: big-endian, days and microseconds since
-// 2000-01-01, numerics in base 10,000.
+// Numbers as PostgreSQL's binary formats hold them: big-endian, days and microseconds
+// since 2000-01-01, numerics in base 10,000.
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -9,8 +9,8 @@
 
 namespace dxt::postgres {
 
-inline constexpr int32_t kEpochDays = 10957;               ///< 2000-01-01 in days since 1970.
-inline constexpr int64_t kEpochMicros = 946684800000000;   ///< The same in microseconds.
+inline constexpr int32_t kEpochDays = 10957;  ///< 2000-01-01 in days since 1970.
+inline constexpr int64_t kEpochMicros = 946684800000000;  ///< The same in microseconds.
 inline constexpr uint16_t kNumericNegative = 0x4000;
 inline constexpr uint16_t kNumericNaN = 0xC000;
 inline constexpr uint16_t kNumericInfinity = 0xD000;

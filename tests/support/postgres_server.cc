@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,8 +52,8 @@ int Spawn(const std::vector<std::string>& command, const Account& account,
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child != 0) return child;
-  if (account.change &&
-      (setgroups(0, nullptr) != 0 || setgid(account.gid) != 0 || setuid(account.uid) != 0)) {
+  if (account.change && (setgroups(0, nullptr) != 0 || setgid(account.gid) != 0 ||
+                         setuid(account.uid) != 0)) {
     _exit(126);
   }
   // SIGQUIT is PostgreSQL's immediate shutdown.
@@ -82,6 +83,16 @@ int FreePort() {
   return ntohs(address.sin_port);
 }
 
+/// Memory where there is enough of it: a database has hundreds of files.
+fs::path ScratchFolder() {
+  struct statvfs info{};
+  if (statvfs("/dev/shm", &info) == 0 && access("/dev/shm", W_OK) == 0 &&
+      static_cast<uint64_t>(info.f_bavail) * info.f_frsize > (2ULL << 30)) {
+    return "/dev/shm";
+  }
+  return fs::temp_directory_path();
+}
+
 std::string Contents(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -93,7 +104,8 @@ arrow::Result<std::unique_ptr<PostgresServer>> PostgresServer::Start() {
   return Start(Options{});
 }
 
-arrow::Result<std::unique_ptr<PostgresServer>> PostgresServer::Start(const Options& options) {
+arrow::Result<std::unique_ptr<PostgresServer>> PostgresServer::Start(
+    const Options& options) {
   std::unique_ptr<PostgresServer> server(new PostgresServer());
   ARROW_RETURN_NOT_OK(server->Run(options));
   return server;
@@ -117,7 +129,7 @@ arrow::Status PostgresServer::Run(const Options& options) {
     return arrow::Status::Invalid("no PostgreSQL server in ", bin,
                                   ": install postgresql-15, or set DXT_POSTGRES_BIN");
   }
-  std::string pattern = (fs::temp_directory_path() / "dxt-pg-XXXXXX").string();
+  std::string pattern = (ScratchFolder() / "dxt-pg-XXXXXX").string();
   if (!mkdtemp(pattern.data())) return arrow::Status::IOError("no temporary folder");
   folder_ = pattern;
   const Account account = ServerAccount();
@@ -125,16 +137,25 @@ arrow::Status PostgresServer::Run(const Options& options) {
     return arrow::Status::IOError("chown of ", folder_, " failed");
   }
   const std::string data = folder_ + "/data", log = folder_ + "/log";
-  std::vector<std::string> initdb = {bin + "/initdb", "-D", data,   "-U", "postgres",
-                                     "-E",            "UTF8", "--locale=C.UTF-8",
-                                     "--no-sync",     "--no-instructions"};
+  std::vector<std::string> initdb = {bin + "/initdb",
+                                     "-D",
+                                     data,
+                                     "-U",
+                                     "postgres",
+                                     "-E",
+                                     "UTF8",
+                                     "--locale=C.UTF-8",
+                                     "--no-sync",
+                                     "--no-instructions"};
   if (options.password) {
     password_ = "s3cr3t/p@ss word";
     std::ofstream(folder_ + "/password") << password_ << "\n";
-    if (account.change && chown((folder_ + "/password").c_str(), account.uid, account.gid) != 0) {
+    if (account.change &&
+        chown((folder_ + "/password").c_str(), account.uid, account.gid) != 0) {
       return arrow::Status::IOError("chown of the password file failed");
     }
-    initdb.insert(initdb.end(), {"-A", "scram-sha-256", "--pwfile=" + folder_ + "/password"});
+    initdb.insert(initdb.end(),
+                  {"-A", "scram-sha-256", "--pwfile=" + folder_ + "/password"});
   } else {
     initdb.insert(initdb.end(), {"-A", "trust"});
   }
@@ -145,13 +166,13 @@ arrow::Status PostgresServer::Run(const Options& options) {
   // Another process may take the port between the look and the bind.
   for (int attempt = 0; attempt < 5; ++attempt) {
     port_ = FreePort();
-    std::vector<std::string> command = {bin + "/postgres", "-D", data, "-p",
+    std::vector<std::string> command = {bin + "/postgres",     "-D", data,   "-p",
                                         std::to_string(port_), "-k", folder_};
     for (const char* setting :
          {"listen_addresses=127.0.0.1", "fsync=off", "synchronous_commit=off",
           "full_page_writes=off", "shared_buffers=32MB", "max_connections=60",
-          "wal_level=minimal", "max_wal_senders=0", "autovacuum=off", "logging_collector=off",
-          "max_prepared_transactions=5", "jit=off"}) {
+          "wal_level=minimal", "max_wal_senders=0", "autovacuum=off",
+          "logging_collector=off", "max_prepared_transactions=5", "jit=off"}) {
       command.insert(command.end(), {"-c", setting});
     }
     pid_ = Spawn(command, account, folder_, log);
@@ -188,7 +209,8 @@ std::string PostgresServer::Url(const std::string& database) const {
       credentials += escaped;
     }
   }
-  return "postgresql://" + credentials + "@127.0.0.1:" + std::to_string(port_) + "/" + database;
+  return "postgresql://" + credentials + "@127.0.0.1:" + std::to_string(port_) + "/" +
+         database;
 }
 
 std::string PostgresServer::CreateDatabase() {
@@ -197,14 +219,17 @@ std::string PostgresServer::CreateDatabase() {
   return name;
 }
 
+void PostgresServer::DropDatabase(const std::string& database) {
+  Execute("postgres", "DROP DATABASE IF EXISTS " + database + " WITH (FORCE)");
+}
+
 std::string PostgresServer::Execute(const std::string& database, const std::string& sql) {
   const std::string port = std::to_string(port_);
   const char* keys[] = {"host", "port", "dbname", "user", "password", nullptr};
-  const char* values[] = {folder_.c_str(),  port.c_str(),      database.c_str(),
-                          "postgres",       password_.c_str(), nullptr};
+  const char* values[] = {folder_.c_str(), port.c_str(),      database.c_str(),
+                          "postgres",      password_.c_str(), nullptr};
   PGconn* connection = PQconnectdbParams(keys, values, 0);
-  PQsetNoticeReceiver(
-      connection, [](void*, const PGresult*) {}, nullptr);
+  PQsetNoticeReceiver(connection, [](void*, const PGresult*) {}, nullptr);
   PGresult* result = PQexec(connection, sql.c_str());
   const auto status = PQresultStatus(result);
   if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
