@@ -142,8 +142,8 @@ bool Loader::CanReadFiles() const {
   if (!stream_.target_can.Has(Capability::kReadsParquet)) return false;
   for (size_t i = 0; i < conversions_.size(); ++i) {
     const bool named = stream_.columns.columns[i].id == stream_.table_plan.columns[i].name;
-    if (!named || !conversions_[i] || !conversions_[i]->identity() || !checks_[i].empty() ||
-        !stream_.table_plan.columns[i].nullable) {
+    if (!named || !conversions_[i] || !conversions_[i]->identity() ||
+        !checks_[i].trusts_files() || !stream_.table_plan.columns[i].nullable) {
       return false;
     }
   }

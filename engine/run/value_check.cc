@@ -129,6 +129,8 @@ ValueCheck::ValueCheck(const Field& from, const ValueDomain& domain)
       from_(from.type),
       domain_(domain) {}
 
+bool ValueCheck::trusts_files() const { return (tests_ & ~uint32_t{kTestUtf8}) == 0; }
+
 arrow::Status ValueCheck::Check(const arrow::Array& array, int64_t* bad_row) const {
   if (tests_ == 0) return arrow::Status::OK();
   switch (array.type_id()) {

@@ -67,6 +67,15 @@ TEST(ValueCheck, TextMustBeUtf8RowByRow) {
   EXPECT_EQ(Text(domain, {"\xed\xa0\x80"}), "value.invalid_utf8@0");
 }
 
+TEST(ValueCheck, FilesAreTrustedOnlyWithTextThatAlwaysFits) {
+  ValueDomain domain = DomainOf(DType::kString);
+  const Field text{"c", Of(DType::kString), true, {}};
+  EXPECT_FALSE(ValueCheck(text, domain).empty());
+  EXPECT_TRUE(ValueCheck(text, domain).trusts_files());
+  domain.nul = false;
+  EXPECT_FALSE(ValueCheck(text, domain).trusts_files());
+}
+
 TEST(ValueCheck, LengthCountsCharactersOrBytes) {
   ValueDomain domain = DomainOf(DType::kString);
   domain.max_characters = 3;
