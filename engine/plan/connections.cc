@@ -218,8 +218,9 @@ std::optional<Connection> ConnectionFromOptions(const ConfigValue& map,
       Finished(**connector, std::move(options), name, folder, path, context);
   if (name.empty()) {
     connection.is_inline = true;
-    connection.name = std::string((*connector)->info().name) + ":" +
-                      (*connector)->Identity(connection.config);
+    const std::string type((*connector)->info().name);
+    const std::string identity = (*connector)->Identity(connection.config);
+    connection.name = identity.starts_with(type) ? identity : type + ":" + identity;
   }
   return connection;
 }

@@ -1,11 +1,9 @@
 #include "engine/plan/documents.h"
 
 #include <algorithm>
-#include <array>
 #include <set>
 
-#include <openssl/sha.h>
-
+#include "base/digest.h"
 #include "base/error.h"
 #include "engine/plan/checker.h"
 #include "engine/plan/compile.h"
@@ -18,18 +16,6 @@ namespace {
 
 std::string FileName(const DocumentText& document, const char* otherwise) {
   return document.path.empty() ? otherwise : document.path;
-}
-
-std::string Sha256Hex(const std::string& text) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(text.data()), text.size(), digest.data());
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  for (const unsigned char byte : digest) {
-    hex += kDigits[byte >> 4];
-    hex += kDigits[byte & 15];
-  }
-  return hex;
 }
 
 /// Parses, substitutes and checks one document against its table; nullopt when there is
