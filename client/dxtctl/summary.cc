@@ -180,8 +180,9 @@ void PrintRunResult(Invocation& invocation, const std::string& run_name,
   }
   if (result.value("dry_run", false)) {
     PrintPlan(result);
+  } else {
+    PrintSummary(result, format);
   }
-  PrintSummary(result, format);
   std::fflush(stdout);
   PrintMessages(invocation, result);
 }

@@ -28,7 +28,7 @@ class DuckdbConnector : public Connector {
                         Capability::kSql | Capability::kReadAgain | Capability::kWrite |
                         Capability::kAppend | Capability::kReplace | Capability::kUpsert |
                         Capability::kAtomicCommit | Capability::kLedger |
-                        Capability::kReadsParquet,
+                        Capability::kReadsParquet | Capability::kEmbedded,
         .guarantee = Guarantee::kExactlyOnceTxn};
     return info;
   }

@@ -23,6 +23,7 @@ const std::vector<std::pair<Capability, std::string_view>>& CapabilityNames() {
       {Capability::kLedger, "ledger"},
       {Capability::kReadsParquet, "reads_parquet"},
       {Capability::kRawValues, "raw_values"},
+      {Capability::kEmbedded, "embedded"},
   };
   return names;
 }

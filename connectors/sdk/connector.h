@@ -36,6 +36,7 @@ enum class Capability : uint32_t {
   kLedger = 1u << 14,        ///< Loads are recorded in the target itself.
   kReadsParquet = 1u << 15,  ///< Writers take sealed Parquet files.
   kRawValues = 1u << 16,     ///< Same system on both ends may pass bytes untouched.
+  kEmbedded = 1u << 17,      ///< A database file, which a reader and a writer cannot share.
 };
 
 struct Capabilities {

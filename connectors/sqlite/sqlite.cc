@@ -24,7 +24,8 @@ class SqliteConnector final : public Connector {
         .capabilities = Capability::kRead | Capability::kDiscover | Capability::kPushdown |
                         Capability::kSql | Capability::kReadAgain | Capability::kWrite |
                         Capability::kAppend | Capability::kReplace | Capability::kUpsert |
-                        Capability::kAtomicCommit | Capability::kLedger,
+                        Capability::kAtomicCommit | Capability::kLedger |
+                        Capability::kEmbedded,
         .guarantee = Guarantee::kExactlyOnceTxn};
     return info;
   }

@@ -225,7 +225,7 @@ class Preparer {
       case BufferFormat::kAuto:
         out_->staged = package || !out_->target_can.Has(Capability::kAtomicCommit) ||
                        !out_->source_can.Has(Capability::kReadAgain) ||
-                       (SameSystem() && out_->source_can.Has(Capability::kSql));
+                       (SameSystem() && out_->source_can.Has(Capability::kEmbedded));
         break;
       case BufferFormat::kMemory:
         out_->staged = package;
