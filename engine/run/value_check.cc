@@ -1,5 +1,6 @@
 #include "engine/run/value_check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -99,6 +100,23 @@ bool AllUtf8(const arrow::BinaryArray& array, std::string_view all) {
   return !split;
 }
 
+/// Most bytes of a row; a text has at most as many characters.
+int64_t LongestRow(const arrow::BinaryArray& array) {
+  const auto* offsets = array.raw_value_offsets();
+  int32_t longest = 0;
+  for (int64_t i = 0; i < array.length(); ++i) {
+    longest = std::max(longest, offsets[i + 1] - offsets[i]);
+  }
+  return longest;
+}
+
+int64_t ShortestLimit(const ValueDomain& domain) {
+  int64_t limit = std::numeric_limits<int64_t>::max();
+  if (domain.max_characters > 0) limit = std::min(limit, domain.max_characters);
+  if (domain.max_bytes > 0) limit = std::min(limit, domain.max_bytes);
+  return limit;
+}
+
 struct DecimalDigits {
   int64_t whole = 0, fraction = 0;
 };
@@ -156,6 +174,9 @@ arrow::Status ValueCheck::CheckText(const arrow::Array& array, int64_t* bad_row)
   }
   if ((tests & kTestJsonNul) && all.find("\\u0000") == std::string_view::npos) {
     tests &= ~uint32_t{kTestJsonNul};
+  }
+  if ((tests & kTestLength) && LongestRow(texts) <= ShortestLimit(domain_)) {
+    tests &= ~uint32_t{kTestLength};
   }
   if (tests == 0) return arrow::Status::OK();
   JsonScanner scanner;

@@ -71,7 +71,7 @@ class PackageWriter {
  public:
   virtual ~PackageWriter() = default;
   /// `batch` must have the schema ArrowSchema(spec.schema). kTransient "buffer.io",
-  /// kConfig "buffer.disk_full".
+  /// "buffer.disk_full".
   virtual arrow::Status Append(const arrow::RecordBatch& batch) = 0;
   /// Makes the package durable: segments and manifest are fsynced, then the manifest
   /// appears under its name. From here it survives a crash and is pending.

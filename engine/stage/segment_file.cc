@@ -73,7 +73,6 @@ arrow::Status FileError(std::string_view action, const std::filesystem::path& pa
   info.code = "buffer.io";
   info.vendor_code = strerrorname_np(error) ? strerrorname_np(error) : "";
   if (error == ENOSPC || error == EDQUOT) {
-    info.error_class = ErrorClass::kConfig;
     info.code = "buffer.disk_full";
     info.hint =
         "Free space there, set buffer.location to a larger disk, or drop packages "

@@ -10,8 +10,8 @@
 
 namespace dxt {
 
-/// Turns errno of a failed call on `path` into a status: kConfig "buffer.disk_full" and
-/// "buffer.not_writable", else kTransient "buffer.io".
+/// Turns errno of a failed call on `path` into a status: kConfig "buffer.not_writable",
+/// kTransient "buffer.disk_full" and "buffer.io".
 arrow::Status FileError(std::string_view action, const std::filesystem::path& path,
                         int error);
 
