@@ -189,6 +189,11 @@ class DuckdbSource : public Source {
       return MakeError(ErrorClass::kUnsupported, "source.no_resume",
                        "A read of DuckDB cannot be resumed in the middle");
     }
+    for (const auto& column : spec.columns) {
+      if (!column.raw) continue;
+      return MakeError(ErrorClass::kUnsupported, "source.no_raw",
+                       "DuckDB hands out values, not bytes of its own");
+    }
     ARROW_ASSIGN_OR_RAISE(auto session, Connect(stop));
     ARROW_ASSIGN_OR_RAISE(auto query, Select(*session, spec, stop));
     StreamSchema schema;

@@ -302,6 +302,11 @@ class FileSource final : public Source {
   arrow::Result<std::unique_ptr<Reader>> OpenReader(const ReadSpec& spec, const Split& split,
                                                     std::optional<Position> from,
                                                     std::stop_token) override {
+    for (const auto& column : spec.columns) {
+      if (!column.raw) continue;
+      return MakeError(ErrorClass::kUnsupported, "source.no_raw",
+                       "Files hold no bytes of a column as a database would write them");
+    }
     ARROW_ASSIGN_OR_RAISE(auto stream, Stream(spec.ref));
     Part part;
     if (!Decode(split.bytes, &part) ||

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "connectors/sql/ledger.h"
+#include "connectors/sqlite/catalogue.h"
 #include "connectors/sqlite/connection.h"
 
 namespace dxt::sqlite {
@@ -9,6 +10,12 @@ namespace {
 
 sql::LedgerSql Sql() {
   return sql::LedgerSql("", "TEXT", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')");
+}
+
+/// The target's one spelling, so that `Orders` and `main.orders` are the same.
+arrow::Result<std::string> TargetName(Connection& connection, const std::string& reference) {
+  ARROW_ASSIGN_OR_RAISE(const auto found, FindTable(connection, reference));
+  return found ? *found : TableOfReference(reference);
 }
 
 arrow::Status BindLane(const StreamIdentity& identity, Statement* statement) {
@@ -72,7 +79,8 @@ arrow::Result<bool> HasOtherPipeline(Connection& connection, const StreamIdentit
   ARROW_ASSIGN_OR_RAISE(const bool exists, HasLedger(connection));
   if (!exists) return false;
   ARROW_ASSIGN_OR_RAISE(auto other, connection.Prepare(Sql().SelectOtherPipeline()));
-  ARROW_RETURN_NOT_OK(other.BindText(1, identity.target));
+  ARROW_ASSIGN_OR_RAISE(const auto target, TargetName(connection, identity.target));
+  ARROW_RETURN_NOT_OK(other.BindText(1, target));
   ARROW_RETURN_NOT_OK(other.BindText(2, identity.pipeline));
   return other.Step();
 }
@@ -114,7 +122,8 @@ arrow::Status RecordLoad(Connection& connection, const StreamIdentity& identity,
   ARROW_RETURN_NOT_OK(insert.BindText(5, record.load_id));
   ARROW_RETURN_NOT_OK(insert.BindText(6, record.run));
   ARROW_RETURN_NOT_OK(insert.BindInteger(7, epoch));
-  ARROW_RETURN_NOT_OK(insert.BindText(8, identity.target));
+  ARROW_ASSIGN_OR_RAISE(const auto target, TargetName(connection, identity.target));
+  ARROW_RETURN_NOT_OK(insert.BindText(8, target));
   ARROW_RETURN_NOT_OK(insert.BindText(9, record.target_ident));
   ARROW_RETURN_NOT_OK(insert.BindText(10, identity.fingerprint));
   ARROW_RETURN_NOT_OK(insert.BindText(11, record.mode));

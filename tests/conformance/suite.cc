@@ -23,10 +23,10 @@ std::string MissingOf(const Case& test, const Harness& harness) {
 
 /// Runs a waived case aside: true when it passed.
 bool PassesAside(const Case& test, Harness& harness, std::string* failures) {
-  testing::TestPartResultArray results;
+  ::testing::TestPartResultArray results;
   {
-    testing::ScopedFakeTestPartResultReporter reporter(
-        testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &results);
+    ::testing::ScopedFakeTestPartResultReporter reporter(
+        ::testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &results);
     test.run(harness);
   }
   bool passed = true;

@@ -99,7 +99,10 @@ std::string NormalDecimal(std::string text) {
     --scale;
   }
   if (digits == "0") return "0";
-  return (number->negative ? "-" : "") + digits + "e" + std::to_string(-scale);
+  const std::string sign = number->negative ? "-" : "";
+  // Whole numbers look as integers do: a target may hold a uint64 as decimal(20,0).
+  if (scale <= 0 && scale > -100) return sign + digits + std::string(static_cast<size_t>(-scale), '0');
+  return sign + digits + "e" + std::to_string(-scale);
 }
 
 std::string NormalJson(const std::string& text) {
