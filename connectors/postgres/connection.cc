@@ -382,8 +382,14 @@ arrow::Status Connection::PutCopyData(std::string_view data, std::string_view do
     }
     ARROW_RETURN_NOT_OK(Flush(doing, stop));
   }
-  // The server tells of a bad row at once; going on sending would hide it until the end.
-  if (!PQconsumeInput(connection_)) return Lost(doing);
+  // Having refused a row the server swallows the rest in silence. Its error is the next
+  // byte to come, which TLS hides; then the COPY's end will tell.
+  char next = 0;
+  if (!PQsslInUse(connection_) &&
+      recv(PQsocket(connection_), &next, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+      next == 'E') {
+    return EndCopyIn(doing, stop).status();
+  }
   return arrow::Status::OK();
 }
 

@@ -262,12 +262,12 @@ class PostgresDestination final : public Destination {
     ARROW_ASSIGN_OR_RAISE(auto attached, FindAttachments(connection, table.oid, stop));
     target->attachments = std::move(attached.others);
     target->referenced_by = std::move(attached.foreign_keys);
-    ARROW_ASSIGN_OR_RAISE(
-        auto some,
-        connection.Run("SELECT 1 FROM " +
-                           sql::QuoteReference({table.schema, table.name}) + " LIMIT 1",
-                       "Looking into the target", stop));
-    target->empty = some.rows() == 0;
+    // A role that may only insert cannot look; a table it cannot see into is not empty.
+    auto some = connection.Run(
+        "SELECT 1 FROM " + sql::QuoteReference({table.schema, table.name}) + " LIMIT 1",
+        "Looking into the target", stop);
+    if (!HasSqlState(some.status(), "42501")) ARROW_RETURN_NOT_OK(some.status());
+    target->empty = some.ok() && some->rows() == 0;
     return arrow::Status::OK();
   }
 

@@ -181,6 +181,49 @@ TEST_F(FailureTest, PlansRefuseWhatCannotBeLoaded) {
             "load.keys_required");
 }
 
+TEST_F(FailureTest, TypesThatRoundInSilenceTakeOnlyTheirOwn) {
+  Sql("CREATE TABLE src AS SELECT '1.005'::text AS v; CREATE TABLE n AS SELECT 123 AS v");
+  for (const char* type : {"money", "interval(0)", "timetz(0)"}) {
+    Sql("DROP TABLE IF EXISTS dst; CREATE TABLE dst (v " + std::string(type) + ")");
+    EXPECT_EQ(CodeOf(Copy("src", "dst").status()), "type.refused") << type;
+  }
+  Sql("DROP TABLE dst; CREATE TABLE dst (v numeric(3,-2))");
+  EXPECT_EQ(CodeOf(Copy("n", "dst").status()), "type.refused");
+  Sql("DROP TABLE dst; CREATE TABLE dst (v bit(4)); TRUNCATE src; INSERT INTO src VALUES "
+      "('10101')");
+  EXPECT_FALSE(Copy("src", "dst").ok());
+  Sql("UPDATE src SET v = '1010'");
+  ASSERT_OK(Copy("src", "dst"));
+  EXPECT_EQ(Sql("SELECT v FROM dst"), "1010");
+}
+
+TEST_F(FailureTest, NamesThatTheServerWouldCutAreRefused) {
+  const std::string name(64, 'n');
+  Sql("CREATE TABLE src AS SELECT 1 AS id");
+  EXPECT_EQ(CodeOf(Copy("src", "s." + name).status()), "target.name_too_long");
+  EXPECT_EQ(CodeOf(Copy("src", "s." + name.substr(1)).status()), "");
+}
+
+TEST_F(FailureTest, ARefusedRowEndsTheCopyLongBeforeItsEnd) {
+  Sql("CREATE TABLE dst (id int CHECK (id <> 1))");
+  StreamSchema schema;
+  schema.fields.push_back(Field{"id", {}, true, {}});
+  schema.fields[0].type.dtype = DType::kInt32;
+  auto target = OpenDestination();
+  auto load = Prepare(*target, Wanted("dst", schema, LoadMode::kAppend));
+  ASSERT_OK(load);
+  auto writer = target->OpenWriter(load->spec, {});
+  ASSERT_OK(writer);
+  const auto ones =
+      arrow::MakeArrayFromScalar(arrow::Int32Scalar(1), 100000).ValueOrDie();
+  const auto batch = arrow::RecordBatch::Make(load->spec.schema, 100000, {ones});
+  arrow::Status status;
+  const auto deadline = steady_clock::now() + std::chrono::seconds(60);
+  while (status.ok() && steady_clock::now() < deadline)
+    status = (*writer)->Append(*batch, {});
+  EXPECT_EQ(CodeOf(status), "pg.check_violation");
+}
+
 TEST_F(FailureTest, TextWithNulIsRefusedNotCut) {
   StreamSchema schema;
   schema.fields.push_back(Field{"v", FieldType{}, true, {}});

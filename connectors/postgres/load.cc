@@ -79,7 +79,6 @@ arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
     const PgType type = ParseType(planned.native);
     LoadColumn column;
     column.quoted = sql::QuoteIdentifier(planned.name);
-    column.native = planned.native;
     column.key = std::find(spec_.table.keys.begin(), spec_.table.keys.end(),
                            planned.name) != spec_.table.keys.end();
     const bool raw = i < spec_.raw.size() && spec_.raw[i];
@@ -92,9 +91,11 @@ arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
     out.key = column.key && spec_.table.mode == LoadMode::kUpsert;
     if (type.wire == Wire::kNone && !raw) {
       out.wire = Wire::kText;
-      column.cast = type.array || !text_types.contains(planned.native);
+      if (type.array || !text_types.contains(planned.native)) {
+        column.cast = CastFromText(type, planned.native);
+      }
     }
-    column.staged = column.cast ? (type.array ? "text[]" : "text") : planned.native;
+    column.staged = column.cast.empty() ? planned.native : type.array ? "text[]" : "text";
     columns_.push_back(std::move(column));
     encoded.push_back(std::move(out));
   }
@@ -105,7 +106,7 @@ arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
 
 void Load::ChoosePath() {
   const bool casts = std::any_of(columns_.begin(), columns_.end(),
-                                 [](const auto& column) { return column.cast; });
+                                 [](const auto& column) { return !column.cast.empty(); });
   path_ = casts ? LoadPath::kInsert : LoadPath::kDirect;
   if (spec_.table.mode == LoadMode::kUpsert) path_ = LoadPath::kUpsert;
   if (spec_.table.mode == LoadMode::kReplace && spec_.target.exists) {

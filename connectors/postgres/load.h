@@ -18,15 +18,12 @@ namespace dxt::postgres {
 /// A column between the stage and the target.
 struct LoadColumn {
   std::string quoted;
-  std::string native;  ///< Declared type at the target.
   std::string staged;  ///< Its type in a staging table.
-  bool cast = false;  ///< Arrives as text and is cast by the target's own input function.
+  std::string cast;    ///< "::type" from text, by the target's own input function, or "".
   bool key = false;
 
   /// The column of a stage as the target wants it.
-  std::string Value(const std::string& alias) const {
-    return alias + quoted + (cast ? "::" + native : "");
-  }
+  std::string Value(const std::string& alias) const { return alias + quoted + cast; }
 };
 
 /// How the rows get from the stage into the target; decided when the load begins.

@@ -63,6 +63,8 @@ class Planner {
       plan_.columns.push_back(std::move(planned));
     }
     if (fresh) {
+      ARROW_ASSIGN_OR_RAISE(const auto parts, sql::SplitReference(existing_.reference));
+      for (const auto& part : parts) ARROW_RETURN_NOT_OK(CheckName(part));
       Create();
     } else {
       ARROW_RETURN_NOT_OK(CheckRequired());
@@ -109,7 +111,18 @@ class Planner {
     return NewColumnType(column.field);
   }
 
+  /// The server would cut a longer name without a word, and never find it again.
+  static arrow::Status CheckName(const std::string& name) {
+    constexpr size_t kLongest = 63;
+    if (name.size() <= kLongest) return arrow::Status::OK();
+    return MakeError(ErrorClass::kConfig, "target.name_too_long",
+                     "The name '" + name + "' has " + std::to_string(name.size()) +
+                         " bytes; PostgreSQL keeps 63",
+                     "Give the column another `target.name`, or the table another name");
+  }
+
   arrow::Result<TablePlan::Column> NewColumn(const WantedColumn& column) const {
+    ARROW_RETURN_NOT_OK(CheckName(column.name));
     TablePlan::Column planned;
     planned.name = column.name;
     planned.created = true;
@@ -142,10 +155,18 @@ class Planner {
   arrow::Result<TablePlan::Column> Finish(TablePlan::Column planned,
                                           const WantedColumn& column) const {
     const PgType type = ParseType(planned.native);
+    const bool same = column.field.native.system == kSystem &&
+                      column.field.native.type == planned.native;
+    if (RoundsSilently(type) && !same) {
+      return MakeError(ErrorClass::kUnsupported, "type.refused",
+                       "Column '" + column.name + "' is " + planned.native +
+                           " at the target, where the server would round values of " +
+                           ToString(column.field.type) + " without saying so",
+                       "Load into a column of another type, such as text");
+    }
     ARROW_ASSIGN_OR_RAISE(planned.domain,
                           DomainOf(type, planned.native, column.field.type));
-    planned.accepts_raw = column.field.native.system == kSystem &&
-                          column.field.native.type == planned.native && RawSafe(type);
+    planned.accepts_raw = same && RawSafe(type);
     return planned;
   }
 

@@ -158,12 +158,13 @@ arrow::Status Refused(const FieldType& wanted, std::string_view declared,
 
 void SetTextLimits(const PgType& type, ValueDomain* domain) {
   domain->nul = false;
+  if (type.name == "name") domain->max_bytes = 63;
+  if (type.name != "character" && type.name != "character varying") return;
   if (!type.modifiers.empty()) {
     domain->max_characters = type.modifiers[0];
   } else if (type.name == "character") {
     domain->max_characters = 1;
   }
-  if (type.name == "name") domain->max_bytes = 63;
 }
 
 void SetTimeLimits(const PgType& type, ValueDomain* domain) {
@@ -276,9 +277,9 @@ arrow::Result<std::string> SelectItem(const ColumnRead& column, const std::strin
   };
   switch (column.type.dtype) {
     case DType::kString:
-      return !type.array && (type.wire == Wire::kText || type.wire == Wire::kUuid)
-                 ? sql
-                 : sql + "::text";
+      if (!type.array && (type.wire == Wire::kText || type.wire == Wire::kUuid))
+        return sql;
+      return sql + (type.name == "money" && !type.array ? "::numeric::text" : "::text");
     case DType::kJson:
       if (!type.array && (type.wire == Wire::kJson || type.wire == Wire::kJsonb))
         return sql;
@@ -288,6 +289,7 @@ arrow::Result<std::string> SelectItem(const ColumnRead& column, const std::strin
     case DType::kArray:
       if (!column.type.element) return "pg_catalog.to_json(" + sql + ")::text";
       if (!type.array) return refuse();
+      if (type.name == "money") return sql + "::numeric[]::text[]";
       if (type.wire == Wire::kNone) return sql + "::text[]";
       return sql;
     case DType::kDecimal:
@@ -481,6 +483,22 @@ arrow::Result<ValueDomain> DomainOf(const PgType& type, std::string_view declare
       break;
   }
   return domain;
+}
+
+bool RoundsSilently(const PgType& type) {
+  const bool modified = !type.modifiers.empty();
+  if (type.name == "numeric") return type.modifiers.size() > 1 && type.modifiers[1] < 0;
+  if (type.name == "interval" || type.name == "time with time zone") return modified;
+  return type.name == "money" || type.name.starts_with("interval ");
+}
+
+std::string CastFromText(const PgType& type, std::string_view declared) {
+  const std::string brackets = type.array ? "[]" : "";
+  // A locale decides how money's own text is read; numbers it reads alike everywhere.
+  if (type.name == "money") return "::numeric" + brackets + "::money" + brackets;
+  // An explicit cast to bit(n) cuts and pads; an assignment refuses.
+  if (type.name == "bit" || type.name == "bit varying") return "::bit varying" + brackets;
+  return "::" + std::string(declared);
 }
 
 bool RawSafe(const PgType& type) {

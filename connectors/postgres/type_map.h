@@ -79,6 +79,13 @@ arrow::Result<ValueDomain> DomainOf(const PgType& type, std::string_view declare
 /// The same without a wanted type, for listings.
 ValueDomain NaturalDomain(const PgType& type);
 
+/// True when the server would round or reinterpret a value of another type on its way
+/// into this one without an error, so that only columns of the same type may go there.
+bool RoundsSilently(const PgType& type);
+
+/// "::type" that turns a staged text into a value of `type`, declared as `declared`.
+std::string CastFromText(const PgType& type, std::string_view declared);
+
 /// True when COPY bytes of this type mean the same on every server: built in, and holding
 /// no OID of a catalogue.
 bool RawSafe(const PgType& type);
