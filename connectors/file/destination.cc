@@ -244,7 +244,12 @@ class FileDestination final : public Destination {
     }
     ARROW_ASSIGN_OR_RAISE(const Target target,
                           ResolveTarget(location_, spec.table.reference, &spec.table.options));
-    ARROW_ASSIGN_OR_RAISE(const auto old, Ledger(target).Files());
+    const Ledger ledger(target);
+    ARROW_ASSIGN_OR_RAISE(const auto old, ledger.Files());
+    WriteSpec staged = spec;
+    // What a committed row moves must never be staged anew under the same name.
+    ARROW_ASSIGN_OR_RAISE(const auto done, ledger.Find(spec.identity, spec.load_id));
+    if (done) staged.load_id += "-again";
     StreamSchema columns;
     if (spec.table.mode == LoadMode::kAppend && !old.paths.empty()) {
       ARROW_ASSIGN_OR_RAISE(columns, SchemaOf(target, old));
@@ -261,7 +266,7 @@ class FileDestination final : public Destination {
         columns.fields.push_back({column.name, column.domain.deliver, column.nullable, {}});
       }
     }
-    return OpenTargetWriter(target, spec, std::move(columns), old);
+    return OpenTargetWriter(target, staged, std::move(columns), old);
   }
 
   arrow::Result<CommitResult> Commit(const WriteSpec& spec, const LoadRecord& record,
@@ -276,6 +281,7 @@ class FileDestination final : public Destination {
     CommitResult result;
     ARROW_ASSIGN_OR_RAISE(const auto done, ledger.Find(spec.identity, record.load_id));
     if (done) {
+      Discard(receipts);
       result.already = true;
       result.rows_written = done->record.rows;
       result.target_ident = done->record.target_ident;

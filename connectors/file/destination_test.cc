@@ -145,5 +145,242 @@ TEST_P(EveryFormat, AddsPartsToAFolderAndReplacesItWhole) {
   ExpectIds("orders", {9});
 }
 
+TEST_F(DestinationTest, QuotesWhatWouldReadAsSomethingElse) {
+  const Sample sample = EveryType();
+  Load load;
+  load.target = "q.csv";
+  load.schema.fields = {sample.schema.fields[12], sample.schema.fields[13],
+                        sample.schema.fields[17], sample.schema.fields[9]};
+  load.batches = {*sample.batch->SelectColumns({12, 13, 17, 9})};
+  ASSERT_TRUE(Run(load).ok());
+  EXPECT_EQ(ReadText("q.csv"),
+            "s,empty,ts,f64\n\"a,\"\"b\"\"\r\nc\té€😀\",\"\",1969-12-31T23:59:59.999999,"
+            "0.30000000000000004\n,,,\n");
+}
+
+TEST_F(DestinationTest, ALoadIsInvisibleUntilItsCommit) {
+  ASSERT_TRUE(Run(NumberedLoad("a.csv", 1, 1)).ok());
+  Load load = NumberedLoad("a.csv", 2, 1);
+  load.commit = false;
+  ASSERT_TRUE(Run(load).ok());
+  ExpectIds("a.csv", {1});
+  // The next owner sweeps what was left.
+  ASSERT_TRUE(Run(NumberedLoad("a.csv", 3, 1)).ok());
+  ExpectIds("a.csv", {1, 3});
+  EXPECT_EQ(Names(), (std::vector<std::string>{"_dxt", "a.csv"}));
+}
+
+TEST_F(DestinationTest, LeftoversOfACrashAreIgnoredByReaders) {
+  ASSERT_TRUE(Run(NumberedLoad("out/", 1, 1)).ok());
+  Load load = NumberedLoad("out/", 2, 1);
+  load.commit = false;
+  ASSERT_TRUE(Run(load).ok());
+  ExpectIds("out", {1});
+  ASSERT_TRUE(Run(NumberedLoad("out/", 3, 1)).ok());
+  EXPECT_EQ(Names("out"), (std::vector<std::string>{"_dxt", "part-00000001.parquet",
+                                                    "part-00000002.parquet"}));
+}
+
+TEST_F(DestinationTest, ARecordedLoadIsFinishedByWhoeverComesNext) {
+  // As if the process had died between the ledger row and the rename.
+  for (const std::string target : {"a.csv", "f/"}) {
+    ASSERT_TRUE(Run(NumberedLoad(target, 1, 1)).ok());
+    Load load = NumberedLoad(target, 2, 1);
+    load.cursor_after = "2";
+    load.load_id = "DEAD";
+    const std::string name = target == "a.csv" ? target : "f/part-00000002.parquet";
+    const std::string before = target == "a.csv" ? ReadText(name) : "";
+    ASSERT_TRUE(Run(load).ok());
+    const std::string after = ReadText(name);
+    const bool file = target == "a.csv";
+    const std::string staged = file ? ".a.csv.DEAD.tmp" : "f/.load.DEAD.tmp/part-00000001.parquet";
+    const std::string chain = file ? "_dxt/a.csv/s/" : "f/_dxt/s/";
+    // The row names the base by size and time, which a copy does not keep.
+    auto row = nlohmann::json::parse(ReadText(chain + "00000002.json"));
+    WriteText(staged, after);
+    if (file) {
+      WriteText(name, before);
+      row["base_ident"] = "";
+      WriteText(chain + "00000002.json", row.dump());
+    } else {
+      std::filesystem::remove(Path(name));
+    }
+    WriteText(chain + "DEAD.open", "");
+    auto destination = OpenDestination();
+    const auto identity = Identity(load);
+    EXPECT_EQ((*destination->Peek(identity, {}))->cursor_after, "2");
+    EXPECT_EQ(*destination->CountRows(target, {}), 2) << "counts what is committed";
+    Owner owner;
+    const StreamIdentity identities[] = {identity};
+    ASSERT_TRUE(destination->Acquire(identities, owner, {}).ok());
+    EXPECT_TRUE(*destination->Resolve(identity, "DEAD", {}));
+    EXPECT_FALSE(*destination->Resolve(identity, "OTHER", {}));
+    ExpectIds(target, {1, 2});
+    EXPECT_FALSE(std::filesystem::exists(Path(staged)));
+  }
+}
+
+TEST_F(DestinationTest, ACommitIsDoneOnce) {
+  auto destination = OpenDestination();
+  Load load = NumberedLoad("once.csv", 1, 2);
+  load.load_id = "ONE";
+  ASSERT_TRUE(Run(load, *destination).ok());
+  const auto again = Run(load, *destination);
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_TRUE(again->already);
+  ExpectIds("once.csv", {1, 2});
+}
+
+TEST_F(DestinationTest, AnOlderOwnerIsFenced) {
+  for (const std::string target : {"z.csv", "z/"}) {
+    const Load load = NumberedLoad(target, 1, 1);
+    auto zombie = OpenDestination();
+    WriteSpec spec;
+    spec.identity = Identity(load);
+    spec.table.reference = target;
+    for (const auto& field : load.schema.fields) {
+      spec.table.columns.push_back({field.name, field, "", true});
+    }
+    spec.target = *zombie->Describe(target, {});
+    spec.plan = *zombie->PlanTable(spec.table, spec.target);
+    const StreamIdentity identities[] = {spec.identity};
+    spec.epoch = (*zombie->Acquire(identities, {}, {}))[0].epoch;
+    spec.window_seq = 1;
+    spec.load_id = "ZOMBIE";
+    spec.schema = ArrowSchema(load.schema);
+    auto writer = *zombie->OpenWriter(spec, {});
+    ASSERT_TRUE(writer->Append(*load.batches[0], {}).ok());
+    const WriteReceipt receipts[] = {*writer->Finish({})};
+    auto heir = OpenDestination();
+    ASSERT_TRUE(heir->Acquire(identities, {}, {}).ok());
+    LoadRecord record;
+    record.window_seq = 1;
+    record.load_id = "ZOMBIE";
+    const auto done = zombie->Commit(spec, record, receipts, {}, {});
+    EXPECT_EQ(GetErrorInfo(done.status()).error_class, ErrorClass::kFenced);
+    zombie->Discard(receipts);
+    ASSERT_TRUE(heir->Sweep(spec.identity, {}).ok());
+    EXPECT_FALSE((*heir->Describe(target, {})).exists);
+  }
+}
+
+TEST_F(DestinationTest, WindowsOfSeveralPipelinesShareAFolder) {
+  Load first = NumberedLoad("shared/", 1, 1);
+  Load second = NumberedLoad("shared/", 2, 1);
+  second.pipeline = "default/other";
+  ASSERT_TRUE(Run(first).ok());
+  auto destination = OpenDestination();
+  EXPECT_FALSE(*destination->SharedTarget(Identity(first), {}));
+  const auto done = Run(second);
+  ASSERT_TRUE(done.ok()) << done.status().ToString();
+  EXPECT_TRUE(*destination->SharedTarget(Identity(first), {}));
+  EXPECT_EQ((*destination->Peek(Identity(first), {}))->window_seq, 1);
+  EXPECT_EQ((*destination->Peek(Identity(second), {}))->window_seq, 1);
+  const Rows rows = Read("shared");
+  EXPECT_EQ(rows.lines.size(), 2u);
+}
+
+TEST_F(DestinationTest, LargeWindowsBecomeAFolderOfParts) {
+  Load load = NumberedLoad("big/", 1, 1000);
+  load.options = Map({{"format", Scalar("csv")}, {"max_part_bytes", Scalar("4KiB")}});
+  const auto whole = load.batches[0];
+  load.batches.clear();
+  for (int64_t i = 0; i < 1000; i += 100) load.batches.push_back(whole->Slice(i, 100));
+  ASSERT_TRUE(Run(load).ok());
+  EXPECT_EQ(Names("big"), (std::vector<std::string>{"_dxt", "load-00000001"}));
+  EXPECT_GT(Names("big/load-00000001").size(), 1u);
+  EXPECT_EQ(Read("big").lines.size(), 1000u);
+  load.mode = LoadMode::kReplace;
+  const auto replaced = Run(load);
+  ASSERT_TRUE(replaced.ok()) << replaced.status().ToString();
+  EXPECT_EQ(Names("big"), (std::vector<std::string>{"_dxt", "load-00000002"}));
+  EXPECT_EQ(Read("big").lines.size(), 1000u);
+}
+
+TEST_F(DestinationTest, UpsertIsRefusedWithTheReason) {
+  auto destination = OpenDestination();
+  TableSpec wanted;
+  wanted.reference = "u.csv";
+  wanted.mode = LoadMode::kUpsert;
+  const auto plan = destination->PlanTable(wanted, *destination->Describe("u.csv", {}));
+  EXPECT_EQ(GetErrorInfo(plan.status()).code, "file.no_upsert");
+  EXPECT_EQ(GetErrorInfo(plan.status()).error_class, ErrorClass::kUnsupported);
+}
+
+TEST_F(DestinationTest, ADifferingHeaderIsRefused) {
+  WriteText("h.csv", "id,title\n1,x\n");
+  const auto done = Run(NumberedLoad("h.csv", 1, 1));
+  EXPECT_EQ(GetErrorInfo(done.status()).code, "file.schema_mismatch");
+  EXPECT_EQ(ReadText("h.csv"), "id,title\n1,x\n");
+}
+
+TEST_F(DestinationTest, ColumnsFollowTheHeaderAndOldLinesAreKept) {
+  WriteText("o.csv", "name,extra,id\nx,y,1");
+  ASSERT_TRUE(Run(NumberedLoad("o.csv", 2, 1)).ok());
+  EXPECT_EQ(ReadText("o.csv"), "name,extra,id\nx,y,1\nn2,,2\n");
+}
+
+TEST_F(DestinationTest, GuardsStopAShrinkingReplace) {
+  ASSERT_TRUE(Run(NumberedLoad("g.csv", 1, 200)).ok());
+  Load load = NumberedLoad("g.csv", 1, 10, LoadMode::kReplace);
+  load.guards = {0.5, false};
+  const auto done = Run(load);
+  EXPECT_EQ(GetErrorInfo(done.status()).error_class, ErrorClass::kGuard);
+  EXPECT_EQ(Read("g.csv").lines.size(), 200u);
+}
+
+TEST_F(DestinationTest, AReplaceLeavesForeignFilesAlone) {
+  WriteText("mine/readme.md", "x");
+  ASSERT_TRUE(Run(NumberedLoad("mine/", 1, 1)).ok());
+  const auto done = Run(NumberedLoad("mine/", 2, 1, LoadMode::kReplace));
+  EXPECT_EQ(GetErrorInfo(done.status()).code, "file.foreign_files");
+  ExpectIds("mine", {1});
+}
+
+TEST_F(DestinationTest, MaxCursorReadsAllFiles) {
+  ASSERT_TRUE(Run(NumberedLoad("m/", 1, 3)).ok());
+  ASSERT_TRUE(Run(NumberedLoad("m/", 3, 2)).ok());
+  auto destination = OpenDestination();
+  EXPECT_EQ(**destination->MaxCursor("m", "id", {DType::kInt64}, {}), "4");
+}
+
+TEST_F(DestinationTest, TheIdentOfTheTargetIsWhatTheLedgerSays) {
+  for (const std::string target : {"i.csv", "i/"}) {
+    const auto done = Run(NumberedLoad(target, 1, 1));
+    ASSERT_TRUE(done.ok());
+    EXPECT_EQ((*OpenDestination()->Describe(target, {})).ident, done->target_ident);
+    const auto replaced = Run(NumberedLoad(target, 1, 5, LoadMode::kReplace));
+    ASSERT_TRUE(replaced.ok());
+    EXPECT_EQ((*OpenDestination()->Describe(target, {})).ident, replaced->target_ident);
+  }
+}
+
+TEST_F(DestinationTest, TargetsStayInsideTheFolder) {
+  const auto done = Run(NumberedLoad("../out.csv", 1, 1));
+  EXPECT_EQ(GetErrorInfo(done.status()).code, "file.outside");
+}
+
+TEST_F(DestinationTest, AFullDiskIsSaidAndLeavesNothing) {
+  ASSERT_TRUE(Run(NumberedLoad("full.csv", 1, 1)).ok());
+  // A limit on the size of files stands for the disk's.
+  rlimit old{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &old), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  for (const std::string target : {"full.csv", "full/", "full.parquet"}) {
+    const rlimit small{64 << 10, old.rlim_max};
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const auto done = Run(NumberedLoad(target, 1, 100000));
+    ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
+    EXPECT_EQ(GetErrorInfo(done.status()).code, "file.no_space") << done.status().ToString();
+    EXPECT_NE(done.status().message().find(folder_.string()), std::string::npos);
+  }
+  std::signal(SIGXFSZ, handler);
+  ExpectIds("full.csv", {1});
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
+    EXPECT_EQ(entry.path().string().find(".tmp"), std::string::npos) << entry.path();
+    EXPECT_EQ(entry.path().string().find(".open"), std::string::npos) << entry.path();
+  }
+}
+
 }  // namespace
 }  // namespace dxt::file

@@ -159,7 +159,9 @@ arrow::Result<std::optional<LedgerRow>> Ledger::Find(const StreamIdentity& ident
                                                      std::string_view load_id) const {
   ARROW_ASSIGN_OR_RAISE(const std::string chain, ChainFolder(identity));
   ARROW_ASSIGN_OR_RAISE(const auto rows, RowPaths(chain));
-  for (auto path = rows.rbegin(); path != rows.rend(); ++path) {
+  constexpr int64_t kLookedAt = 16;
+  const auto end = rows.rbegin() + std::min(kLookedAt, static_cast<int64_t>(rows.size()));
+  for (auto path = rows.rbegin(); path != end; ++path) {
     ARROW_ASSIGN_OR_RAISE(auto row, Read(*path));
     if (row.record.load_id == load_id) return std::optional<LedgerRow>(std::move(row));
   }

@@ -34,6 +34,7 @@ class Ledger {
   explicit Ledger(const Target& target) : target_(target) {}
 
   arrow::Result<std::optional<LedgerRow>> Newest(const StreamIdentity& identity) const;
+  /// Among the newest rows: a load that is asked for again is one of the last.
   arrow::Result<std::optional<LedgerRow>> Find(const StreamIdentity& identity,
                                                std::string_view load_id) const;
   /// True when another pipeline has a row for this target.
