@@ -50,17 +50,17 @@ title "5. What arrived in DuckDB"
 run dxtctl preview 4_look.yaml flights
 run dxtctl preview 4_look.yaml airlines
 run dxtctl preview 4_look.yaml storms
-title "   and in Parquet"
-run du -ah --time lake
+title "   and in Parquet: a file for each run, and one made from SQL"
+run ls -sh lake/flights lake/delays.parquet
+run dxtctl preview lake#delays.parquet --limit 3
 
-title "Try next, in $target"
+title "Try next"
+printf '  cd %q\n  export PATH=%q:$PATH\n' "$PWD" "$(dirname "$(command -v dxtctl)")"
 cat <<'NEXT'
-  dxtctl run 2_warehouse.yaml              again: nothing is new, nothing moves
-  dxtctl run 2_warehouse.yaml --dry-run    what a run would do: queries, watermarks, types
-  dxtctl state show 2_warehouse.yaml       where each stream stands
-  dxtctl copy ops#planes lake#planes.parquet
-                                           a pipeline in one line
-  dxtctl discover ops --to warehouse       a pipeline written for you
-  edit 1_load.yaml, then dxtctl validate 1_load.yaml
+  dxtctl run 2_warehouse.yaml --select flights   nothing is new, so nothing moves
+  dxtctl plan 2_warehouse.yaml                   queries, watermarks and types of a run, without running
+  dxtctl state show 2_warehouse.yaml             where each stream stands
+  dxtctl copy ops#planes lake#planes.parquet     a pipeline in one line
+  dxtctl discover ops --to warehouse             a pipeline written for you
+  dxtctl init shop                               a project of your own
 NEXT
-printf '  (dxtctl is %s)\n' "$(command -v dxtctl)"
