@@ -51,10 +51,10 @@ ConfigSpec MakeSpec() {
                              "Secret that belongs to access_key_id.", "${S3_SECRET}");
   secret.secret = true;
   spec.options.push_back(secret);
-  OptionSpec anonymous = Option("anonymous", OptionKind::kBoolean,
-                                "Reads public buckets without credentials.", "true");
-  anonymous.default_value = "false";
-  spec.options.push_back(anonymous);
+  OptionSpec token = Option("session_token", OptionKind::kString,
+                            "Token that belongs to temporary keys.", "${S3_TOKEN}");
+  token.secret = true;
+  spec.options.push_back(token);
   return spec;
 }
 
@@ -134,10 +134,10 @@ class FileConnector final : public Connector {
       const std::string name = Decoded(pair.substr(0, equals));
       const OptionSpec* option = spec_.Find(name);
       if (equals == std::string_view::npos || !option || option->name == "url" ||
-          option->kind == OptionKind::kObject) {
+          option->kind == OptionKind::kObject || option->secret) {
         return MakeError(ErrorClass::kConfig, "file.invalid_url",
                          "The url has the unknown parameter '" + name + "'",
-                         "Known are endpoint, region, scheme and anonymous");
+                         "Known are endpoint, region and scheme");
       }
       Set(&values, option->name, Decoded(pair.substr(equals + 1)));
     }

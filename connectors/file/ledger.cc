@@ -40,6 +40,15 @@ std::string FolderName(std::string_view stream) {
   return name.empty() ? "_" : name;
 }
 
+/// A row's path, in which `../` leads out of the base: buckets know no such step.
+std::string At(std::string_view base, std::string_view path) {
+  while (path.starts_with("../")) {
+    path.remove_prefix(3);
+    base = ParentPath(base);
+  }
+  return JoinPath(base, path);
+}
+
 Json ToJson(const LedgerRow& row) {
   const LoadRecord& r = row.record;
   return Json{{"schema", "dxt.load/1"},
@@ -246,7 +255,7 @@ arrow::Status Ledger::Apply(const LedgerRow& row) const {
   Store& store = *target_.store;
   const std::string base = target_.base();
   for (const auto& [from, to] : row.moves) {
-    const std::string source = JoinPath(base, from);
+    const std::string source = At(base, from);
     ARROW_ASSIGN_OR_RAISE(const auto staged, store.Stat(source));
     if (!staged) continue;  // Done before.
     if (!row.base_ident.empty()) {
@@ -334,7 +343,7 @@ arrow::Result<TargetFiles> Ledger::Files() const {
   for (const auto& row : unfinished) {
     for (const auto& path : row.removes) at.erase(JoinPath(base, path));
     for (const auto& [from, to] : row.moves) {
-      const std::string staged = JoinPath(base, from);
+      const std::string staged = At(base, from);
       ARROW_ASSIGN_OR_RAISE(const auto entry, store.Stat(staged));
       if (!entry) continue;
       if (!entry->is_folder) {

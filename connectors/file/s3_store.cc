@@ -1,6 +1,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <any>
 #include <cstdlib>
 #include <filesystem>
 
@@ -227,7 +228,6 @@ arrow::Result<std::shared_ptr<Store>> MakeS3Store(const ConfigView& config,
     return MakeError(ErrorClass::kConfig, "file.invalid_url",
                      "access_key_id is set, but secret_access_key is not");
   }
-  if (!key.empty()) uri += Encode(key) + ":" + Encode(secret) + "@";
   uri += Encode(bucket) + "?";
   const auto add = [&](std::string_view name, const std::string& value) {
     if (!value.empty()) uri += std::string(name) + "=" + Encode(value) + "&";
@@ -247,17 +247,27 @@ arrow::Result<std::shared_ptr<Store>> MakeS3Store(const ConfigView& config,
   add("scheme", scheme);
   add("endpoint_override", endpoint);
   uri.pop_back();
-  if (config.Boolean("anonymous")) uri += uri.find('?') == std::string::npos ? "?anonymous=true" : "&anonymous=true";
-  for (const auto& text : {secret, Encode(secret), config.String("session_token")}) {
+  for (const auto& text : {secret, config.String("session_token")}) {
     if (text.size() >= 4) secrets.push_back(text);
   }
+  // Credentials stay out of the URI, which errors may quote.
+  std::vector<std::pair<std::string, std::any>> options;
+  if (!key.empty()) {
+    options.emplace_back("access_key", key);
+    options.emplace_back("secret_key", secret);
+    const std::string token = config.String("session_token");
+    if (!token.empty()) options.emplace_back("session_token", token);
+  }
   std::string path;
-  auto files = fs::FileSystemFromUri(uri, &path);
+  auto files = fs::FileSystemFromUriAndOptions(uri, options, &path);
   if (!files.ok()) {
     return MakeError(ErrorClass::kConfig, "file.invalid_url",
                      "The S3 connection to the bucket '" + bucket + "' cannot be made",
                      "Check endpoint, region and scheme");
   }
+  // The AWS library must end before its own statics do, which the first filesystem made.
+  static const int registered = std::atexit(fs::EnsureFinalized);
+  static_cast<void>(registered);
   return std::shared_ptr<Store>(
       std::make_shared<S3Store>(std::move(*files), std::move(secrets)));
 }
