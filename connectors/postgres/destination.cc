@@ -413,6 +413,12 @@ arrow::Result<CommitResult> PostgresDestination::Commit(
   }
   auto load = held_->Take(receipts.front().handle);
   if (!load) {
+    ARROW_ASSIGN_OR_RAISE(const bool done, Resolve(spec.identity, record.load_id, stop));
+    if (done) {
+      CommitResult result;
+      result.already = true;
+      return result;
+    }
     return MakeError(
         ErrorClass::kTransient, "pg.load_lost",
         "The transaction that held the rows of " + spec.target.reference + " is gone",
