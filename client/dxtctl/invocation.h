@@ -27,6 +27,8 @@ struct GlobalOptions {
 class Invocation {
  public:
   GlobalOptions options;
+  /// Unset by a verb that runs another one for its effect alone.
+  bool stdout_enabled = true;
   /// Set by the verb that was named; returns the exit code.
   std::function<Result<int>()> action;
 

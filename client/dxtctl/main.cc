@@ -27,17 +27,20 @@ void AddGlobalOptions(CLI::App& app, dxt::ctl::GlobalOptions& options) {
       ->check(CLI::IsMember({"text", "normal", "json"}));
 }
 
-/// "Did you mean" for the first word that is no verb.
-std::string NearestVerb(const CLI::App& app, int argc, char** argv) {
+std::vector<std::string> VerbNames(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const auto* verb : app.get_subcommands(nullptr)) names.push_back(verb->get_name());
+  for (const auto* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names.push_back(verb->get_name());
+  }
+  return names;
+}
+
+/// The first word, when it was taken for a command and is none.
+std::string UnknownVerb(const CLI::App& app, int argc, char** argv) {
+  if (!app.get_subcommands().empty()) return {};
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
-    if (word.starts_with("-")) continue;
-    for (const auto& name : names) {
-      if (name == word) return {};
-    }
-    return dxt::NearestSpelling(word, names);
+    if (!word.starts_with("-")) return word;
   }
   return {};
 }
@@ -45,9 +48,10 @@ std::string NearestVerb(const CLI::App& app, int argc, char** argv) {
 int UsageFailure(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
   std::string text = error.what();
-  if (const std::string nearest = NearestVerb(app, argc, argv);
-      !nearest.empty() && app.get_subcommands().empty()) {
-    text += "; did you mean 'dxtctl " + nearest + "'?";
+  if (const std::string unknown = UnknownVerb(app, argc, argv); !unknown.empty()) {
+    text = "there is no command '" + unknown + "'";
+    const std::string nearest = dxt::NearestSpelling(unknown, VerbNames(app));
+    if (!nearest.empty()) text += "; did you mean 'dxtctl " + nearest + "'?";
   }
   std::fprintf(stderr, "Error: %s\nRun 'dxtctl --help' for what there is.\n", text.c_str());
   return dxt::ctl::kExitUsage;

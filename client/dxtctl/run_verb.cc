@@ -188,7 +188,9 @@ Result<int> ExecuteRunVerb(Invocation& invocation, const RunVerbOptions& options
   ProgressLines progress(invocation.terminal(), people);
   CTL_ASSIGN(const v1::Run finished, Watch(*stub, run.name(), log, progress));
   Interrupts::Clear();
-  PrintRunResult(invocation, finished.name(), finished.result_json());
+  if (invocation.stdout_enabled) {
+    PrintRunResult(invocation, finished.name(), finished.result_json());
+  }
   return finished.exit_code();
 }
 

@@ -11,10 +11,12 @@ class Invocation;
 
 // Each is defined in verbs/<verb>.cc: adds the verb's options to the parser and sets
 // Invocation::action when the verb is named.
+void AddCompletion(CLI::App& app, Invocation& invocation);
 void AddConnectors(CLI::App& app, Invocation& invocation);
 void AddCopy(CLI::App& app, Invocation& invocation);
 void AddDiscover(CLI::App& app, Invocation& invocation);
 void AddExtract(CLI::App& app, Invocation& invocation);
+void AddInit(CLI::App& app, Invocation& invocation);
 void AddJsonSchema(CLI::App& app, Invocation& invocation);
 void AddList(CLI::App& app, Invocation& invocation);
 void AddLoad(CLI::App& app, Invocation& invocation);
