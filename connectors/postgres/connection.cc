@@ -186,13 +186,23 @@ arrow::Status Connection::Wait(short events, int timeout_ms, std::string_view do
   return arrow::Status::OK();
 }
 
+void Connection::NoticeRefusal() {
+  char next = 0;
+  refused_ = refused_ ||
+             (!PQsslInUse(connection_) &&
+              recv(PQsocket(connection_), &next, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+              next == 'E');
+}
+
 arrow::Status Connection::Flush(std::string_view doing, const std::stop_token& stop) {
   while (true) {
+    NoticeRefusal();
     const int state = PQflush(connection_);
     if (state == 0) return arrow::Status::OK();
     if (state < 0) return Lost(doing);
     bool ready = false;
     ARROW_RETURN_NOT_OK(Wait(POLLIN | POLLOUT, -1, doing, stop, &ready));
+    NoticeRefusal();
     // The server may be unable to read before we have read what it says.
     if (!PQconsumeInput(connection_)) return Lost(doing);
   }
@@ -358,6 +368,7 @@ arrow::Result<std::string_view> Connection::NextCopyData(std::string_view doing,
 
 arrow::Status Connection::StartCopyIn(const std::string& sql, std::string_view doing,
                                       std::stop_token stop) {
+  refused_ = false;
   ARROW_ASSIGN_OR_RAISE(auto result, Run(sql, doing, stop));
   if (PQresultStatus(result.raw()) == PGRES_COPY_IN) return arrow::Status::OK();
   return MakeError(ErrorClass::kInternal, "pg.copy_state",
@@ -382,15 +393,8 @@ arrow::Status Connection::PutCopyData(std::string_view data, std::string_view do
     }
     ARROW_RETURN_NOT_OK(Flush(doing, stop));
   }
-  // Having refused a row the server swallows the rest in silence. Its error is the next
-  // byte to come, which TLS hides; then the COPY's end will tell.
-  char next = 0;
-  if (!PQsslInUse(connection_) &&
-      recv(PQsocket(connection_), &next, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
-      next == 'E') {
-    return EndCopyIn(doing, stop).status();
-  }
-  return arrow::Status::OK();
+  NoticeRefusal();
+  return refused_ ? EndCopyIn(doing, stop).status() : arrow::Status::OK();
 }
 
 arrow::Result<int64_t> Connection::EndCopyIn(std::string_view doing,
