@@ -305,7 +305,8 @@ std::vector<Case> DestinationCases() {
       {"UpsertCanRefuseDuplicates", kUpsert, UpsertCanRefuseDuplicates},
       {"UpsertNeedsItsKeyColumns", kUpsert, UpsertNeedsItsKeyColumns},
       {"CountsAndLargestCursors", kAppend, CountsAndLargestCursors},
-      {"UndeclaredWritesAreUnsupported", kWrite, UndeclaredWritesAreUnsupported},
+      {"UndeclaredWritesAreUnsupported", static_cast<uint32_t>(Capability::kWrite),
+       UndeclaredWritesAreUnsupported},
   };
 }
 

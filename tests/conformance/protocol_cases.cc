@@ -278,7 +278,7 @@ void AStopEndsAWrite(Harness& harness) {
   writer->Abort();
   writer.reset();
   target.reset();
-  ExpectRows(harness, "people", kOld);
+  if (harness.Can(Capability::kRead)) ExpectRows(harness, "people", kOld);
 }
 
 }  // namespace
@@ -299,7 +299,9 @@ std::vector<Case> ProtocolCases() {
       {"AWindowWithoutRowsMovesTheCursor", kLedger, AWindowWithoutRowsMovesTheCursor},
       {"SharedTargetsAreSeen", kLedger, SharedTargetsAreSeen},
       {"AcquireTakesSeveralStreams", kLedger, AcquireTakesSeveralStreams},
-      {"AStopEndsAWrite", kAppend, AStopEndsAWrite},
+      {"AStopEndsAWrite",
+       static_cast<uint32_t>(Capability::kWrite) | static_cast<uint32_t>(Capability::kAppend),
+       AStopEndsAWrite},
   };
 }
 

@@ -1,0 +1,53 @@
+#!/usr/bin/env python3
+"""Holds docs/reference/errors.md to the error codes of the sources, in both directions.
+
+    error_codes.py ROOT             fails when a code is missing on either side
+    error_codes.py ROOT --list      prints the codes of the sources
+"""
+import pathlib
+import re
+import sys
+
+FOLDERS = ("base", "connectors", "engine", "state", "server", "client")
+CODE = re.compile(r'"([a-z][a-z0-9_]*\.[a-z][a-z0-9_]+)"')
+FILE_NAME = re.compile(r"\.(yaml|yml|json|db|lock|addr|gz|zst|duckdb|csv|parquet|sock|key|log|tmp)$")
+# Texts of the same shape that are no codes: Arrow's and gRPC's names, keys of documents, examples.
+OTHER = {
+    "arrow.json", "arrow.uuid", "dxt.dev", "dxt.dtype", "dxt.decimal", "public.orders",
+    "raw.orders", "extract.watermark_field", "load.mode", "logging.file", "memory.injected",
+}
+
+
+def codes_of(root):
+    found = {}
+    for folder in FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            name = path.name
+            if path.suffix not in (".h", ".cc") or "_test" in name or "test_" in name or (
+                    "fixture" in name):
+                continue
+            lines = [line.split("//")[0] for line in path.read_text(encoding="utf-8").splitlines()]
+            for code in CODE.findall("\n".join(lines)):
+                if code not in OTHER and not FILE_NAME.search(code):
+                    found.setdefault(code, path.relative_to(root))
+    return found
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    codes = codes_of(root)
+    if "--list" in sys.argv[2:]:
+        print("\n".join(sorted(codes)))
+        return 0
+    page = root / "docs/reference/errors.md"
+    described = set(re.findall(r"^\| `([a-z0-9_.]+)`", page.read_text(encoding="utf-8"), re.M))
+    problems = [f"{path}: the code {code} is not on docs/reference/errors.md"
+                for code, path in sorted(codes.items()) if code not in described]
+    problems += [f"docs/reference/errors.md: no source has the code {code}"
+                 for code in sorted(described - set(codes))]
+    print("\n".join(problems) if problems else f"{len(codes)} codes, all described")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
