@@ -36,8 +36,8 @@ arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord
   }
   return MakeError(ErrorClass::kData, "load.stale",
                    "The load starts at cursor '" + record.cursor_before + "' (window " +
-                       std::to_string(record.window_seq) + ") but the target is at '" + cursor +
-                       "' (window " + std::to_string(expected) + " is next)",
+                       std::to_string(record.window_seq) + ") but the target is at '" +
+                       cursor + "' (window " + std::to_string(expected) + " is next)",
                    "Extract again: another load of this stream was committed meanwhile");
 }
 
@@ -49,7 +49,9 @@ int64_t MemoryTable::rows() const {
   return rows;
 }
 
-std::shared_ptr<arrow::Schema> MemoryTable::arrow_schema() const { return ArrowSchema(schema); }
+std::shared_ptr<arrow::Schema> MemoryTable::arrow_schema() const {
+  return ArrowSchema(schema);
+}
 
 arrow::Status MemoryDatabase::Seed(const std::string& reference, StreamSchema schema,
                                    Batches batches) {

@@ -40,9 +40,9 @@ class MemoryWriter final : public Writer {
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) override {
     ARROW_RETURN_NOT_OK(database_->Step("append", stop));
     if (!batch.schema()->Equals(*schema_, /*check_metadata=*/false)) {
-      return MakeError(ErrorClass::kInternal, "memory.schema",
-                       "A batch has another schema than its writer: " +
-                           batch.schema()->ToString());
+      return MakeError(
+          ErrorClass::kInternal, "memory.schema",
+          "A batch has another schema than its writer: " + batch.schema()->ToString());
     }
     batches_.push_back(batch.Slice(0));
     return arrow::Status::OK();
@@ -257,10 +257,10 @@ class MemoryDestination final : public Destination {
     }
     const auto* found = existing.Find(column.name);
     if (!found) {
-      return MakeError(ErrorClass::kConfig, "target.column_missing",
-                       "The target " + wanted.reference + " has no column '" + column.name +
-                           "'",
-                       "Leave it out with exclude, or drop the table so that it is made anew");
+      return MakeError(
+          ErrorClass::kConfig, "target.column_missing",
+          "The target " + wanted.reference + " has no column '" + column.name + "'",
+          "Leave it out with exclude, or drop the table so that it is made anew");
     }
     planned.native = found->native.type;
     planned.domain = found->domain;

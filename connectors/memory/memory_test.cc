@@ -70,8 +70,8 @@ class MemoryTest : public testing::Test {
 
 TEST_F(MemoryTest, ReadsWhatWasSeededInSplitsAndFromPositions) {
   auto database = connector_.Database();
-  ASSERT_TRUE(database->Seed("shop.orders", Orders(), {Batch({1, 2, 3}, "a"), Batch({4}, "b")})
-                  .ok());
+  ASSERT_TRUE(
+      database->Seed("shop.orders", Orders(), {Batch({1, 2, 3}, "a"), Batch({4}, "b")}).ok());
   auto source = *connector_.OpenSource(ConfigView(&connector_.spec(), {}), {}, {});
   ReadSpec spec;
   spec.ref.source = "Shop.Orders";

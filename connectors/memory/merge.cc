@@ -48,8 +48,8 @@ arrow::Result<std::vector<std::string>> KeysOf(const arrow::RecordBatch& batch,
 }
 
 /// Decides which of two rows with one key stays: true when `later` does.
-arrow::Result<bool> LaterWins(const arrow::Array* order, const FieldType& type, int64_t earlier,
-                              int64_t later) {
+arrow::Result<bool> LaterWins(const arrow::Array* order, const FieldType& type,
+                              int64_t earlier, int64_t later) {
   if (!order || order->IsNull(earlier)) return true;
   if (order->IsNull(later)) return false;
   ARROW_ASSIGN_OR_RAISE(auto a, CursorText(*order, earlier, type));
@@ -91,8 +91,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Aligned(
   for (const auto& field : schema->fields()) {
     auto column = fresh->GetColumnByName(field->name());
     if (!column) {
-      ARROW_ASSIGN_OR_RAISE(column,
-                            arrow::MakeArrayOfNull(field->type(), fresh->num_rows()));
+      ARROW_ASSIGN_OR_RAISE(column, arrow::MakeArrayOfNull(field->type(), fresh->num_rows()));
     } else if (!column->type()->Equals(*field->type())) {
       return MakeError(ErrorClass::kInternal, "memory.type",
                        "Column '" + field->name() + "' is " + field->type()->ToString() +
@@ -127,7 +126,8 @@ arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
                        "Set on_duplicate_key: last, or choose other upsert_keys");
     }
     ++merged.deduplicated;
-    ARROW_ASSIGN_OR_RAISE(const bool later, LaterWins(order.get(), order_type, at->second, row));
+    ARROW_ASSIGN_OR_RAISE(const bool later,
+                          LaterWins(order.get(), order_type, at->second, row));
     if (later) at->second = row;
   }
   merged.written = static_cast<int64_t>(winners.size());

@@ -35,8 +35,11 @@ class MemoryReader final : public Reader {
   MemoryReader(std::shared_ptr<MemoryDatabase> database, TablePtr table,
                std::vector<int> columns, std::shared_ptr<arrow::Schema> schema,
                int64_t batch_rows)
-      : database_(std::move(database)), table_(std::move(table)), columns_(std::move(columns)),
-        schema_(std::move(schema)), batch_rows_(std::max<int64_t>(1, batch_rows)) {}
+      : database_(std::move(database)),
+        table_(std::move(table)),
+        columns_(std::move(columns)),
+        schema_(std::move(schema)),
+        batch_rows_(std::max<int64_t>(1, batch_rows)) {}
 
   void SetRange(int64_t next, int64_t row, int64_t end) {
     next_ = next;
@@ -121,8 +124,8 @@ class MemorySource final : public Source {
     const auto batches = static_cast<int64_t>(table->batches.size());
     const int64_t count = std::max<int64_t>(1, std::min<int64_t>(max_splits, batches));
     for (int64_t i = 0; i < count; ++i) {
-      plan.splits.push_back({static_cast<int32_t>(i),
-                             Pair(batches * i / count, batches * (i + 1) / count)});
+      plan.splits.push_back(
+          {static_cast<int32_t>(i), Pair(batches * i / count, batches * (i + 1) / count)});
     }
     return plan;
   }
@@ -142,8 +145,8 @@ class MemorySource final : public Source {
     for (const auto& column : spec.columns) {
       ARROW_ASSIGN_OR_RAISE(const int index, ColumnOf(spec.ref, *table, column));
       columns.push_back(index);
-      wanted.fields.push_back({column.name, column.type,
-                               table->schema.fields[index].nullable, column.native});
+      wanted.fields.push_back(
+          {column.name, column.type, table->schema.fields[index].nullable, column.native});
     }
     ARROW_ASSIGN_OR_RAISE(auto range, ParsePair(split.bytes));
     int64_t row = 0;
@@ -173,7 +176,8 @@ class MemorySource final : public Source {
     info.reference = reference;
     info.name = parts.back();
     if (parts.size() > 1) {
-      info.schema = sql::ReferenceText(std::vector<std::string>(parts.begin(), parts.end() - 1));
+      info.schema =
+          sql::ReferenceText(std::vector<std::string>(parts.begin(), parts.end() - 1));
     }
     info.columns = table.schema;
     for (auto& field : info.columns.fields) {

@@ -112,10 +112,10 @@ const ColumnEntry* TableEntry::Find(const std::string& column) const {
 
 arrow::Result<std::vector<std::string>> TableNames(Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(
-      auto names,
-      connection.Prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN "
-                         "('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE "
-                         "'\\' AND name NOT LIKE '\\_dxt\\_%' ESCAPE '\\' ORDER BY name"));
+      auto names, connection.Prepare(
+                      "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN "
+                      "('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE "
+                      "'\\' AND name NOT LIKE '\\_dxt\\_%' ESCAPE '\\' ORDER BY name"));
   std::vector<std::string> found;
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const bool more, names.Step());
@@ -137,13 +137,15 @@ arrow::Result<std::optional<TableEntry>> ReadTable(Connection& connection,
   table.is_view = entry.Text(0) == "view";
   table.sql = entry.Text(1);
   entry.Reset();
-  table.is_virtual = table.sql.size() > 14 && SameName(table.sql.substr(0, 14), "CREATE VIRTUAL");
+  table.is_virtual =
+      table.sql.size() > 14 && SameName(table.sql.substr(0, 14), "CREATE VIRTUAL");
   ARROW_RETURN_NOT_OK(ReadColumns(connection, &table));
   ARROW_RETURN_NOT_OK(ReadRowid(connection, &table));
   ARROW_RETURN_NOT_OK(ReadKeys(connection, &table));
   ARROW_ASSIGN_OR_RAISE(
-      auto triggers, connection.Prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' "
-                                        "AND tbl_name = $1 COLLATE NOCASE ORDER BY rowid"));
+      auto triggers,
+      connection.Prepare("SELECT name FROM sqlite_schema WHERE type = 'trigger' "
+                         "AND tbl_name = $1 COLLATE NOCASE ORDER BY rowid"));
   ARROW_RETURN_NOT_OK(triggers.BindText(1, name));
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const bool more, triggers.Step());

@@ -41,7 +41,8 @@ int CompareMagnitudes(const DecimalText& a, const DecimalText& b) {
 bool IsPlain(std::string_view text) {
   if (text.size() == 19) return text[16] == ':';
   if (text.size() != 26 || text[19] != '.') return false;
-  return std::all_of(text.begin() + 20, text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return std::all_of(text.begin() + 20, text.end(),
+                     [](char c) { return c >= '0' && c <= '9'; });
 }
 
 template <int (*Compare)(std::string_view, std::string_view)>
@@ -95,12 +96,19 @@ arrow::Status RegisterCollations(sqlite3* connection) {
 std::string Comparable(std::string_view sql, const FieldType& type) {
   std::string_view collation;
   switch (type.dtype) {
-    case DType::kString: collation = "dxt_bytes"; break;
-    case DType::kDecimal: collation = "dxt_decimal"; break;
+    case DType::kString:
+      collation = "dxt_bytes";
+      break;
+    case DType::kDecimal:
+      collation = "dxt_decimal";
+      break;
     case DType::kDate:
     case DType::kTimestamp:
-    case DType::kTimestampTz: collation = "dxt_instant"; break;
-    default: return std::string(sql);
+    case DType::kTimestampTz:
+      collation = "dxt_instant";
+      break;
+    default:
+      return std::string(sql);
   }
   return "(" + std::string(sql) + " COLLATE " + std::string(collation) + ")";
 }

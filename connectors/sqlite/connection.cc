@@ -34,9 +34,10 @@ arrow::Status CheckPath(const std::string& path, bool must_exist) {
   }
   const auto folder = std::filesystem::path(path).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
-    return MakeError(ErrorClass::kConfig, "sqlite.folder_missing",
-                     "The SQLite file '" + path + "' cannot be made: its folder does not exist",
-                     "mkdir -p " + folder.string());
+    return MakeError(
+        ErrorClass::kConfig, "sqlite.folder_missing",
+        "The SQLite file '" + path + "' cannot be made: its folder does not exist",
+        "mkdir -p " + folder.string());
   }
   return arrow::Status::OK();
 }
@@ -50,11 +51,16 @@ std::string_view ConstraintCode(int extended) {
   switch (extended) {
     case SQLITE_CONSTRAINT_UNIQUE:
     case SQLITE_CONSTRAINT_PRIMARYKEY:
-    case SQLITE_CONSTRAINT_ROWID: return "sqlite.unique_violation";
-    case SQLITE_CONSTRAINT_NOTNULL: return "sqlite.not_null_violation";
-    case SQLITE_CONSTRAINT_CHECK: return "sqlite.check_violation";
-    case SQLITE_CONSTRAINT_DATATYPE: return "sqlite.type_violation";
-    default: return "sqlite.constraint_violation";
+    case SQLITE_CONSTRAINT_ROWID:
+      return "sqlite.unique_violation";
+    case SQLITE_CONSTRAINT_NOTNULL:
+      return "sqlite.not_null_violation";
+    case SQLITE_CONSTRAINT_CHECK:
+      return "sqlite.check_violation";
+    case SQLITE_CONSTRAINT_DATATYPE:
+      return "sqlite.type_violation";
+    default:
+      return "sqlite.constraint_violation";
   }
 }
 
@@ -157,7 +163,9 @@ arrow::Status Connection::Start(int flags, FileRegistry& files) {
       this);
   sqlite3_progress_handler(
       handle_, 4000,
-      [](void* self) { return static_cast<Connection*>(self)->stop_.stop_requested() ? 1 : 0; },
+      [](void* self) {
+        return static_cast<Connection*>(self)->stop_.stop_requested() ? 1 : 0;
+      },
       this);
   ARROW_RETURN_NOT_OK(RegisterCollations(handle_));
   // Reading the header now tells a locked, corrupt or foreign file from a usable one.
@@ -243,16 +251,17 @@ arrow::Status Connection::Failure(int code) const {
     return MakeError(std::move(info), std::move(message));
   };
   switch (primary) {
-    case SQLITE_INTERRUPT: return fail(ErrorClass::kCancelled, "cancelled", "Cancelled");
+    case SQLITE_INTERRUPT:
+      return fail(ErrorClass::kCancelled, "cancelled", "Cancelled");
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       if (stop_.stop_requested()) {
         return fail(ErrorClass::kCancelled, "cancelled", "Cancelled while waiting for a lock");
       }
-      return fail(ErrorClass::kTransient, "sqlite.locked",
-                  "Another program holds a lock of " + file + "; waited " +
-                      Seconds(lock_wait_),
-                  "Close the program (fuser '" + path_ + "' names it), or raise lock_wait");
+      return fail(
+          ErrorClass::kTransient, "sqlite.locked",
+          "Another program holds a lock of " + file + "; waited " + Seconds(lock_wait_),
+          "Close the program (fuser '" + path_ + "' names it), or raise lock_wait");
     case SQLITE_NOTADB:
       return fail(ErrorClass::kConfig, "sqlite.not_a_database",
                   "'" + path_ + "' is not a SQLite database",
@@ -266,11 +275,13 @@ arrow::Status Connection::Failure(int code) const {
                   "Free space there, then run again");
     case SQLITE_READONLY:
     case SQLITE_PERM:
-      return fail(ErrorClass::kConfig, "sqlite.read_only", file + " cannot be written: " + said,
+      return fail(ErrorClass::kConfig, "sqlite.read_only",
+                  file + " cannot be written: " + said,
                   "Check the permissions of the file and its folder");
     case SQLITE_CANTOPEN:
     case SQLITE_AUTH:
-      return fail(ErrorClass::kConfig, "sqlite.cannot_open", file + " cannot be opened: " + said,
+      return fail(ErrorClass::kConfig, "sqlite.cannot_open",
+                  file + " cannot be opened: " + said,
                   "Check the permissions of the file and its folder");
     case SQLITE_CONSTRAINT:
       return fail(ErrorClass::kData, ConstraintCode(code),
@@ -279,7 +290,8 @@ arrow::Status Connection::Failure(int code) const {
       return fail(ErrorClass::kData, "sqlite.too_big",
                   "A value is larger than SQLite can hold (1 GB)");
     case SQLITE_MISMATCH:
-      return fail(ErrorClass::kData, "sqlite.type_violation", file + " refused a value: " + said);
+      return fail(ErrorClass::kData, "sqlite.type_violation",
+                  file + " refused a value: " + said);
     case SQLITE_IOERR:
     case SQLITE_PROTOCOL:
       return fail(ErrorClass::kTransient, "sqlite.io", "I/O on " + file + " failed: " + said);

@@ -100,8 +100,8 @@ struct InstantValue {
   }
 
   bool Parse(std::string_view text, int64_t* out) const {
-    auto instant = ParseTimestamp(text, false, utc ? OffsetRule::kOptional
-                                                   : OffsetRule::kForbidden);
+    auto instant =
+        ParseTimestamp(text, false, utc ? OffsetRule::kOptional : OffsetRule::kForbidden);
     // A zero offset shifts nothing, and JavaScript writes it behind every time.
     if (!instant && !utc && (text.ends_with('Z') || text.ends_with("+00:00"))) {
       instant = ParseTimestamp(text, false, OffsetRule::kOptional);
@@ -226,8 +226,7 @@ class TextDecoder final : public ColumnDecoder {
     if (kind_ == TextKind::kBytes) {
       if (storage != SQLITE_BLOB) return false;
       const auto* data = static_cast<const char*>(sqlite3_column_blob(statement, column));
-      value = {data ? data : "",
-               static_cast<size_t>(sqlite3_column_bytes(statement, column))};
+      value = {data ? data : "", static_cast<size_t>(sqlite3_column_bytes(statement, column))};
     } else if (kind_ == TextKind::kText || storage == SQLITE_TEXT) {
       if (storage != SQLITE_TEXT) return false;
       value = TextOf(statement, column);
@@ -264,12 +263,16 @@ std::unique_ptr<ColumnDecoder> Fixed(const FieldType& type, Value value) {
 arrow::Result<std::unique_ptr<ColumnDecoder>> ColumnDecoder::Make(const FieldType& type,
                                                                   NumericTime numbers) {
   switch (type.dtype) {
-    case DType::kInt64: return Fixed<arrow::Int64Builder>(type, IntegerValue{});
-    case DType::kFloat64: return Fixed<arrow::DoubleBuilder>(type, RealValue{});
-    case DType::kBool: return Fixed<arrow::BooleanBuilder>(type, BooleanValue{});
+    case DType::kInt64:
+      return Fixed<arrow::Int64Builder>(type, IntegerValue{});
+    case DType::kFloat64:
+      return Fixed<arrow::DoubleBuilder>(type, RealValue{});
+    case DType::kBool:
+      return Fixed<arrow::BooleanBuilder>(type, BooleanValue{});
     case DType::kDate:
       return Fixed<arrow::Date32Builder>(type, DateValue{{numbers, false}});
-    case DType::kTime: return Fixed<arrow::Time64Builder>(type, TimeValue{});
+    case DType::kTime:
+      return Fixed<arrow::Time64Builder>(type, TimeValue{});
     case DType::kTimestamp:
     case DType::kTimestampTz:
       if (type.nanoseconds) break;
@@ -291,7 +294,8 @@ arrow::Result<std::unique_ptr<ColumnDecoder>> ColumnDecoder::Make(const FieldTyp
       return std::make_unique<TextDecoder<arrow::StringBuilder>>(TextKind::kJson);
     case DType::kBinary:
       return std::make_unique<TextDecoder<arrow::BinaryBuilder>>(TextKind::kBytes);
-    default: break;
+    default:
+      break;
   }
   return MakeError(ErrorClass::kUnsupported, "sqlite.type",
                    "A SQLite column cannot be read as " + ToString(type));

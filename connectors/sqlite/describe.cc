@@ -19,7 +19,8 @@ FieldType TypeOfClass(const std::string& storage) {
 }
 
 /// Asks the values of `items` (SQL over `from`) for their types, in one scan.
-arrow::Result<std::vector<FieldType>> ScanTypes(Connection& connection, const std::string& from,
+arrow::Result<std::vector<FieldType>> ScanTypes(Connection& connection,
+                                                const std::string& from,
                                                 const std::vector<std::string>& items,
                                                 Mixed mixed) {
   std::vector<FieldType> types;
@@ -129,8 +130,8 @@ arrow::Result<StreamInfo> DescribeQuery(Connection& connection, const std::strin
   for (const auto& field : info.columns.fields) {
     items.push_back(sql::QuoteIdentifier(field.name));
   }
-  ARROW_RETURN_NOT_OK(TypeUndeclared(connection, from, items, declared, Mixed::kRefuse,
-                                     &info.columns.fields));
+  ARROW_RETURN_NOT_OK(
+      TypeUndeclared(connection, from, items, declared, Mixed::kRefuse, &info.columns.fields));
   return info;
 }
 
@@ -168,10 +169,9 @@ arrow::Result<TableEntry> RequireTable(Connection& connection, const std::string
   const std::string nearest = NearestSpelling(wanted, names);
   std::string hint = "dxtctl discover lists the tables";
   if (!nearest.empty()) hint = "Did you mean '" + nearest + "'?";
-  return MakeError(ErrorClass::kConfig, "sqlite.table_missing",
-                   "The SQLite file '" + connection.path() + "' has no table '" + reference +
-                       "'",
-                   hint);
+  return MakeError(
+      ErrorClass::kConfig, "sqlite.table_missing",
+      "The SQLite file '" + connection.path() + "' has no table '" + reference + "'", hint);
 }
 
 std::string QueryWithoutValues(const std::string& query) {
@@ -185,7 +185,8 @@ std::string QueryWithoutValues(const std::string& query) {
     at = close + 2;
   }
   text += query.substr(at);
-  while (!text.empty() && (text.back() == ';' || isspace(static_cast<unsigned char>(text.back())))) {
+  while (!text.empty() &&
+         (text.back() == ';' || isspace(static_cast<unsigned char>(text.back())))) {
     text.pop_back();
   }
   return "(" + text + "\n) AS _dxt_q";

@@ -92,7 +92,9 @@ class SqliteWriter final : public Writer {
 class SqliteDestination final : public Destination {
  public:
   SqliteDestination(std::string path, FileRegistry& files, std::chrono::milliseconds lock_wait)
-      : path_(std::move(path)), files_(files), lock_wait_(lock_wait),
+      : path_(std::move(path)),
+        files_(files),
+        lock_wait_(lock_wait),
         shared_(std::make_shared<Shared>()) {}
   ~SqliteDestination() override { shared_->Close(); }
 
@@ -103,8 +105,9 @@ class SqliteDestination final : public Destination {
     std::error_code error;
     if (!connection && !std::filesystem::is_directory(folder, error)) {
       return MakeError(ErrorClass::kConfig, "sqlite.folder_missing",
-                       "The SQLite file '" + path_ + "' cannot be made: its folder does not "
-                       "exist",
+                       "The SQLite file '" + path_ +
+                           "' cannot be made: its folder does not "
+                           "exist",
                        "mkdir -p " + folder.string());
     }
     // The journal stands beside the file, so the folder must be writable in both cases.
@@ -171,7 +174,8 @@ class SqliteDestination final : public Destination {
     if (largest.IsNull(0)) return std::nullopt;
     FieldType stored = type;
     stored.nanoseconds = false;
-    if (type.dtype < DType::kInt64 || (type.dtype > DType::kInt64 && type.dtype <= DType::kUint64)) {
+    if (type.dtype < DType::kInt64 ||
+        (type.dtype > DType::kInt64 && type.dtype <= DType::kUint64)) {
       stored.dtype = DType::kInt64;
     }
     ARROW_ASSIGN_OR_RAISE(auto decoder, ColumnDecoder::Make(stored, NumericTime::kNone));

@@ -147,22 +147,32 @@ arrow::Result<std::unique_ptr<ColumnBinder>> ColumnBinder::Make(const arrow::Dat
   const bool numeric = affinity == Affinity::kNumeric || affinity == Affinity::kInteger ||
                        affinity == Affinity::kReal;
   switch (type.id()) {
-    case arrow::Type::INT8: return Integers<arrow::Int8Array>();
-    case arrow::Type::INT16: return Integers<arrow::Int16Array>();
-    case arrow::Type::INT32: return Integers<arrow::Int32Array>();
-    case arrow::Type::INT64: return Integers<arrow::Int64Array>();
-    case arrow::Type::UINT8: return Integers<arrow::UInt8Array>();
-    case arrow::Type::UINT16: return Integers<arrow::UInt16Array>();
-    case arrow::Type::UINT32: return Integers<arrow::UInt32Array>();
-    case arrow::Type::UINT64: return Integers<arrow::UInt64Array>();
-    case arrow::Type::FLOAT: return Reals<arrow::FloatArray>();
-    case arrow::Type::DOUBLE: return Reals<arrow::DoubleArray>();
+    case arrow::Type::INT8:
+      return Integers<arrow::Int8Array>();
+    case arrow::Type::INT16:
+      return Integers<arrow::Int16Array>();
+    case arrow::Type::INT32:
+      return Integers<arrow::Int32Array>();
+    case arrow::Type::INT64:
+      return Integers<arrow::Int64Array>();
+    case arrow::Type::UINT8:
+      return Integers<arrow::UInt8Array>();
+    case arrow::Type::UINT16:
+      return Integers<arrow::UInt16Array>();
+    case arrow::Type::UINT32:
+      return Integers<arrow::UInt32Array>();
+    case arrow::Type::UINT64:
+      return Integers<arrow::UInt64Array>();
+    case arrow::Type::FLOAT:
+      return Reals<arrow::FloatArray>();
+    case arrow::Type::DOUBLE:
+      return Reals<arrow::DoubleArray>();
     case arrow::Type::BOOL:
-      return Bound<arrow::BooleanArray>([](const arrow::BooleanArray& array, int64_t row,
-                                           sqlite3_stmt* statement, int at) {
-        sqlite3_bind_int(statement, at, array.Value(row) ? 1 : 0);
-        return true;
-      });
+      return Bound<arrow::BooleanArray>(
+          [](const arrow::BooleanArray& array, int64_t row, sqlite3_stmt* statement, int at) {
+            sqlite3_bind_int(statement, at, array.Value(row) ? 1 : 0);
+            return true;
+          });
     case arrow::Type::DATE32:
       return Written<arrow::Date32Array>(
           [](const arrow::Date32Array& array, int64_t row, std::string* text) {
@@ -187,10 +197,14 @@ arrow::Result<std::unique_ptr<ColumnBinder>> ColumnBinder::Make(const arrow::Dat
       return Decimals<arrow::Decimal128Array>(field.scale, 2, numeric);
     case arrow::Type::DECIMAL256:
       return Decimals<arrow::Decimal256Array>(field.scale, 4, numeric);
-    case arrow::Type::STRING: return Texts<arrow::StringArray>(field, numeric);
-    case arrow::Type::LARGE_STRING: return Texts<arrow::LargeStringArray>(field, numeric);
-    case arrow::Type::BINARY: return Blobs<arrow::BinaryArray>();
-    case arrow::Type::LARGE_BINARY: return Blobs<arrow::LargeBinaryArray>();
+    case arrow::Type::STRING:
+      return Texts<arrow::StringArray>(field, numeric);
+    case arrow::Type::LARGE_STRING:
+      return Texts<arrow::LargeStringArray>(field, numeric);
+    case arrow::Type::BINARY:
+      return Blobs<arrow::BinaryArray>();
+    case arrow::Type::LARGE_BINARY:
+      return Blobs<arrow::LargeBinaryArray>();
     default:
       return MakeError(ErrorClass::kUnsupported, "sqlite.type",
                        "SQLite cannot be handed values of the Arrow type " + type.ToString());

@@ -12,8 +12,8 @@ namespace dxt::sqlite {
 arrow::Status DatabaseFile::TakeTurn(const void* owner, std::chrono::milliseconds wait,
                                      std::stop_token stop) {
   std::unique_lock lock(mutex_);
-  const bool free = freed_.wait_for(lock, stop, wait,
-                                    [&] { return owner_ == nullptr || owner_ == owner; });
+  const bool free =
+      freed_.wait_for(lock, stop, wait, [&] { return owner_ == nullptr || owner_ == owner; });
   if (free) {
     owner_ = owner;
     return arrow::Status::OK();
@@ -42,11 +42,11 @@ bool DatabaseFile::Busy(const void* owner) const {
 }
 
 arrow::Result<std::shared_ptr<DatabaseFile>> FileRegistry::Find(const std::string& path) {
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0) {
-    return MakeError(ErrorClass::kConfig, "sqlite.cannot_open",
-                     "The SQLite file '" + path + "' cannot be opened: " +
-                         std::strerror(errno));
+    return MakeError(
+        ErrorClass::kConfig, "sqlite.cannot_open",
+        "The SQLite file '" + path + "' cannot be opened: " + std::strerror(errno));
   }
   const std::lock_guard lock(mutex_);
   auto& entry = files_[{status.st_dev, status.st_ino}];

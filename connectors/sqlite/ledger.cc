@@ -109,8 +109,8 @@ arrow::Status CheckChain(Connection& connection, const StreamIdentity& identity,
   }
   return MakeError(ErrorClass::kData, "load.stale",
                    "The load starts at cursor '" + record.cursor_before + "' (window " +
-                       std::to_string(record.window_seq) + ") but the target is at '" + cursor +
-                       "' (window " + std::to_string(expected) + " is next)",
+                       std::to_string(record.window_seq) + ") but the target is at '" +
+                       cursor + "' (window " + std::to_string(expected) + " is next)",
                    "Extract again: another load of this stream was committed meanwhile");
 }
 

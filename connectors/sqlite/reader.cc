@@ -15,8 +15,11 @@ class SqliteReader final : public Reader {
  public:
   SqliteReader(std::unique_ptr<Connection> connection, const ReadSpec& spec,
                Selection selection)
-      : connection_(std::move(connection)), selection_(std::move(selection)),
-        source_(spec.ref.source), columns_(spec.columns), batch_rows_(spec.batch_rows),
+      : connection_(std::move(connection)),
+        selection_(std::move(selection)),
+        source_(spec.ref.source),
+        columns_(spec.columns),
+        batch_rows_(spec.batch_rows),
         batch_bytes_(spec.batch_bytes) {}
 
   arrow::Status Start() {
@@ -111,8 +114,8 @@ class SqliteReader final : public Reader {
     for (size_t i = 0; i < decoders_.size(); ++i) {
       ARROW_ASSIGN_OR_RAISE(auto array, decoders_[i]->Finish());
       if (array->type_id() == arrow::Type::STRING) {
-        ARROW_RETURN_NOT_OK(CheckText(static_cast<int>(i),
-                                      static_cast<const arrow::StringArray&>(*array)));
+        ARROW_RETURN_NOT_OK(
+            CheckText(static_cast<int>(i), static_cast<const arrow::StringArray&>(*array)));
       }
       arrays.push_back(std::move(array));
     }

@@ -72,7 +72,8 @@ arrow::Status BindValue(const BoundValue& value, NumericTime numbers, int number
 
 }  // namespace
 
-arrow::Result<Selection> SelectionOf(Connection& connection, const ReadSpec& spec, bool count) {
+arrow::Result<Selection> SelectionOf(Connection& connection, const ReadSpec& spec,
+                                     bool count) {
   Selection selection;
   ARROW_ASSIGN_OR_RAISE(selection.numbers, NumericTimeOf(spec.ref.options));
   std::string source;
@@ -113,8 +114,8 @@ arrow::Result<Selection> SelectionOf(Connection& connection, const ReadSpec& spe
 
 arrow::Status BindValues(const Selection& selection, Statement* statement) {
   for (size_t i = 0; i < selection.values.size(); ++i) {
-    ARROW_RETURN_NOT_OK(BindValue(selection.values[i], selection.numbers,
-                                  static_cast<int>(i) + 1, statement));
+    ARROW_RETURN_NOT_OK(
+        BindValue(selection.values[i], selection.numbers, static_cast<int>(i) + 1, statement));
   }
   return arrow::Status::OK();
 }

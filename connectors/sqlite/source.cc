@@ -80,9 +80,8 @@ class SqliteSource final : public Source {
                        "SQLite values have no bytes of their own to pass on");
     }
     ARROW_RETURN_NOT_OK(CheckKind(spec.ref));
-    ARROW_ASSIGN_OR_RAISE(
-        auto connection,
-        Connection::Open(path_, Connection::Mode::kRead, files_, lock_wait_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto connection, Connection::Open(path_, Connection::Mode::kRead,
+                                                            files_, lock_wait_, stop));
     ARROW_ASSIGN_OR_RAISE(auto selection, SelectionOf(*connection, spec, false));
     return MakeReader(std::move(connection), spec, std::move(selection));
   }
@@ -102,7 +101,8 @@ class SqliteSource final : public Source {
  private:
   static arrow::Result<StreamInfo> DescribeNamed(Connection& connection,
                                                  const std::string& name) {
-    ARROW_ASSIGN_OR_RAISE(const auto table, RequireTable(connection, sql::ReferenceText({name})));
+    ARROW_ASSIGN_OR_RAISE(const auto table,
+                          RequireTable(connection, sql::ReferenceText({name})));
     return DescribeTable(connection, table, Mixed::kText);
   }
 

@@ -108,8 +108,9 @@ class SqliteConnector final : public Connector {
 
   static std::chrono::milliseconds LockWait(const ConfigView& config,
                                             const ConnectorContext& context) {
-    const auto written =
-        config.Has("lock_wait") ? ParseDurationMillis(config.String("lock_wait")) : std::nullopt;
+    const auto written = config.Has("lock_wait")
+                             ? ParseDurationMillis(config.String("lock_wait"))
+                             : std::nullopt;
     return std::chrono::milliseconds(written.value_or(context.lock_wait_ms));
   }
 

@@ -34,7 +34,8 @@ class SqliteTest : public testing::Test {
     ASSERT_EQ(sqlite3_open(path_.c_str(), &connection), SQLITE_OK);
     char* error = nullptr;
     ASSERT_EQ(sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK)
-        << error << "\n" << sql;
+        << error << "\n"
+        << sql;
     sqlite3_close(connection);
   }
 
@@ -44,7 +45,8 @@ class SqliteTest : public testing::Test {
     EXPECT_EQ(sqlite3_open(path_.c_str(), &connection), SQLITE_OK);
     const auto row = [](void* out, int count, char** values, char**) {
       for (int i = 0; i < count; ++i) {
-        *static_cast<std::string*>(out) += (i > 0 ? "|" : "") + std::string(values[i] ? values[i] : "NULL");
+        *static_cast<std::string*>(out) +=
+            (i > 0 ? "|" : "") + std::string(values[i] ? values[i] : "NULL");
       }
       *static_cast<std::string*>(out) += "\n";
       return 0;
@@ -234,9 +236,10 @@ TEST_F(SqliteTest, QueriesTakeValuesForPlaceholders) {
   spec.cursor = cursor;
   spec.variables = {{"skip", "b' OR '1'='1"}};
   EXPECT_EQ(*ReadText(*source, spec), "2|B\n3|C\n");
-  EXPECT_EQ(GetErrorInfo(source->Describe({StreamKind::kQuery, "DELETE FROM t", {}}, {}).status())
-                .code,
-            "sqlite.sql");
+  EXPECT_EQ(
+      GetErrorInfo(source->Describe({StreamKind::kQuery, "DELETE FROM t", {}}, {}).status())
+          .code,
+      "sqlite.sql");
 }
 
 TEST_F(SqliteTest, AMissingSourceIsAnErrorAndIsNotMade) {
@@ -264,6 +267,52 @@ TEST_F(SqliteTest, WhatIsNoDatabaseIsSaidToBeNone) {
   EXPECT_EQ(GetErrorInfo(OpenSource()->Check({})).code, "sqlite.not_a_database");
   EXPECT_EQ(GetErrorInfo(Load(*OpenTarget(), LoadMode::kAppend, {1}, "a").status()).code,
             "sqlite.not_a_database");
+}
+
+TEST_F(SqliteTest, ADamagedFileIsSaidToBeDamaged) {
+  Sql("CREATE TABLE items (id INTEGER, name TEXT); INSERT INTO items SELECT value, "
+      "hex(randomblob("
+      "500)) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n "
+      "WHERE "
+      "value < 100) SELECT value FROM n)");
+  FILE* file = fopen(path_.c_str(), "r+");
+  fseek(file, 4096, SEEK_SET);
+  const std::string noise(4096, '\x5a');
+  fwrite(noise.data(), 1, noise.size(), file);
+  fclose(file);
+  const auto read = ReadTable({StreamKind::kTable, "items", {}});
+  EXPECT_EQ(GetErrorInfo(read.status()).code, "sqlite.corrupt") << read.status();
+}
+
+TEST_F(SqliteTest, AColumnOfNumericAffinityTakesOnlyWhatItKeeps) {
+  Sql("CREATE TABLE items (id INTEGER, name NUMERIC)");
+  auto target = OpenTarget();
+  // A text that reads as a number of 20 digits would become an inexact REAL.
+  EXPECT_EQ(
+      GetErrorInfo(Load(*target, LoadMode::kAppend, {1}, "12345678901234567890.5").status())
+          .code,
+      "sqlite.inexact");
+  ASSERT_TRUE(Load(*target, LoadMode::kAppend, {1}, "12.50").ok());
+  EXPECT_EQ(Ask("SELECT count(*), max(name) FROM items"), "1|12.5\n");
+}
+
+TEST_F(SqliteTest, ANullIsNeverGivenARowidOfItsOwn) {
+  Sql("CREATE TABLE items (id INTEGER PRIMARY KEY, name TEXT)");
+  auto target = OpenTarget();
+  WriteSpec spec;
+  spec.identity = {"p/x", "items", "sync", "items", "f"};
+  spec.table.reference = "items";
+  spec.table.columns = {{"id", {"id", {DType::kInt64}, true, {}}, "", true}};
+  spec.target = *target->Describe("items", {});
+  spec.plan = *target->PlanTable(spec.table, spec.target);
+  spec.schema = arrow::schema({arrow::field("id", arrow::int64())});
+  spec.load_id = "load";
+  auto writer = *target->OpenWriter(spec, {});
+  const auto none = *arrow::MakeArrayOfNull(arrow::int64(), 1);
+  const auto refused = writer->Append(*arrow::RecordBatch::Make(spec.schema, 1, {none}), {});
+  EXPECT_EQ(GetErrorInfo(refused).code, "load.null_key") << refused;
+  writer->Abort();
+  EXPECT_EQ(Ask("SELECT count(*) FROM items"), "0\n");
 }
 
 TEST_F(SqliteTest, AHeldLockIsWaitedForAndThenNamed) {

@@ -47,7 +47,8 @@ std::string DeclaredFor(const WantedColumn& column) {
   return DeclaredType(column.field.type);
 }
 
-arrow::Result<TablePlan::Column> PlanColumn(const TableSpec& wanted, const WantedColumn& column,
+arrow::Result<TablePlan::Column> PlanColumn(const TableSpec& wanted,
+                                            const WantedColumn& column,
                                             const TargetTable& existing, bool create) {
   TablePlan::Column planned;
   planned.name = column.name;
@@ -63,10 +64,11 @@ arrow::Result<TablePlan::Column> PlanColumn(const TableSpec& wanted, const Wante
   }
   const auto* found = existing.Find(column.name);
   if (!found) {
-    return MakeError(ErrorClass::kConfig, "target.column_missing",
-                     "The target " + existing.reference + " has no column '" + column.name + "'",
-                     "ALTER TABLE " + existing.reference + " ADD COLUMN " +
-                         sql::QuoteIdentifier(column.name) + " " + DeclaredFor(column));
+    return MakeError(
+        ErrorClass::kConfig, "target.column_missing",
+        "The target " + existing.reference + " has no column '" + column.name + "'",
+        "ALTER TABLE " + existing.reference + " ADD COLUMN " +
+            sql::QuoteIdentifier(column.name) + " " + DeclaredFor(column));
   }
   if (found->generated) {
     return MakeError(ErrorClass::kConfig, "target.column_generated",
@@ -136,11 +138,11 @@ arrow::Status PlanReplace(const TableSpec& wanted, const TargetTable& existing,
     return arrow::Status::OK();
   }
   if (!existing.triggers.empty()) {
-    return MakeError(ErrorClass::kConfig, "sqlite.triggers",
-                     "The target " + existing.reference + " has the trigger '" +
-                         existing.triggers.front() +
-                         "', which would run for every deleted and inserted row",
-                     "Set replace_strategy: swap to exchange the rows without running triggers");
+    return MakeError(
+        ErrorClass::kConfig, "sqlite.triggers",
+        "The target " + existing.reference + " has the trigger '" + existing.triggers.front() +
+            "', which would run for every deleted and inserted row",
+        "Set replace_strategy: swap to exchange the rows without running triggers");
   }
   plan->strategy = "rewrite";
   plan->strategy_reason = "one transaction deletes the old rows and inserts the new";

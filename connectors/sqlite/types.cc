@@ -10,8 +10,8 @@
 namespace dxt::sqlite {
 namespace {
 
-constexpr int64_t kFirstDay = -719528;   // 0000-01-01
-constexpr int64_t kLastDay = 2932896;    // 9999-12-31
+constexpr int64_t kFirstDay = -719528;  // 0000-01-01
+constexpr int64_t kLastDay = 2932896;   // 9999-12-31
 
 std::string Upper(std::string_view text) {
   std::string upper(text);
@@ -42,8 +42,7 @@ FieldType DecimalOf(std::string_view modifiers) {
   modifiers = modifiers.substr(1, modifiers.size() - 2);
   const size_t comma = modifiers.find(',');
   const auto precision = Number(modifiers.substr(0, comma));
-  const auto scale =
-      comma == std::string_view::npos ? 0 : Number(modifiers.substr(comma + 1));
+  const auto scale = comma == std::string_view::npos ? 0 : Number(modifiers.substr(comma + 1));
   if (!precision || !scale || *precision < 1 || *precision > 76 || *scale < 0 ||
       *scale > *precision) {
     return type;
@@ -98,13 +97,17 @@ std::optional<FieldType> TypeOfDeclared(std::string_view declared) {
     return DecimalOf(open == std::string::npos ? "" : Trimmed(name.substr(open)));
   }
   switch (AffinityOf(name)) {
-    case Affinity::kInteger: return FieldType{DType::kInt64};
-    case Affinity::kText: return FieldType{DType::kString};
-    case Affinity::kReal: return FieldType{DType::kFloat64};
+    case Affinity::kInteger:
+      return FieldType{DType::kInt64};
+    case Affinity::kText:
+      return FieldType{DType::kString};
+    case Affinity::kReal:
+      return FieldType{DType::kFloat64};
     case Affinity::kBlob:
       if (!name.empty()) return FieldType{DType::kBinary};
       return std::nullopt;
-    case Affinity::kNumeric: return std::nullopt;
+    case Affinity::kNumeric:
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -118,23 +121,33 @@ std::string DeclaredType(const FieldType& type) {
     case DType::kUint8:
     case DType::kUint16:
     case DType::kUint32:
-    case DType::kUint64: return "INTEGER";
+    case DType::kUint64:
+      return "INTEGER";
     case DType::kFloat32:
-    case DType::kFloat64: return "REAL";
+    case DType::kFloat64:
+      return "REAL";
     case DType::kDecimal:
       if (type.precision == 0) return "DECIMAL_TEXT";
       return "DECIMAL_TEXT(" + std::to_string(type.precision) + "," +
              std::to_string(type.scale) + ")";
-    case DType::kString: return "TEXT";
-    case DType::kBool: return "BOOLEAN";
-    case DType::kDate: return "DATE";
-    case DType::kTime: return "TIME";
-    case DType::kTimestamp: return "TIMESTAMP";
-    case DType::kTimestampTz: return "TIMESTAMPTZ";
-    case DType::kBinary: return "BLOB";
+    case DType::kString:
+      return "TEXT";
+    case DType::kBool:
+      return "BOOLEAN";
+    case DType::kDate:
+      return "DATE";
+    case DType::kTime:
+      return "TIME";
+    case DType::kTimestamp:
+      return "TIMESTAMP";
+    case DType::kTimestampTz:
+      return "TIMESTAMPTZ";
+    case DType::kBinary:
+      return "BLOB";
     case DType::kJson:
     case DType::kArray:
-    case DType::kObject: return "JSON_TEXT";
+    case DType::kObject:
+      return "JSON_TEXT";
   }
   return "TEXT";
 }

@@ -31,8 +31,9 @@ std::string Joined(const std::vector<std::string>& names, const std::string& bef
 
 arrow::Status Changed(const std::string& table) {
   return MakeError(ErrorClass::kTransient, "sqlite.target_changed",
-                   "The target " + table + " was changed by another program after the plan "
-                   "was made",
+                   "The target " + table +
+                       " was changed by another program after the plan "
+                       "was made",
                    "Run again");
 }
 
@@ -85,9 +86,9 @@ arrow::Status Window::PrepareTable() {
 
 arrow::Status Window::ClearTable() {
   if (spec_.plan.strategy == kSwap) {
-    ARROW_ASSIGN_OR_RAISE(auto triggers,
-                          connection_->Prepare("SELECT name, sql FROM sqlite_schema WHERE type = "
-                                               "'trigger' AND tbl_name = $1 COLLATE NOCASE"));
+    ARROW_ASSIGN_OR_RAISE(
+        auto triggers, connection_->Prepare("SELECT name, sql FROM sqlite_schema WHERE type = "
+                                            "'trigger' AND tbl_name = $1 COLLATE NOCASE"));
     ARROW_ASSIGN_OR_RAISE(const auto name, TableOfReference(table_));
     ARROW_RETURN_NOT_OK(triggers.BindText(1, name));
     std::vector<std::string> names;
@@ -113,9 +114,9 @@ arrow::Status Window::PrepareInsert(const std::string& table) {
   for (int i = 0; i < spec_.schema->num_fields(); ++i) {
     text += i > 0 ? ", ?" : "?";
     const auto& column = spec_.plan.columns[i];
-    ARROW_ASSIGN_OR_RAISE(auto binder,
-                          ColumnBinder::Make(*spec_.schema->field(i)->type(),
-                                             column.domain.deliver, AffinityOf(column.native)));
+    ARROW_ASSIGN_OR_RAISE(
+        auto binder, ColumnBinder::Make(*spec_.schema->field(i)->type(), column.domain.deliver,
+                                        AffinityOf(column.native)));
     binders_.push_back(std::move(binder));
   }
   ARROW_ASSIGN_OR_RAISE(auto insert, connection_->Prepare(text + ")"));
@@ -141,8 +142,9 @@ arrow::Status Window::OpenStage() {
 
 arrow::Status Window::Append(const arrow::RecordBatch& batch) {
   if (!batch.schema()->Equals(*spec_.schema, /*check_metadata=*/false)) {
-    return MakeError(ErrorClass::kInternal, "sqlite.schema",
-                     "A batch has another schema than its writer: " + batch.schema()->ToString());
+    return MakeError(
+        ErrorClass::kInternal, "sqlite.schema",
+        "A batch has another schema than its writer: " + batch.schema()->ToString());
   }
   ARROW_RETURN_NOT_OK(upsert() ? OpenStage() : Open());
   ARROW_RETURN_NOT_OK(CheckKeys(batch));
@@ -207,8 +209,8 @@ arrow::Status Window::Refuse(const arrow::RecordBatch& batch, int column, int64_
   info.key = "{\"row\":" + std::to_string(rows_ + 1) + "}";
   info.hint = "Use a column that keeps the text, e.g. " + DeclaredType(planned.domain.deliver);
   return MakeError(std::move(info), "The column '" + planned.name + "' of " + table_ +
-                                        ", declared '" + planned.native +
-                                        "', would store " + value + " as another value");
+                                        ", declared '" + planned.native + "', would store " +
+                                        value + " as another value");
 }
 
 arrow::Status Window::Finish() {
@@ -237,7 +239,8 @@ arrow::Status Window::Deduplicate(int64_t* dropped) {
   if (spec_.duplicate_keys_fail) {
     std::string key;
     for (size_t i = 0; i < spec_.table.keys.size(); ++i) {
-      key += (i > 0 ? ", " : "") + spec_.table.keys[i] + " = " + twice.Text(static_cast<int>(i));
+      key +=
+          (i > 0 ? ", " : "") + spec_.table.keys[i] + " = " + twice.Text(static_cast<int>(i));
     }
     return MakeError(ErrorClass::kData, "load.duplicate_key",
                      "Several rows of the load have the key " + key,
@@ -253,9 +256,10 @@ arrow::Status Window::Deduplicate(int64_t* dropped) {
             " DESC, " + order;
   }
   ARROW_RETURN_NOT_OK(connection_->Execute(
-      "DELETE FROM " + Stage() + " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r, "
-      "row_number() OVER (PARTITION BY " + keys + " ORDER BY " + order + ") AS n FROM " +
-      Stage() + ") WHERE n > 1)"));
+      "DELETE FROM " + Stage() +
+      " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r, "
+      "row_number() OVER (PARTITION BY " +
+      keys + " ORDER BY " + order + ") AS n FROM " + Stage() + ") WHERE n > 1)"));
   *dropped = connection_->Changes();
   return arrow::Status::OK();
 }
@@ -288,8 +292,8 @@ arrow::Status Window::Merge() {
     // The stage's column stands first: its collation, bytewise, decides what is equal.
     std::string same;
     for (const auto& key : spec_.table.keys) {
-      same += (same.empty() ? "_dxt_s." : " AND _dxt_s.") + QuoteIdentifier(key) + " = _dxt_t." +
-              QuoteIdentifier(key);
+      same += (same.empty() ? "_dxt_s." : " AND _dxt_s.") + QuoteIdentifier(key) +
+              " = _dxt_t." + QuoteIdentifier(key);
     }
     ARROW_RETURN_NOT_OK(connection_->Execute("UPDATE " + table_ + " AS _dxt_t SET " +
                                              assignments("_dxt_s.") + " FROM " + Stage() +

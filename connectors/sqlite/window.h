@@ -54,12 +54,12 @@ class Window {
 
   Connection* connection_;
   WriteSpec spec_;
-  std::string table_;   ///< Quoted.
-  bool open_ = false;   ///< The transaction is begun and the table is ready.
+  std::string table_;  ///< Quoted.
+  bool open_ = false;  ///< The transaction is begun and the table is ready.
   bool staged_ = false;
   std::unique_ptr<Statement> insert_;
   std::vector<std::unique_ptr<ColumnBinder>> binders_;
-  std::vector<int> keys_;        ///< Columns that may not be NULL: upsert keys, the rowid.
+  std::vector<int> keys_;  ///< Columns that may not be NULL: upsert keys, the rowid.
   std::vector<std::string> set_aside_;  ///< CREATE TRIGGER statements to run again.
   int64_t rows_ = 0, bytes_ = 0, rows_before_ = 0;
 };
