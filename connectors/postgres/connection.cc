@@ -96,19 +96,20 @@ arrow::Status Connection::Connect(const ConnectOptions& options, std::stop_token
   constexpr std::string_view doing = "Connecting to PostgreSQL";
   if (stop.stop_requested()) return Cancelled(doing);
   std::vector<const char*> keys, values;
-  const auto set = [&](const char* key, const std::string& value) {
-    if (value.empty()) return;
+  // libpq reads the texts after this: they must outlive the call.
+  const auto set = [&](const char* key, const char* value) {
+    if (*value == '\0') return;
     keys.push_back(key);
-    values.push_back(value.c_str());
+    values.push_back(value);
   };
   set("application_name", "dxt");
-  for (const auto& [key, value] : options.parameters) set(key.c_str(), value);
-  set("host", options.host);
-  set("port", options.port);
-  set("dbname", options.database);
-  set("user", options.user);
-  set("password", options.password);
-  set("sslmode", options.sslmode);
+  for (const auto& [key, value] : options.parameters) set(key.c_str(), value.c_str());
+  set("host", options.host.c_str());
+  set("port", options.port.c_str());
+  set("dbname", options.database.c_str());
+  set("user", options.user.c_str());
+  set("password", options.password.c_str());
+  set("sslmode", options.sslmode.c_str());
   set("client_encoding", "UTF8");
   keys.push_back(nullptr);
   values.push_back(nullptr);
