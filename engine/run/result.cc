@@ -189,7 +189,7 @@ int RunResult::ExitCode() const {
   int code = 0;
   for (const auto& stream : streams) {
     if (stream.state != StreamState::kFailed) continue;
-    const int own = FailureCode(stream.error, stream.rows_written > 0);
+    const int own = FailureCode(stream.error, stream.began_writing);
     code = code == 0 || code == own ? own : 1;
   }
   return code == 0 ? 1 : code;

@@ -176,7 +176,7 @@ TEST(ExitCode, FollowsStateAndErrorClass) {
 
 TEST(ExitCode, AConfigErrorAfterTheFirstWriteIsAFailedRun) {
   auto stream = Failed(ErrorClass::kConfig);
-  stream.rows_written = 1;
+  stream.began_writing = true;
   EXPECT_EQ(EndedRun(RunState::kFailed, {stream}).ExitCode(), 1);
 }
 

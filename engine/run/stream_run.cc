@@ -291,6 +291,7 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
   record.load_id = load_id_;
   record.read_from = stream.watermark.value.value_or("");
   ARROW_RETURN_NOT_OK(loader->Begin(std::move(record), stop));
+  result_.began_writing = true;
   meter_.SetPhase(StreamPhase::kWriting);
   while (batch) {
     ARROW_RETURN_NOT_OK(loader->Append(*batch, stop));
@@ -443,6 +444,7 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package, std::stop_t
   record.read_from = package.spec.read_from;
   record.package_hash = package.sha256;
   ARROW_RETURN_NOT_OK(loader->Begin(std::move(record), stop));
+  result_.began_writing = true;
   meter_.SetPhase(StreamPhase::kWriting);
   const bool files =
       package.spec.format == SegmentFormat::kParquet && loader->CanReadFiles();
