@@ -184,6 +184,20 @@ RunContext Dispatcher::ContextFor(const Job& job, Observer& observer, Journal& j
   return context;
 }
 
+arrow::Result<std::vector<std::string>> Dispatcher::Completed(const PipelineDocument& pipeline,
+                                                              const Lease& lease) {
+  std::vector<std::string> streams;
+  if (lease.attempt <= 1) return streams;
+  ARROW_ASSIGN_OR_RAISE(const auto chains,
+                        store_.cursors().List(pipeline.project.name + "/" + pipeline.name));
+  for (const auto& chain : chains) {
+    if (chain.checkpoint && chain.checkpoint->run == lease.run_id) {
+      streams.push_back(chain.key.stream);
+    }
+  }
+  return streams;
+}
+
 void Dispatcher::Execute(Job& job) {
   const auto& submission = job.submission;
   RunResult result;
@@ -194,8 +208,18 @@ void Dispatcher::Execute(Job& job) {
     job.feed->AddState("RUNNING");
     StateJournal journal(store_, clock_, lease);
     FeedObserver observer(*job.feed, log_, submission.redactor, job.id);
-    result = options_.execute(submission.pipeline, submission.options,
-                              ContextFor(job, observer, journal), job.stop.get_token());
+    RunOptions options = submission.options;
+    auto completed = Completed(submission.pipeline, lease);
+    if (completed.ok()) {
+      options.completed_streams = std::move(*completed);
+      result = options_.execute(submission.pipeline, options,
+                                ContextFor(job, observer, journal), job.stop.get_token());
+    } else {
+      result.project = submission.pipeline.project.name;
+      result.pipeline = submission.pipeline.name;
+      result.state = RunState::kFailed;
+      result.error = completed.status();
+    }
     result.resumed = lease.attempt > 1;
   } else {
     result.project = submission.pipeline.project.name;

@@ -78,6 +78,9 @@ class Dispatcher {
   struct Job;
 
   arrow::Result<std::optional<RunRecord>> Resume(const Submission& submission);
+  /// The streams that this run committed before it was interrupted.
+  arrow::Result<std::vector<std::string>> Completed(const PipelineDocument& pipeline,
+                                                    const Lease& lease);
   arrow::Result<RunRecord> Store(const Submission& submission);
   void Enqueue(std::shared_ptr<Job> job);
   void CancelJob(const std::shared_ptr<Job>& job);

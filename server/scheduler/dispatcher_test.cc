@@ -40,6 +40,7 @@ class FakeEngine {
     std::unique_lock lock(mutex_);
     most_ = std::max(most_, ++running_);
     order_.push_back(pipeline.name);
+    completed_ = options.completed_streams;
     changed_.notify_all();
     changed_.wait(lock, stop, [this] { return released_; });
     --running_;
@@ -70,13 +71,14 @@ class FakeEngine {
   void FailWith(std::string text) { fail_with_ = std::move(text); }
   int most() const { return most_; }
   std::vector<std::string> order() const { return order_; }
+  std::vector<std::string> completed() const { return completed_; }
 
  private:
   std::mutex mutex_;
   std::condition_variable_any changed_;
   bool released_ = false;
   int running_ = 0, most_ = 0;
-  std::vector<std::string> order_;
+  std::vector<std::string> order_, completed_;
   std::optional<std::string> fail_with_;
 };
 
@@ -236,6 +238,30 @@ TEST_F(DispatcherTest, AnInterruptedRunIsContinuedUnderItsId) {
   EXPECT_TRUE(ended.resumed);
   EXPECT_NE(ended.result_json.find("\"resumed\":true"), std::string::npos);
   EXPECT_EQ(store_->runs().List({})->size(), 1u);
+}
+
+TEST_F(DispatcherTest, AContinuedRunDoesNotLoadAgainWhatItHadCommitted) {
+  NewRun run;
+  run.id = ids_->Ulid();
+  run.project = "shop";
+  run.pipeline = "orders";
+  run.document_hash = "hash";
+  run.options = "{}";
+  ASSERT_TRUE(store_->runs().Create(run).ok());
+  const auto lease = *store_->runs().Claim(run.id, "now");
+  Checkpoint done, earlier;
+  done.load_id = "L2";
+  done.run = run.id;
+  earlier.load_id = "L1";
+  earlier.run = "another run";
+  ASSERT_TRUE(store_->cursors().Save(lease, {"shop/orders", "items"}, done, "now").ok());
+  ASSERT_TRUE(store_->cursors().Save(lease, {"shop/orders", "heads"}, earlier, "now").ok());
+  Close();
+  engine_ = std::make_unique<FakeEngine>();
+  Open();
+  engine_->Release();
+  Ended(dispatcher_->Submit(Make("orders"))->id);
+  EXPECT_EQ(engine_->completed(), std::vector<std::string>{"items"});
 }
 
 TEST_F(DispatcherTest, AnInterruptedRunOfOtherDocumentsIsGivenUp) {
