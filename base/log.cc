@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <mutex>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -37,14 +38,24 @@ std::string_view LevelName(LogLevel level) {
 
 class FileLog : public Log {
  public:
-  FileLog(std::shared_ptr<spdlog::logger> logger, bool json)
-      : logger_(std::move(logger)), json_(json) {}
+  arrow::Status Configure(const LogOptions& options) override {
+    std::lock_guard lock(mutex_);
+    if (logger_ && options == options_) return arrow::Status::OK();
+    // A file is open once, or its rotation would lose lines.
+    if (!logger_ || options.file != options_.file) {
+      ARROW_ASSIGN_OR_RAISE(logger_, Open(options));
+    }
+    logger_->set_level(ToSpdlog(options.level));
+    options_ = options;
+    return arrow::Status::OK();
+  }
 
   void Write(LogLevel level, std::string_view event, std::string_view message,
              std::initializer_list<Field> fields) override {
+    std::lock_guard lock(mutex_);
     if (!logger_->should_log(ToSpdlog(level))) return;
-    const std::string line = json_ ? JsonLine(level, event, message, fields)
-                                   : TextLine(level, event, message, fields);
+    const std::string line = options_.json ? JsonLine(level, event, message, fields)
+                                           : TextLine(level, event, message, fields);
     logger_->log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
   }
 
@@ -76,26 +87,33 @@ class FileLog : public Log {
     return line;
   }
 
-  const std::shared_ptr<spdlog::logger> logger_;
-  const bool json_;
+  static arrow::Result<std::shared_ptr<spdlog::logger>> Open(const LogOptions& options) {
+    try {
+      auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+          options.file.string(), kMostBytes, kKeptFiles);
+      auto logger = std::make_shared<spdlog::logger>("dxt", std::move(sink));
+      logger->set_pattern("%v");
+      logger->flush_on(spdlog::level::debug);
+      return logger;
+    } catch (const spdlog::spdlog_ex& error) {
+      return MakeError(ErrorClass::kConfig, "log.cannot_open",
+                       "cannot open the log file " + options.file.string() + ": " +
+                           error.what(),
+                       "Check that its folder can be written");
+    }
+  }
+
+  std::mutex mutex_;
+  LogOptions options_;
+  std::shared_ptr<spdlog::logger> logger_;
 };
 
 }  // namespace
 
 arrow::Result<std::unique_ptr<Log>> Log::Make(const LogOptions& options) {
-  try {
-    auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
-        options.file.string(), kMostBytes, kKeptFiles);
-    auto logger = std::make_shared<spdlog::logger>("dxt", std::move(sink));
-    logger->set_pattern("%v");
-    logger->set_level(ToSpdlog(options.level));
-    logger->flush_on(spdlog::level::info);
-    return std::make_unique<FileLog>(std::move(logger), options.json);
-  } catch (const spdlog::spdlog_ex& error) {
-    return MakeError(ErrorClass::kConfig, "log.cannot_open",
-                     "cannot open the log file " + options.file.string() + ": " + error.what(),
-                     "Check that its folder can be written");
-  }
+  auto log = std::make_unique<FileLog>();
+  ARROW_RETURN_NOT_OK(log->Configure(options));
+  return log;
 }
 
 }  // namespace dxt

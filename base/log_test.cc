@@ -49,6 +49,15 @@ TEST_F(LogTest, LeavesOutWhatIsBelowItsLevel) {
   EXPECT_EQ(Text(), "");
 }
 
+TEST_F(LogTest, GoesOnInAnotherFileAndForm) {
+  auto log = *Log::Make({folder_ / "first.log", LogLevel::kInfo, true});
+  log->Write(LogLevel::kInfo, "before", "");
+  ASSERT_TRUE(log->Configure({folder_ / "logs/dxt.log", LogLevel::kDebug, false}).ok());
+  log->Write(LogLevel::kDebug, "after", "");
+  EXPECT_NE(Text().find(" debug after\n"), std::string::npos) << Text();
+  EXPECT_EQ(Text().find("before"), std::string::npos);
+}
+
 TEST_F(LogTest, AFileThatCannotBeOpenedIsAnError) {
   std::ofstream(folder_ / "plain") << "x";
   EXPECT_FALSE(Log::Make({folder_ / "plain/dxt.log", LogLevel::kInfo, true}).ok());

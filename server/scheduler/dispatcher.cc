@@ -50,6 +50,21 @@ Dispatcher::Dispatcher(DispatcherOptions options, const ConnectorRegistry& regis
 
 Dispatcher::~Dispatcher() { Stop(); }
 
+arrow::Status Dispatcher::ConfigureLog(const ProjectDocument& project) {
+  const bool asked =
+      !project.log_level.empty() || !project.log_format.empty() || !project.log_file.empty();
+  if (log_ == nullptr || !asked) return arrow::Status::OK();
+  LogOptions options;
+  options.file = project.log_file.empty() ? options_.state_dir / "logs/dxt.log"
+                                          : std::filesystem::path(project.log_file);
+  const std::string& level = project.log_level;
+  if (level == "DEBUG" || level == "debug") options.level = LogLevel::kDebug;
+  if (level == "WARNING" || level == "warning") options.level = LogLevel::kWarning;
+  if (level == "ERROR" || level == "error") options.level = LogLevel::kError;
+  options.json = project.log_format.empty() || project.log_format == "json";
+  return log_->Configure(options);
+}
+
 arrow::Result<RunRecord> Dispatcher::Submit(Submission submission) {
   const int64_t needed = submission.pipeline.runtime.memory_limit;
   if (needed > options_.memory_budget) {
@@ -59,6 +74,7 @@ arrow::Result<RunRecord> Dispatcher::Submit(Submission submission) {
                          std::to_string(options_.memory_budget >> 20) + " MiB for all runs",
                      "Lower runtime.memory_limit in the pipeline");
   }
+  ARROW_RETURN_NOT_OK(ConfigureLog(submission.pipeline.project));
   ARROW_ASSIGN_OR_RAISE(auto resumed, Resume(submission));
   RunRecord run;
   if (resumed) {

@@ -78,6 +78,8 @@ class Dispatcher {
   struct Job;
 
   arrow::Result<std::optional<RunRecord>> Resume(const Submission& submission);
+  /// Makes the log what the project's `logging` says; without it, it stays as it is.
+  arrow::Status ConfigureLog(const ProjectDocument& project);
   /// The streams that this run committed before it was interrupted.
   arrow::Result<std::vector<std::string>> Completed(const PipelineDocument& pipeline,
                                                     const Lease& lease);
