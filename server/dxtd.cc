@@ -133,6 +133,9 @@ arrow::Status Serve(const Flags& flags, const EndSignal& end) {
                         dxt::Log::Make({flags.state_dir / "logs/dxt.log",
                                         LevelOf(flags.log_level), flags.log_format == "json"}));
   ARROW_ASSIGN_OR_RAISE(const auto store, dxt::SqliteStateStore::Make(flags.state_dir));
+  // The store's lock is ours, so whatever stands here was left by a dxtd that was killed.
+  std::error_code unswept;
+  fs::remove_all(flags.state_dir / "tmp", unswept);
 
   dxt::DispatcherOptions options;
   options.state_dir = flags.state_dir;

@@ -44,12 +44,12 @@ void Invocation::Report(const Error& error) {
   }
   std::string text = terminal().Red("Error:") + " ";
   if (!error.stream.empty()) text += "stream '" + error.stream + "': ";
-  text += error.message;
+  text += Printable(error.message);
   if (!error.code.empty()) text += " [" + error.code + "]";
   text += ".";
   if (!error.hint.empty()) {
-    text += " " + error.hint;
-    if (error.hint.back() != '.') text += ".";
+    text += " " + Printable(error.hint);
+    if (std::string_view(".?!…").find(error.hint.back()) == std::string_view::npos) text += ".";
   }
   std::fprintf(stderr, "%s%s\n", error.problems_text.c_str(), text.c_str());
 }

@@ -270,6 +270,18 @@ TEST_F(EngineTest, UpsertKeepsTheLatestOfEachKey) {
   EXPECT_TRUE(names.GetString(0) == "new" || names.GetString(1) == "new");
 }
 
+TEST_F(EngineTest, ANullKeyIsRefusedByName) {
+  Seed("orders", {{1, std::nullopt, "a"}});
+  auto& stream = AddStream("orders");
+  stream.load.mode = LoadMode::kUpsert;
+  stream.load.upsert_keys = {"at"};
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kFailed);
+  EXPECT_EQ(GetErrorInfo(result.streams[0].error).code, "upsert.null_key");
+  EXPECT_EQ(GetErrorInfo(result.streams[0].error).column, "at");
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+}
+
 TEST_F(EngineTest, FieldsRenameReorderAndGenerate) {
   Seed("orders", {{7, 70, "x"}});
   auto& stream = AddStream("orders");

@@ -170,9 +170,20 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Convert(
     if (!stream_.table_plan.columns[i].nullable && array->null_count() > 0) {
       int64_t row = 0;
       while (array->IsValid(row)) ++row;
+      const auto& keys = stream_.table.keys;
+      const std::string& name = stream_.table_plan.columns[i].name;
+      if (stream_.mode == LoadMode::kUpsert &&
+          std::find(keys.begin(), keys.end(), name) != keys.end()) {
+        return BadValue(
+            MakeError(ErrorClass::kData, "upsert.null_key",
+                      "The upsert key '" + column.id + "' is NULL, so its row has no key",
+                      "Exclude such rows with `filters`, or let NULL keys match each other "
+                      "with load.null_key: match"),
+            batch, row, column);
+      }
       return BadValue(MakeError(ErrorClass::kData, "value.null",
-                                "Column '" + column.id + "' is NULL, but the target column '" +
-                                    stream_.table_plan.columns[i].name + "' is NOT NULL",
+                                "Column '" + column.id + "' is NULL, but the target column '" + name +
+                                    "' is NOT NULL",
                                 "Exclude such rows with `filters`, or make the column nullable"),
                       batch, row, column);
     }
