@@ -372,6 +372,7 @@ TEST_F(DestinationTest, AFullDiskIsSaidAndLeavesNothing) {
     const auto done = Run(NumberedLoad(target, 1, 100000));
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
     EXPECT_EQ(GetErrorInfo(done.status()).code, "file.no_space") << done.status().ToString();
+    EXPECT_EQ(GetErrorInfo(done.status()).error_class, ErrorClass::kTransient);
     EXPECT_NE(done.status().message().find(folder_.string()), std::string::npos);
   }
   std::signal(SIGXFSZ, handler);

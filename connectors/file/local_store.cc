@@ -43,7 +43,7 @@ arrow::Status SystemError(int error, const std::string& what, const std::string&
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
-      info.error_class = ErrorClass::kConfig;
+      info.error_class = ErrorClass::kTransient;
       info.code = "file.no_space";
       info.hint = "Free some space, then run again; the target is as it was";
       break;

@@ -77,11 +77,6 @@ arrow::Result<Inspection> Inspect(Store& store, FileSet files, int64_t sample) {
     rows += shape.rows;
     result.group_rows.push_back(std::move(shape.group_rows));
   }
-  for (auto& field : result.schema.fields) {
-    if (const FieldType* declared = result.files.options.DeclaredType(field.name)) {
-      field.type = *declared;
-    }
-  }
   result.rows = rows;
   return result;
 }

@@ -275,12 +275,12 @@ arrow::Status Connection::Failure(int code) const {
                   "Free space there, then run again");
     case SQLITE_READONLY:
     case SQLITE_PERM:
-      return fail(ErrorClass::kConfig, "sqlite.read_only",
+      return fail(ErrorClass::kAuth, "sqlite.read_only",
                   file + " cannot be written: " + said,
                   "Check the permissions of the file and its folder");
     case SQLITE_CANTOPEN:
     case SQLITE_AUTH:
-      return fail(ErrorClass::kConfig, "sqlite.cannot_open",
+      return fail(ErrorClass::kAuth, "sqlite.cannot_open",
                   file + " cannot be opened: " + said,
                   "Check the permissions of the file and its folder");
     case SQLITE_CONSTRAINT:

@@ -114,7 +114,7 @@ class SqliteDestination final : public Destination {
     const bool writable = ::access(folder.c_str(), W_OK) == 0 &&
                           (!connection || ::access(path_.c_str(), W_OK) == 0);
     if (writable) return arrow::Status::OK();
-    return MakeError(ErrorClass::kConfig, "sqlite.read_only",
+    return MakeError(ErrorClass::kAuth, "sqlite.read_only",
                      "The SQLite file '" + path_ + "' cannot be written",
                      "Check the permissions of the file and its folder");
   }

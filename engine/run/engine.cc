@@ -76,6 +76,13 @@ arrow::Result<std::vector<StreamConfig>> Selected(const PipelineDocument& pipeli
                                                   const RunContext& context,
                                                   std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto streams, Expand(pipeline, context, stop));
+  for (const auto& id : options.full_refresh_streams) {
+    const auto known = [&](const StreamConfig& stream) { return stream.id == id; };
+    if (std::any_of(streams.begin(), streams.end(), known)) continue;
+    return MakeError(ErrorClass::kConfig, "selector.unknown",
+                     "There is no stream '" + id + "' to refresh",
+                     "dxtctl list names the streams of a pipeline");
+  }
   return SelectStreams(streams, options.select, options.exclude,
                        options.allow_empty_selection);
 }

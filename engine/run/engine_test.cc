@@ -242,6 +242,44 @@ TEST_F(EngineTest, NullCursorsAreReadOnceByAppendAndNeverBecomeTheWatermark) {
   EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
 }
 
+TEST_F(EngineTest, RowsThatHaveNoCursorAtAllAreAppendedOnce) {
+  Seed("orders", {{1, std::nullopt, "a"}, {2, std::nullopt, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  Seed("orders", {{1, std::nullopt, "a"}, {2, std::nullopt, "b"}, {3, 30, "c"}});
+  const RunResult second = Run();
+  ASSERT_EQ(second.state, RunState::kSucceeded) << Why(second);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 3}));
+}
+
+TEST_F(EngineTest, SuccessiveExtractsHoldRowsWithoutACursorOnce) {
+  Seed("orders", {{1, std::nullopt, "a"}, {2, 20, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  pipeline_.buffer.format = BufferFormat::kAuto;
+  options_.phase = RunOptions::Phase::kExtract;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  options_.phase = RunOptions::Phase::kLoad;
+  const RunResult loaded = Run();
+  ASSERT_EQ(loaded.state, RunState::kSucceeded) << Why(loaded);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, ARefreshNamesStreamsThatExist) {
+  Seed("orders", {{1, 10, "a"}});
+  AddStream("orders");
+  options_.full_refresh = true;
+  options_.full_refresh_streams = {"ordes"};
+  const RunResult result = Run();
+  EXPECT_EQ(result.ExitCode(), 2);
+  EXPECT_EQ(GetErrorInfo(result.error).code, "selector.unknown");
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+}
+
 TEST_F(EngineTest, NullCursorsCanBeForbidden) {
   Seed("orders", {{1, std::nullopt, "a"}});
   auto& stream = AddStream("orders");

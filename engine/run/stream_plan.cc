@@ -170,26 +170,41 @@ class Preparer {
   }
 
   /// Text files have no types of their own: an existing target's are the schema (contracts
-  /// 2.6).
+  /// 2.6), and a field of bytes stands there as base64, which only its reader decodes.
   void DeclareTypes(StreamRef* ref) const {
     const bool untyped = ref->kind == StreamKind::kFile ||
                          !out_->source_can.Has(Capability::kSql);
-    if (!untyped || !out_->target.exists || out_->mode == LoadMode::kReplace) return;
+    if (!untyped) return;
     ConfigValue columns;
     columns.kind = ConfigValue::Kind::kMap;
+    const ConfigValue* written = ref->options.Get("columns");
+    if (written) columns = *written;
+    for (const auto& field : out_->config.fields) {
+      if (!field.type || field.type->dtype != DType::kBinary) continue;
+      const std::string& source = field.source_column.empty() ? field.id : field.source_column;
+      if (!columns.Get(source)) columns.map.emplace_back(source, Scalar("binary"));
+    }
+    const bool appended = out_->target.exists && out_->mode != LoadMode::kReplace;
+    if (appended && !written) DeclareTargetTypes(&columns);
+    if (columns.map.empty()) return;
+    if (ref->options.kind != ConfigValue::Kind::kMap) {
+      ref->options = {};
+      ref->options.kind = ConfigValue::Kind::kMap;
+    }
+    std::erase_if(ref->options.map, [](const auto& entry) { return entry.first == "columns"; });
+    ref->options.map.emplace_back("columns", std::move(columns));
+  }
+
+  void DeclareTargetTypes(ConfigValue* columns) const {
     for (const auto& column : out_->target.columns) {
       std::string source = column.name;
       for (const auto& field : out_->config.fields) {
         const std::string& name = field.target_name.empty() ? field.id : field.target_name;
         if (name == column.name && !field.source_column.empty()) source = field.source_column;
       }
-      columns.map.emplace_back(source, Scalar(ToString(column.domain.deliver)));
+      if (columns->Get(source)) continue;
+      columns->map.emplace_back(source, Scalar(ToString(column.domain.deliver)));
     }
-    if (ref->options.kind != ConfigValue::Kind::kMap) {
-      ref->options = {};
-      ref->options.kind = ConfigValue::Kind::kMap;
-    }
-    if (!ref->options.Get("columns")) ref->options.map.emplace_back("columns", columns);
   }
 
   bool SameSystem() const {
@@ -315,12 +330,7 @@ class Preparer {
     cursor.lower = out_->watermark.value;
     cursor.lower_inclusive = out_->watermark.inclusive;
     cursor.upper = out_->config.extract.end_value;
-    NullCursor policy = out_->config.extract.null_cursor;
-    if (policy == NullCursor::kAuto) {
-      policy = out_->mode == LoadMode::kUpsert ? NullCursor::kAlways : NullCursor::kFirst;
-    }
-    cursor.include_null = policy == NullCursor::kAlways || policy == NullCursor::kFail ||
-                          (policy == NullCursor::kFirst && !cursor.lower);
+    cursor.include_null = out_->ReadsNullCursors(!cursor.lower && !NullCursorsLoaded());
     if (options_.limit) {
       if (!out_->source_can.Has(Capability::kPushdown) ||
           out_->config.kind == StreamKind::kQuery) {
@@ -333,6 +343,13 @@ class Preparer {
       out_->read.order_by_cursor = true;
     }
     return arrow::Status::OK();
+  }
+
+  /// A load that moved no cursor loaded nothing but rows without one.
+  bool NullCursorsLoaded() const {
+    return !Refreshed() && out_->last && out_->last->cursor_after.empty() &&
+           out_->last->fingerprint == out_->identity.fingerprint && out_->target.exists &&
+           !out_->target.empty;
   }
 
   const PipelineDocument& pipeline_;
@@ -349,6 +366,21 @@ const PlannedColumn* PreparedStream::Column(const std::string& id) const {
     if (column.id == id) return &column;
   }
   return nullptr;
+}
+
+bool PreparedStream::ReadsNullCursors(bool first) const {
+  switch (config.extract.null_cursor) {
+    case NullCursor::kAuto:
+      return first || mode == LoadMode::kUpsert;
+    case NullCursor::kFirst:
+      return first;
+    case NullCursor::kAlways:
+    case NullCursor::kFail:
+      return true;
+    case NullCursor::kExclude:
+      return false;
+  }
+  return false;
 }
 
 arrow::Status PreparedStream::Reopen(const RunContext& context) {

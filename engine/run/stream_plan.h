@@ -39,6 +39,8 @@ struct PreparedStream {
   BufferFormat buffer = BufferFormat::kParquet;
   std::vector<Warning> warnings;
 
+  /// Whether rows without a cursor are to be read; `first` = none was read before.
+  bool ReadsNullCursors(bool first) const;
   const PlannedColumn* Column(const std::string& id) const;
   /// Replaces `destination` by a new connection.
   arrow::Status Reopen(const RunContext& context);

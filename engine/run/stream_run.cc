@@ -316,6 +316,18 @@ void StreamRun::Took(const Loader& loader, const CommitResult& committed) {
                    std::to_string(result_.window_seq));
 }
 
+void StreamRun::ContinueFrom(const PackageManifest& newest, PreparedStream& stream) {
+  CursorRange& cursor = *stream.read.cursor;
+  cursor.include_null = stream.ReadsNullCursors(false);
+  if (newest.seal.cursor_after.empty()) return;
+  stream.watermark.value = newest.seal.cursor_after;
+  stream.watermark.stored_before = newest.seal.cursor_after;
+  stream.watermark.source = "state";
+  stream.watermark.inclusive = stream.config.extract.inclusive;
+  cursor.lower = stream.watermark.value;
+  cursor.lower_inclusive = stream.watermark.inclusive;
+}
+
 arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
     PreparedStream& stream, std::stop_token stop) {
   ARROW_RETURN_NOT_OK(packages_.Sweep(stream.identity));
@@ -330,13 +342,8 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
                            pending.back().spec.load_id + " gives it up");
     }
     replaced = pending;
-  } else if (!pending.empty() && !full && !pending.back().seal.cursor_after.empty()) {
-    stream.watermark.value = pending.back().seal.cursor_after;
-    stream.watermark.stored_before = pending.back().seal.cursor_after;
-    stream.watermark.source = "state";
-    stream.watermark.inclusive = stream.config.extract.inclusive;
-    stream.read.cursor->lower = stream.watermark.value;
-    stream.read.cursor->lower_inclusive = stream.watermark.inclusive;
+  } else if (!pending.empty() && !full) {
+    ContinueFrom(pending.back(), stream);
   }
   ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
   ARROW_RETURN_NOT_OK(SkipBoundary(stream, *extractor, stop));

@@ -53,6 +53,7 @@ class StreamRun {
   std::string CursorAfter(const PreparedStream& stream, const Extractor& extractor) const;
   void Took(const Loader& loader, const CommitResult& committed);
   void Warn(std::string code, std::string message);
+  static void ContinueFrom(const PackageManifest& newest, PreparedStream& stream);
   bool WidenInferredType(const arrow::Status& status);
 
   const PipelineDocument& pipeline_;
