@@ -55,7 +55,7 @@ run ls -sh lake/flights lake/delays.parquet
 run dxtctl preview lake#delays.parquet --limit 3
 
 title "Try next"
-printf '  cd %q\n  export PATH=%q:$PATH\n' "$PWD" "$(dirname "$(command -v dxtctl)")"
+printf "  cd %q\n  export PATH=%q:\$PATH\n" "$PWD" "$(dirname "$(command -v dxtctl)")"
 cat <<'NEXT'
   dxtctl run 2_warehouse.yaml --select flights   nothing is new, so nothing moves
   dxtctl plan 2_warehouse.yaml                   queries, watermarks and types of a run, without running
