@@ -136,6 +136,7 @@ arrow::Status Serve(const Flags& flags, const EndSignal& end) {
   // The store's lock is ours, so whatever stands here was left by a dxtd that was killed.
   std::error_code unswept;
   fs::remove_all(flags.state_dir / "tmp", unswept);
+  fs::create_directory(flags.state_dir / "tmp", unswept);
 
   dxt::DispatcherOptions options;
   options.state_dir = flags.state_dir;
