@@ -6,7 +6,10 @@ include_guard(GLOBAL)
 option(DXT_CCACHE "Compile through ccache if it is installed" ON)
 find_program(DXT_CCACHE_PROGRAM ccache)
 
-if(DXT_CCACHE AND DXT_CCACHE_PROGRAM AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+# A plain ccache asked for on the command line would not cache what uses precompiled headers.
+if(DXT_CCACHE
+   AND DXT_CCACHE_PROGRAM
+   AND (NOT CMAKE_CXX_COMPILER_LAUNCHER OR CMAKE_CXX_COMPILER_LAUNCHER MATCHES "ccache$"))
   set(CMAKE_CXX_COMPILER_LAUNCHER
       ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${DXT_CCACHE_PROGRAM})
