@@ -47,8 +47,8 @@ arrow::Status MakeError(ErrorInfo info, std::string message) {
                        std::make_shared<ErrorDetail>(std::move(info)));
 }
 
-arrow::Status MakeError(ErrorClass error_class, std::string_view code, std::string message,
-                        std::string hint) {
+arrow::Status MakeError(ErrorClass error_class, std::string_view code,
+                        std::string message, std::string hint) {
   ErrorInfo info;
   info.error_class = error_class;
   info.code = code;
@@ -91,16 +91,26 @@ arrow::Status Prefix(const arrow::Status& status, std::string_view prefix) {
 
 std::string_view ErrorClassName(ErrorClass error_class) {
   switch (error_class) {
-    case ErrorClass::kConfig: return "config";
-    case ErrorClass::kAuth: return "auth";
-    case ErrorClass::kData: return "data";
-    case ErrorClass::kUnsupported: return "unsupported";
-    case ErrorClass::kTransient: return "transient";
-    case ErrorClass::kThrottled: return "throttled";
-    case ErrorClass::kCancelled: return "cancelled";
-    case ErrorClass::kFenced: return "fenced";
-    case ErrorClass::kGuard: return "guard";
-    case ErrorClass::kInternal: return "internal";
+    case ErrorClass::kConfig:
+      return "config";
+    case ErrorClass::kAuth:
+      return "auth";
+    case ErrorClass::kData:
+      return "data";
+    case ErrorClass::kUnsupported:
+      return "unsupported";
+    case ErrorClass::kTransient:
+      return "transient";
+    case ErrorClass::kThrottled:
+      return "throttled";
+    case ErrorClass::kCancelled:
+      return "cancelled";
+    case ErrorClass::kFenced:
+      return "fenced";
+    case ErrorClass::kGuard:
+      return "guard";
+    case ErrorClass::kInternal:
+      return "internal";
   }
   return "internal";
 }

@@ -10,8 +10,8 @@
 
 namespace dxt {
 
-/// Says what a failure asks of the caller. Retry policy, gRPC status and exit code are pure
-/// functions of it and read nothing else.
+/// Says what a failure asks of the caller. Retry policy, gRPC status and exit code are
+/// pure functions of it and read nothing else.
 enum class ErrorClass : uint8_t {
   kConfig,       ///< The user must edit a document or a flag. Never retried.
   kAuth,         ///< A credential was refused. Retried once it has changed.
@@ -33,7 +33,7 @@ struct ErrorInfo {
   std::string hint;         ///< The next thing to try; a command where there is one.
   std::string stream;       ///< Stream id, filled in by the engine.
   std::string column;
-  std::string key;          ///< The row's key or number as JSON text, e.g. {"id":7}.
+  std::string key;  ///< The row's key or number as JSON text, e.g. {"id":7}.
   std::optional<std::chrono::milliseconds> retry_after;
   /// A Commit was sent and its answer never came: look with Destination::Resolve,
   /// never repeat.
@@ -45,8 +45,8 @@ struct ErrorInfo {
 arrow::Status MakeError(ErrorInfo info, std::string message);
 
 /// Shorthand for the common case.
-arrow::Status MakeError(ErrorClass error_class, std::string_view code, std::string message,
-                        std::string hint = {});
+arrow::Status MakeError(ErrorClass error_class, std::string_view code,
+                        std::string message, std::string hint = {});
 
 /// Returns the attached info; a status without one (a bare Arrow failure) reads as
 /// kInternal/"internal", a bare arrow Cancelled as kCancelled, a bare IOError as

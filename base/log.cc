@@ -3,9 +3,9 @@
 #include <mutex>
 #include <string>
 
-#include <nlohmann/json.hpp>
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -18,20 +18,28 @@ constexpr size_t kKeptFiles = 5;
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return spdlog::level::debug;
-    case LogLevel::kInfo: return spdlog::level::info;
-    case LogLevel::kWarning: return spdlog::level::warn;
-    case LogLevel::kError: return spdlog::level::err;
+    case LogLevel::kDebug:
+      return spdlog::level::debug;
+    case LogLevel::kInfo:
+      return spdlog::level::info;
+    case LogLevel::kWarning:
+      return spdlog::level::warn;
+    case LogLevel::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
 
 std::string_view LevelName(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarning: return "warning";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarning:
+      return "warning";
+    case LogLevel::kError:
+      return "error";
   }
   return "info";
 }
@@ -61,7 +69,8 @@ class FileLog : public Log {
 
  private:
   static std::string JsonLine(LogLevel level, std::string_view event,
-                              std::string_view message, std::initializer_list<Field> fields) {
+                              std::string_view message,
+                              std::initializer_list<Field> fields) {
     nlohmann::ordered_json line = {{"time", FormatTime(SystemClock().Now())},
                                    {"level", LevelName(level)},
                                    {"event", event}};
@@ -73,7 +82,8 @@ class FileLog : public Log {
   }
 
   static std::string TextLine(LogLevel level, std::string_view event,
-                              std::string_view message, std::initializer_list<Field> fields) {
+                              std::string_view message,
+                              std::initializer_list<Field> fields) {
     std::string line = FormatTime(SystemClock().Now());
     line.append(" ").append(LevelName(level)).append(" ").append(event);
     for (const auto& [name, value] : fields) {
@@ -96,10 +106,10 @@ class FileLog : public Log {
       logger->flush_on(spdlog::level::debug);
       return logger;
     } catch (const spdlog::spdlog_ex& error) {
-      return MakeError(ErrorClass::kConfig, "log.cannot_open",
-                       "cannot open the log file " + options.file.string() + ": " +
-                           error.what(),
-                       "Check that its folder can be written");
+      return MakeError(
+          ErrorClass::kConfig, "log.cannot_open",
+          "cannot open the log file " + options.file.string() + ": " + error.what(),
+          "Check that its folder can be written");
     }
   }
 

@@ -14,7 +14,8 @@ namespace {
 class LogTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "dxt-log-XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "dxt-log-XXXXXX").string();
     folder_ = mkdtemp(name.data());
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
@@ -27,7 +28,8 @@ class LogTest : public testing::Test {
 
 TEST_F(LogTest, WritesOneJsonObjectALine) {
   auto log = *Log::Make({folder_ / "logs/dxt.log", LogLevel::kInfo, true});
-  log->Write(LogLevel::kWarning, "run_failed", "two\nlines", {{"run", "01A"}, {"stream", ""}});
+  log->Write(LogLevel::kWarning, "run_failed", "two\nlines",
+             {{"run", "01A"}, {"stream", ""}});
   const auto line = nlohmann::json::parse(Text());
   EXPECT_EQ(line["level"], "warning");
   EXPECT_EQ(line["event"], "run_failed");

@@ -30,7 +30,8 @@ std::string UrlDecoded(std::string_view text) {
                         std::isxdigit(static_cast<unsigned char>(text[i + 1])) &&
                         std::isxdigit(static_cast<unsigned char>(text[i + 2]));
     if (escape) {
-      decoded += static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
+      decoded +=
+          static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
       i += 2;
     } else {
       decoded += text[i];
@@ -39,8 +40,8 @@ std::string UrlDecoded(std::string_view text) {
   return decoded;
 }
 
-/// The base64 digits that depend on `text` alone when it stands `offset` bytes into a longer
-/// text: what a header such as "user:secret" makes of the secret.
+/// The base64 digits that depend on `text` alone when it stands `offset` bytes into a
+/// longer text: what a header such as "user:secret" makes of the secret.
 std::string Base64(std::string_view text, size_t offset, const char* alphabet) {
   const std::string padded = std::string(offset, '\0') + std::string(text);
   std::string digits;

@@ -20,7 +20,8 @@ class Redactor {
 
  private:
   void Add(const std::string& secret);
-  std::vector<std::string> forms_;  ///< Longest first, so that none leaves a rest of another.
+  std::vector<std::string>
+      forms_;  ///< Longest first, so that none leaves a rest of another.
 };
 
 }  // namespace dxt

@@ -8,8 +8,10 @@ namespace {
 TEST(Redactor, HidesRawUrlAndBase64Forms) {
   const Redactor redactor({"p@ss w/rd"});
   EXPECT_EQ(redactor.Redact("login p@ss w/rd failed"), "login *** failed");
-  EXPECT_EQ(redactor.Redact("postgres://u:p%40ss%20w%2Frd@h/db"), "postgres://u:***@h/db");
-  EXPECT_EQ(redactor.Redact("postgres://u:p%40ss%20w%2frd@h/db"), "postgres://u:***@h/db");
+  EXPECT_EQ(redactor.Redact("postgres://u:p%40ss%20w%2Frd@h/db"),
+            "postgres://u:***@h/db");
+  EXPECT_EQ(redactor.Redact("postgres://u:p%40ss%20w%2frd@h/db"),
+            "postgres://u:***@h/db");
   EXPECT_EQ(redactor.Redact("cEBzcyB3L3Jk"), "***");
 }
 

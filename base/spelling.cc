@@ -10,7 +10,8 @@ namespace {
 
 std::string Folded(std::string_view text) {
   std::string folded(text);
-  for (char& c : folded) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : folded)
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return folded;
 }
 

@@ -51,7 +51,8 @@ int64_t DefaultMemoryBudget() {
   int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
   for (const char* limit :
        {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    if (const int64_t bytes = FirstNumber(limit); bytes > 0) memory = std::min(memory, bytes);
+    if (const int64_t bytes = FirstNumber(limit); bytes > 0)
+      memory = std::min(memory, bytes);
   }
   return std::min<int64_t>(memory / 2, int64_t{4} << 30);
 }
@@ -109,8 +110,8 @@ class EndSignal {
   int signals_;
 };
 
-/// A client that went must not leave a daemon behind that cannot end: transactions roll back
-/// when their connections close, however the process goes.
+/// A client that went must not leave a daemon behind that cannot end: transactions roll
+/// back when their connections close, however the process goes.
 void EndWithin(std::chrono::seconds limit) {
   std::thread([limit] {
     std::this_thread::sleep_for(limit);
@@ -129,9 +130,9 @@ arrow::Status Serve(const Flags& flags, const EndSignal& end) {
   const auto ids = dxt::MakeIdSource(clock);
   dxt::ConnectorRegistry registry;
   ARROW_RETURN_NOT_OK(dxt::RegisterBuiltinConnectors(registry));
-  ARROW_ASSIGN_OR_RAISE(const auto log,
-                        dxt::Log::Make({flags.state_dir / "logs/dxt.log",
-                                        LevelOf(flags.log_level), flags.log_format == "json"}));
+  ARROW_ASSIGN_OR_RAISE(const auto log, dxt::Log::Make({flags.state_dir / "logs/dxt.log",
+                                                        LevelOf(flags.log_level),
+                                                        flags.log_format == "json"}));
   ARROW_ASSIGN_OR_RAISE(const auto store, dxt::SqliteStateStore::Make(flags.state_dir));
   // The store's lock is ours, so whatever stands here was left by a dxtd that was killed.
   std::error_code unswept;
@@ -141,7 +142,8 @@ arrow::Status Serve(const Flags& flags, const EndSignal& end) {
   dxt::DispatcherOptions options;
   options.state_dir = flags.state_dir;
   options.max_workers = flags.workers;
-  options.threads_per_run = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.threads_per_run =
+      static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   options.memory_budget =
       flags.memory_budget_mib > 0 ? flags.memory_budget_mib << 20 : DefaultMemoryBudget();
   options.server = flags.is_private ? "private" : flags.socket.string();
@@ -161,7 +163,8 @@ arrow::Status Serve(const Flags& flags, const EndSignal& end) {
   parts.version = DXT_VERSION;
   parts.is_private = flags.is_private;
   ARROW_ASSIGN_OR_RAISE(const auto server, dxt::ApiServer::Make(parts, flags.socket));
-  std::ofstream(flags.state_dir / "dxtd.addr") << "unix:" << flags.socket.string() << "\n";
+  std::ofstream(flags.state_dir / "dxtd.addr")
+      << "unix:" << flags.socket.string() << "\n";
   log->Write(dxt::LogLevel::kInfo, "started", "",
              {{"version", DXT_VERSION}, {"socket", flags.socket.native()}});
   SayReady(flags.ready_fd);
@@ -186,15 +189,18 @@ arrow::Status Serve(const Flags& flags, const EndSignal& end) {
 
 int main(int argc, char** argv) {
   Flags flags;
-  CLI::App app("dxtd runs pipelines for dxtctl, which starts a private one where none runs.",
-               "dxtd");
+  CLI::App app(
+      "dxtd runs pipelines for dxtctl, which starts a private one where none runs.",
+      "dxtd");
   app.set_version_flag("--version", "dxtd " DXT_VERSION);
   app.add_flag("--private", flags.is_private, "End with the last client");
-  app.add_option("--state-dir", flags.state_dir, "State folder; one dxtd at a time owns it")
+  app.add_option("--state-dir", flags.state_dir,
+                 "State folder; one dxtd at a time owns it")
       ->required()
       ->check(CLI::ExistingDirectory);
   app.add_option("--socket", flags.socket, "Unix socket to listen at")->required();
-  app.add_option("--ready-fd", flags.ready_fd, "Descriptor to write one byte to once listening");
+  app.add_option("--ready-fd", flags.ready_fd,
+                 "Descriptor to write one byte to once listening");
   app.add_option("--idle-exit", flags.first_client_seconds,
                  "Private only: end when no client came within this many seconds")
       ->check(CLI::Range(1, 3600));

@@ -1,6 +1,7 @@
 #pragma once
-// What dxtd remembers between processes: runs, cursors, intents, packages. Facets over one
-// database; every call is one transaction, durable when it returns, and safe from any thread.
+// What dxtd remembers between processes: runs, cursors, intents, packages. Facets over
+// one database; every call is one transaction, durable when it returns, and safe from any
+// thread.
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -64,8 +65,8 @@ struct CreatedRun {
 };
 
 struct RunQuery {
-  std::string project;   ///< "" = all.
-  std::string pipeline;  ///< "" = all.
+  std::string project;    ///< "" = all.
+  std::string pipeline;   ///< "" = all.
   std::string before_id;  ///< Only older ones; "" = from the newest.
   int limit = 50;
 };
@@ -104,7 +105,8 @@ struct Checkpoint {
   int64_t window_seq = 0;
   std::string load_id, run, cursor_before, cursor_after, read_from;
   int64_t rows = 0, rows_deleted = 0;
-  std::string mode, schema_hash, package_hash, fingerprint, target, target_ident, committed_at;
+  std::string mode, schema_hash, package_hash, fingerprint, target, target_ident,
+      committed_at;
 };
 
 /// What a user asked of a chain's cursor, waiting for the next commit.
@@ -155,8 +157,8 @@ struct PackageRecord {
   std::string created_at;
 };
 
-/// Where sealed packages were made. Their manifests on disk are the truth; this says where
-/// to look.
+/// Where sealed packages were made. Their manifests on disk are the truth; this says
+/// where to look.
 class PackageIndex {
  public:
   virtual ~PackageIndex() = default;

@@ -18,7 +18,8 @@ std::string Folded(std::string text) {
 /// Without .gz and .zst.
 fs::path Uncompressed(const fs::path& path) {
   const std::string extension = Folded(path.extension().string());
-  return extension == ".gz" || extension == ".zst" ? path.parent_path() / path.stem() : path;
+  return extension == ".gz" || extension == ".zst" ? path.parent_path() / path.stem()
+                                                   : path;
 }
 
 bool IsDataFile(const fs::path& path) {
@@ -33,13 +34,15 @@ bool IsDataFile(const fs::path& path) {
 std::string DatabaseType(const fs::path& path) {
   const std::string extension = Folded(path.extension().string());
   if (extension == ".duckdb" || extension == ".ddb") return "duckdb";
-  if (extension == ".db" || extension == ".sqlite" || extension == ".sqlite3") return "sqlite";
+  if (extension == ".db" || extension == ".sqlite" || extension == ".sqlite3")
+    return "sqlite";
   return {};
 }
 
 /// A JSON string is a YAML string; `${` in it must not be read as a variable's.
 std::string Quoted(const std::string& text) {
-  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json(text).dump(-1, ' ', false,
+                                   nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace
@@ -58,7 +61,8 @@ std::string BareTableName(const std::string& table) {
   } else if (const size_t dot = name.rfind('.'); dot != std::string::npos) {
     name = name.substr(dot + 1);
   }
-  std::erase_if(name, [](char c) { return c == '"' || c == '[' || c == ']' || c == '*'; });
+  std::erase_if(name,
+                [](char c) { return c == '"' || c == '[' || c == ']' || c == '*'; });
   return name;
 }
 
@@ -102,7 +106,8 @@ std::string AdhocPipeline(const std::string& name, const std::string& stream,
   yaml += "    source: " + Quoted(source.table) + "\n";
   yaml += "    target: " + Quoted(target.table) + "\n";
   if (!load.cursor.empty()) {
-    yaml += "    extract: {mode: incremental, watermark_field: " + Quoted(load.cursor) + "}\n";
+    yaml += "    extract: {mode: incremental, watermark_field: " + Quoted(load.cursor) +
+            "}\n";
   }
   yaml += "    load: {mode: " + load.mode;
   if (!load.keys.empty()) {

@@ -73,7 +73,8 @@ bool IsExecutable(const fs::path& path) {
 Result<fs::path> FindDxtd() {
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (const fs::path beside = self.parent_path() / "dxtd"; IsExecutable(beside)) return beside;
+  if (const fs::path beside = self.parent_path() / "dxtd"; IsExecutable(beside))
+    return beside;
   if (const char* named = std::getenv("DXT_DXTD"); named != nullptr && *named != '\0') {
     if (IsExecutable(named)) return fs::path(named);
     return DaemonError("DXT_DXTD names '" + std::string(named) + "', which cannot be run",
@@ -120,8 +121,8 @@ pid_t Spawn(const fs::path& program, std::vector<std::string> arguments, int rea
   }
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
-                                            POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(
+      &attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   std::vector<char*> argv;
   for (auto& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -159,10 +160,11 @@ Status Start(const StateFolder& state) {
   FileDescriptor writer(fcntl(ends[1], F_DUPFD_CLOEXEC, kReadyFd + 1));
   close(ends[0]);
   close(ends[1]);
-  const pid_t pid = Spawn(program,
-                          {"dxtd", "--private", "--state-dir", state.path.string(), "--socket",
-                           state.socket.string(), "--ready-fd", std::to_string(kReadyFd)},
-                          writer.get(), output);
+  const pid_t pid =
+      Spawn(program,
+            {"dxtd", "--private", "--state-dir", state.path.string(), "--socket",
+             state.socket.string(), "--ready-fd", std::to_string(kReadyFd)},
+            writer.get(), output);
   if (pid == 0) {
     return DaemonError("Cannot start " + program.string() + ": " + std::strerror(errno),
                        "Check that the file is a program for this machine");
@@ -179,8 +181,8 @@ Status Start(const StateFolder& state) {
     kill(pid, SIGKILL);
     return DaemonError("dxtd did not start within 30 s: an earlier one still holds " +
                            (state.path / "dxtd.lock").string(),
-                       "Look for a dxtd process with `--state-dir " + state.path.string() +
-                           "` and end it");
+                       "Look for a dxtd process with `--state-dir " +
+                           state.path.string() + "` and end it");
   }
   const std::string said = LastLines(output);
   return DaemonError("dxtd did not start" + (said.empty() ? "" : ": " + said),
@@ -220,9 +222,9 @@ Result<std::unique_ptr<Daemon>> Daemon::Attach(const StateFolder& state) {
       CTL_RETURN_NOT_OK(Start(state));
     }
     std::unique_ptr<Daemon> daemon(new Daemon);
-    daemon->channel_ = grpc::CreateCustomChannel("unix:" + state.socket.string(),
-                                                 grpc::InsecureChannelCredentials(),
-                                                 ChannelSettings());
+    daemon->channel_ =
+        grpc::CreateCustomChannel("unix:" + state.socket.string(),
+                                  grpc::InsecureChannelCredentials(), ChannelSettings());
     auto stream = std::make_unique<Stream>();
     stream->stub = v1::ServerService::NewStub(daemon->channel_);
     v1::AttachRequest request;

@@ -12,9 +12,9 @@ class Channel;
 
 namespace dxt::ctl {
 
-/// A connection to the private dxtd of a state folder, which runs at least as long as this
-/// object lives. When the object, or the whole process, goes, the daemon cancels what was
-/// submitted through it, and ends with its last client.
+/// A connection to the private dxtd of a state folder, which runs at least as long as
+/// this object lives. When the object, or the whole process, goes, the daemon cancels
+/// what was submitted through it, and ends with its last client.
 class Daemon {
  public:
   /// Joins the dxtd that runs, or starts one; takes turns with other dxtctl processes.

@@ -40,7 +40,8 @@ Result<std::string> ReadDocument(const fs::path& path) {
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(file.gcount()));
   if (text.size() > kLargestDocument) {
-    return UsageError("'" + path.string() + "' is larger than 1 MiB, the limit of a document");
+    return UsageError("'" + path.string() +
+                      "' is larger than 1 MiB, the limit of a document");
   }
   return text;
 }
@@ -63,8 +64,8 @@ Result<fs::path> ProjectPath(const DocumentOptions& options, const fs::path& fro
   for (const char* name : kProjectNames) {
     if (fs::is_regular_file(given / name, error)) return given / name;
   }
-  return UsageError("There is no " + std::string(kProjectNames[0]) + " in '" + given.string() +
-                    "'");
+  return UsageError("There is no " + std::string(kProjectNames[0]) + " in '" +
+                    given.string() + "'");
 }
 
 Status ReadPipeline(const DocumentOptions& options, v1::Document& document) {

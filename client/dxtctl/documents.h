@@ -14,14 +14,14 @@ class DocumentSet;
 
 namespace dxt::ctl {
 
-/// Where documents come from: a pipeline file, a pipeline made up by a verb, a project, or
-/// none of them.
+/// Where documents come from: a pipeline file, a pipeline made up by a verb, a project,
+/// or none of them.
 struct DocumentOptions {
   std::string pipeline;  ///< Path; "-" = stdin; "" = none.
-  /// Instead of a file: the text of a pipeline made up by the verb, standing in the working
-  /// folder under `pipeline` as its name.
+  /// Instead of a file: the text of a pipeline made up by the verb, standing in the
+  /// working folder under `pipeline` as its name.
   std::optional<std::string> pipeline_text;
-  std::string project;   ///< --project: file or folder; "" = look for one.
+  std::string project;                 ///< --project: file or folder; "" = look for one.
   std::vector<std::string> variables;  ///< --var name=value
   bool strict = false;
 };
@@ -42,8 +42,8 @@ struct Documents {
 /// parent folder, and gathers values for the variables used.
 Result<Documents> LoadDocuments(const DocumentOptions& options);
 
-/// The documents, with an empty project standing in the working folder when there is none,
-/// so that relative paths of inline connections belong there.
+/// The documents, with an empty project standing in the working folder when there is
+/// none, so that relative paths of inline connections belong there.
 v1::DocumentSet WithWorkingFolder(const Documents& documents);
 
 }  // namespace dxt::ctl

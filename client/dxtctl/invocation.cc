@@ -49,11 +49,14 @@ void Invocation::Report(const Error& error) {
   text += ".";
   if (!error.hint.empty()) {
     text += " " + Printable(error.hint);
-    if (std::string_view(".?!…").find(error.hint.back()) == std::string_view::npos) text += ".";
+    if (std::string_view(".?!…").find(error.hint.back()) == std::string_view::npos)
+      text += ".";
   }
   std::fprintf(stderr, "%s%s\n", error.problems_text.c_str(), text.c_str());
 }
 
-void Invocation::Note(const std::string& text) { std::fprintf(stderr, "%s\n", text.c_str()); }
+void Invocation::Note(const std::string& text) {
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
 
 }  // namespace dxt::ctl

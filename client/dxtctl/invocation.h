@@ -1,5 +1,6 @@
 #pragma once
-// What every verb shares: global options, the terminal, and the action chosen by the parser.
+// What every verb shares: global options, the terminal, and the action chosen by the
+// parser.
 #include <functional>
 #include <memory>
 #include <string>

@@ -14,15 +14,17 @@ namespace {
 using dxt::ctl::Invocation;
 
 void AddGlobalOptions(CLI::App& app, dxt::ctl::GlobalOptions& options) {
-  app.add_option("--project", options.project,
-                 "Project file or its folder (default: looked for beside the pipeline and above)");
+  app.add_option(
+      "--project", options.project,
+      "Project file or its folder (default: looked for beside the pipeline and above)");
   app.add_option("--output,-o", options.output, "table, wide, json, jsonl, yaml or name")
       ->check(CLI::IsMember({"table", "wide", "json", "jsonl", "yaml", "name"}));
   app.add_flag("--quiet,-q", options.quiet, "The same as -o json");
   app.add_flag("--verbose,-v", options.verbose, "Show log lines; twice: debug lines too");
   app.add_option("--color", options.color, "auto, always or never (NO_COLOR is honoured)")
       ->check(CLI::IsMember({"auto", "always", "never"}));
-  app.add_option("--log-file", options.log_file, "Append the run's log lines to this file");
+  app.add_option("--log-file", options.log_file,
+                 "Append the run's log lines to this file");
   app.add_option("--log-format", options.log_format, "text or json")
       ->check(CLI::IsMember({"text", "normal", "json"}));
 }
@@ -45,7 +47,8 @@ std::string UnknownVerb(const CLI::App& app, int argc, char** argv) {
   return {};
 }
 
-int UsageFailure(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
+int UsageFailure(const CLI::App& app, const CLI::ParseError& error, int argc,
+                 char** argv) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
   std::string text = error.what();
   if (const std::string unknown = UnknownVerb(app, argc, argv); !unknown.empty()) {
@@ -53,7 +56,8 @@ int UsageFailure(const CLI::App& app, const CLI::ParseError& error, int argc, ch
     const std::string nearest = dxt::NearestSpelling(unknown, VerbNames(app));
     if (!nearest.empty()) text += "; did you mean 'dxtctl " + nearest + "'?";
   }
-  std::fprintf(stderr, "Error: %s\nRun 'dxtctl --help' for what there is.\n", text.c_str());
+  std::fprintf(stderr, "Error: %s\nRun 'dxtctl --help' for what there is.\n",
+               text.c_str());
   return dxt::ctl::kExitUsage;
 }
 

@@ -31,10 +31,11 @@ std::string Pad(const std::string& text, int width, bool right) {
 
 bool IsPlainYaml(const std::string& text) {
   static const std::map<std::string, int> kWords = {
-      {"", 0}, {"true", 0}, {"false", 0}, {"yes", 0}, {"no", 0},
-      {"on", 0}, {"off", 0}, {"null", 0}, {"~", 0}, {"y", 0}, {"n", 0}};
+      {"", 0},    {"true", 0}, {"false", 0}, {"yes", 0}, {"no", 0}, {"on", 0},
+      {"off", 0}, {"null", 0}, {"~", 0},     {"y", 0},   {"n", 0}};
   std::string folded = text;
-  for (char& c : folded) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : folded)
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   if (kWords.count(folded)) return false;
   if (!std::isalpha(static_cast<unsigned char>(text[0])) && text[0] != '/') return false;
   for (size_t i = 0; i < text.size(); ++i) {

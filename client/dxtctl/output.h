@@ -10,9 +10,9 @@ namespace dxt::ctl {
 
 struct TableColumn {
   std::string header;
-  std::string field;       ///< Of a row; lists are joined by commas, null is "-".
-  bool wide = false;       ///< Only with -o wide.
-  bool right = false;      ///< Numbers.
+  std::string field;   ///< Of a row; lists are joined by commas, null is "-".
+  bool wide = false;   ///< Only with -o wide.
+  bool right = false;  ///< Numbers.
 };
 
 /// Rows of one kind, printable in every output format.

@@ -13,13 +13,20 @@ constexpr int kMostLines = 12;
 
 std::string PhaseText(v1::StreamProgress::Phase phase) {
   switch (phase) {
-    case v1::StreamProgress::QUEUED: return "queued";
-    case v1::StreamProgress::PLANNING: return "planning";
-    case v1::StreamProgress::READING: return "reading";
-    case v1::StreamProgress::WRITING: return "writing";
-    case v1::StreamProgress::COMMITTING: return "committing";
-    case v1::StreamProgress::DONE: return "done";
-    default: return "";
+    case v1::StreamProgress::QUEUED:
+      return "queued";
+    case v1::StreamProgress::PLANNING:
+      return "planning";
+    case v1::StreamProgress::READING:
+      return "reading";
+    case v1::StreamProgress::WRITING:
+      return "writing";
+    case v1::StreamProgress::COMMITTING:
+      return "committing";
+    case v1::StreamProgress::DONE:
+      return "done";
+    default:
+      return "";
   }
 }
 
@@ -46,10 +53,12 @@ void ProgressLines::Update(const v1::StreamProgress& progress) {
 }
 
 std::string ProgressLines::Text(const std::string& stream, const Line& line) const {
-  std::string text = Printable(stream) + "  " + ShortCount(static_cast<double>(line.rows));
+  std::string text =
+      Printable(stream) + "  " + ShortCount(static_cast<double>(line.rows));
   if (line.expected > 0) text += "/" + ShortCount(static_cast<double>(line.expected));
   text += " rows";
-  const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - line.began;
+  const std::chrono::duration<double> elapsed =
+      std::chrono::steady_clock::now() - line.began;
   const bool timed = line.began != std::chrono::steady_clock::time_point() && !line.done;
   if (timed && elapsed.count() > 0.2) {
     const double rate = static_cast<double>(line.rows) / elapsed.count();

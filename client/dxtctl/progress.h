@@ -13,8 +13,8 @@ class StreamProgress;
 
 namespace dxt::ctl {
 
-/// Progress lines on stderr, one a stream, redrawn in place. Draws nothing unless stderr is
-/// a terminal.
+/// Progress lines on stderr, one a stream, redrawn in place. Draws nothing unless stderr
+/// is a terminal.
 class ProgressLines {
  public:
   ProgressLines(const Terminal& terminal, bool enabled);

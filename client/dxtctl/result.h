@@ -60,14 +60,15 @@ using Status = Result<Done>;
 
 #define CTL_CONCAT_(a, b) a##b
 #define CTL_CONCAT(a, b) CTL_CONCAT_(a, b)
-#define CTL_ASSIGN_(held, lhs, expression)  \
-  auto held = (expression);                 \
-  if (!held.ok()) return held.error();      \
+#define CTL_ASSIGN_(held, lhs, expression) \
+  auto held = (expression);                \
+  if (!held.ok()) return held.error();     \
   lhs = std::move(*held)
 /// Assigns the value of `expression`, or returns its Error from the enclosing function.
-#define CTL_ASSIGN(lhs, expression) CTL_ASSIGN_(CTL_CONCAT(held_, __LINE__), lhs, expression)
+#define CTL_ASSIGN(lhs, expression) \
+  CTL_ASSIGN_(CTL_CONCAT(held_, __LINE__), lhs, expression)
 /// Returns the Error of `expression`, if it is one, from the enclosing function.
-#define CTL_RETURN_NOT_OK(expression)                                            \
-  do {                                                                           \
-    if (auto status_ = (expression); !status_.ok()) return status_.error();      \
+#define CTL_RETURN_NOT_OK(expression)                                       \
+  do {                                                                      \
+    if (auto status_ = (expression); !status_.ok()) return status_.error(); \
   } while (false)

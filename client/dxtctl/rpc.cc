@@ -76,7 +76,8 @@ std::string ProblemText(const v1::Problem& problem) {
   return text;
 }
 
-std::string ProblemsJson(const google::protobuf::RepeatedPtrField<v1::Problem>& problems) {
+std::string ProblemsJson(
+    const google::protobuf::RepeatedPtrField<v1::Problem>& problems) {
   auto list = nlohmann::ordered_json::array();
   for (const auto& problem : problems) {
     list.push_back({{"level", LevelName(problem.level())},
@@ -88,7 +89,8 @@ std::string ProblemsJson(const google::protobuf::RepeatedPtrField<v1::Problem>& 
                     {"message", problem.message()},
                     {"suggestion", problem.suggestion()}});
   }
-  const nlohmann::ordered_json document = {{"schema", "dxt.problems/1"}, {"problems", list}};
+  const nlohmann::ordered_json document = {{"schema", "dxt.problems/1"},
+                                           {"problems", list}};
   return document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -109,7 +111,8 @@ Error ErrorOf(const grpc::Status& status) {
     error.stream = value("stream");
   } else if (error.exit_code == kExitNoDaemon) {
     error.message = "dxtd went away: " + error.message;
-    error.hint = "Its log is logs/dxt.log in the state folder; run the command again to go on";
+    error.hint =
+        "Its log is logs/dxt.log in the state folder; run the command again to go on";
   }
   v1::ProblemList problems;
   if (FindDetail(details, problems)) {

@@ -5,9 +5,9 @@
 #include <fstream>
 #include <random>
 
-#include <CLI/CLI.hpp>
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/interrupts.h"
@@ -25,8 +25,8 @@ std::string NewRequestId() {
   std::random_device random;
   char text[40];
   std::snprintf(text, sizeof text, "%08x-%04x-4%03x-%04x-%08x%04x", random(),
-                random() & 0xFFFFu, random() & 0xFFFu, 0x8000u | (random() & 0x3FFFu), random(),
-                random() & 0xFFFFu);
+                random() & 0xFFFFu, random() & 0xFFFu, 0x8000u | (random() & 0x3FFFu),
+                random(), random() & 0xFFFFu);
   return text;
 }
 
@@ -55,10 +55,14 @@ v1::RunOptions ToProto(const RunVerbOptions& options) {
 
 std::string SeverityName(v1::LogLine::Severity severity) {
   switch (severity) {
-    case v1::LogLine::DEBUG: return "debug";
-    case v1::LogLine::WARNING: return "warning";
-    case v1::LogLine::ERROR: return "error";
-    default: return "info";
+    case v1::LogLine::DEBUG:
+      return "debug";
+    case v1::LogLine::WARNING:
+      return "warning";
+    case v1::LogLine::ERROR:
+      return "error";
+    default:
+      return "info";
   }
 }
 
@@ -69,7 +73,8 @@ class RunLog {
     RunLog log(options);
     if (!options.log_file.empty()) {
       log.file_.open(options.log_file, std::ios::app);
-      if (!log.file_) return UsageError("Cannot write the log file '" + options.log_file + "'");
+      if (!log.file_)
+        return UsageError("Cannot write the log file '" + options.log_file + "'");
     }
     return log;
   }
@@ -79,7 +84,8 @@ class RunLog {
     const std::string time = google::protobuf::util::TimeUtil::ToString(event.time());
     const std::string text = json_ ? JsonLine(time, line) : TextLine(time, line);
     if (file_.is_open()) file_ << text << std::endl;
-    const bool shown = verbose_ > 1 || (verbose_ == 1 && line.severity() != v1::LogLine::DEBUG);
+    const bool shown =
+        verbose_ > 1 || (verbose_ == 1 && line.severity() != v1::LogLine::DEBUG);
     if (!shown) return;
     progress.Clear();
     std::fprintf(stderr, "%s\n", text.c_str());
@@ -137,16 +143,18 @@ void CancelOnInterrupt(std::shared_ptr<grpc::Channel> channel, const std::string
     v1::CancelRunRequest request;
     request.set_name(name);
     v1::Run run;
-    const auto status = v1::RunService::NewStub(channel)->CancelRun(&context, request, &run);
+    const auto status =
+        v1::RunService::NewStub(channel)->CancelRun(&context, request, &run);
     if (!status.ok()) {
       std::fprintf(stderr, "The run could not be cancelled: %s\n",
                    status.error_message().c_str());
     }
   };
-  Interrupts::OnFirst(std::move(cancel),
-                      "Left before " + name +
-                          " was rolled back; its dxtd does that within 10 s. Temporary tables "
-                          "or files that remain are removed by the next run.");
+  Interrupts::OnFirst(
+      std::move(cancel),
+      "Left before " + name +
+          " was rolled back; its dxtd does that within 10 s. Temporary tables "
+          "or files that remain are removed by the next run.");
 }
 
 }  // namespace

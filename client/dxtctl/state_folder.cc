@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 /// FNV-1a: names a folder, protects nothing.
 std::string HashName(const std::string& text) {
   uint64_t hash = 14695981039346656037ULL;
-  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
+  for (const char c : text)
+    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
   char name[17];
   std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(hash));
   return name;
@@ -27,7 +28,7 @@ std::string HashName(const std::string& text) {
 
 /// SQLite's write-ahead log and flock need a local disk.
 bool IsNetworkFileSystem(const fs::path& path) {
-  struct statfs info {};
+  struct statfs info{};
   if (statfs(path.c_str(), &info) != 0) return false;
   switch (static_cast<uint32_t>(info.f_type)) {
     case 0x6969:      // NFS
@@ -55,7 +56,7 @@ bool MakePrivateFolder(const fs::path& path) {
 
 /// A folder that is really ours, whatever others may have put in its place.
 bool IsOurs(const fs::path& path) {
-  struct stat info {};
+  struct stat info{};
   return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
          info.st_uid == geteuid() && (info.st_mode & 077) == 0;
 }
@@ -88,14 +89,18 @@ Result<fs::path> SocketFor(const fs::path& folder) {
   return Error{kExitNoDaemon,
                "Cannot make a private folder for the socket of dxtd: " + shared.string() +
                    " is not a folder of this user with mode 0700",
-               "Set XDG_RUNTIME_DIR to a folder that only you can open", "", "", "", ""};
+               "Set XDG_RUNTIME_DIR to a folder that only you can open",
+               "",
+               "",
+               "",
+               ""};
 }
 
 Result<StateFolder> Prepare(const fs::path& folder, std::string note) {
   if (!MakePrivateFolder(folder)) {
-    return UsageError("Cannot make the state folder " + folder.string() + ": " +
-                          std::strerror(errno),
-                      "Set XDG_STATE_HOME to a folder you can write");
+    return UsageError(
+        "Cannot make the state folder " + folder.string() + ": " + std::strerror(errno),
+        "Set XDG_STATE_HOME to a folder you can write");
   }
   StateFolder state;
   std::error_code error;
@@ -116,7 +121,8 @@ Result<StateFolder> OpenStateFolder(const fs::path& anchor) {
   const bool network = IsNetworkFileSystem(anchor);
   std::error_code error;
   if (!network && MakePrivateFolder(beside)) return Prepare(beside, "");
-  const fs::path fallback = StateHome() / HashName(fs::weakly_canonical(anchor, error).string());
+  const fs::path fallback =
+      StateHome() / HashName(fs::weakly_canonical(anchor, error).string());
   std::string note;
   if (!fs::exists(fallback, error)) {
     note = "State is kept in " + fallback.string() + ": " + anchor.string() +
@@ -125,6 +131,8 @@ Result<StateFolder> OpenStateFolder(const fs::path& anchor) {
   return Prepare(fallback, std::move(note));
 }
 
-Result<StateFolder> OpenSharedStateFolder() { return Prepare(StateHome() / "shared", ""); }
+Result<StateFolder> OpenSharedStateFolder() {
+  return Prepare(StateHome() / "shared", "");
+}
 
 }  // namespace dxt::ctl

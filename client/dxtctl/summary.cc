@@ -57,8 +57,9 @@ const std::vector<TableColumn> kSummaryColumns = {
 void PrintSummary(const Json& result, OutputFormat format) {
   Json rows = Json::array();
   for (auto stream : result.value("streams", Json::array())) {
-    const int64_t bytes = Number(stream, "bytes_written") > 0 ? Number(stream, "bytes_written")
-                                                              : Number(stream, "bytes_read");
+    const int64_t bytes = Number(stream, "bytes_written") > 0
+                              ? Number(stream, "bytes_written")
+                              : Number(stream, "bytes_read");
     stream["bytes"] = ShortBytes(static_cast<double>(bytes));
     stream["time"] = Seconds(stream);
     stream["watermark_text"] = WatermarkText(stream);
@@ -81,13 +82,10 @@ void PrintSummary(const Json& result, OutputFormat format) {
 void PrintPlannedColumns(const Json& stream) {
   const auto columns = stream.find("columns");
   if (columns == stream.end() || columns->empty()) return;
-  const std::vector<TableColumn> shown = {{"  COLUMN", "id"},
-                                          {"SOURCE", "source_native"},
-                                          {"DTYPE", "dtype"},
-                                          {"TARGET", "target"},
-                                          {"TYPE", "target_native"},
-                                          {"EXACTNESS", "exactness"},
-                                          {"REASON", "reason"}};
+  const std::vector<TableColumn> shown = {
+      {"  COLUMN", "id"},   {"SOURCE", "source_native"}, {"DTYPE", "dtype"},
+      {"TARGET", "target"}, {"TYPE", "target_native"},   {"EXACTNESS", "exactness"},
+      {"REASON", "reason"}};
   std::vector<std::vector<std::string>> rows;
   for (const auto& column : *columns) {
     auto& row = rows.emplace_back();
@@ -108,13 +106,16 @@ void PrintPlan(const Json& result) {
       if (!text.empty()) std::printf("  %s: %s\n", label, text.c_str());
     };
     line("query", Text(stream, "query"));
-    if (const auto mark = stream.find("watermark"); mark != stream.end() && mark->is_object()) {
+    if (const auto mark = stream.find("watermark");
+        mark != stream.end() && mark->is_object()) {
       const std::string before = Text(*mark, "before");
-      line("watermark", Text(*mark, "field") + " after " + (before.empty() ? "-" : before) +
-                            " (from " + Text(*mark, "source") + ")");
+      line("watermark", Text(*mark, "field") + " after " +
+                            (before.empty() ? "-" : before) + " (from " +
+                            Text(*mark, "source") + ")");
     }
     std::string strategy = Text(stream, "strategy");
-    if (const auto why = Text(stream, "strategy_reason"); !why.empty()) strategy += ": " + why;
+    if (const auto why = Text(stream, "strategy_reason"); !why.empty())
+      strategy += ": " + why;
     line("strategy", strategy);
     line("buffer", Text(stream, "buffer"));
     line("source rows", Text(stream, "source_rows"));
@@ -134,7 +135,8 @@ Error ErrorOfJson(const Json& error, const std::string& stream) {
   shown.stream = stream;
   if (const auto column = Text(error, "column"); !column.empty()) {
     shown.message += " (column '" + column + "'";
-    if (const auto key = Text(error, "key"); !key.empty()) shown.message += ", key " + key;
+    if (const auto key = Text(error, "key"); !key.empty())
+      shown.message += ", key " + key;
     shown.message += ")";
   }
   return shown;
@@ -145,13 +147,16 @@ void PrintMessages(Invocation& invocation, const Json& result) {
     const std::string id = Text(stream, "id");
     for (const auto& warning : stream.value("warnings", Json::array())) {
       invocation.Note(invocation.terminal().Yellow("Warning:") + " stream '" + id +
-                      "': " + Text(warning, "message") + " [" + Text(warning, "code") + "]");
+                      "': " + Text(warning, "message") + " [" + Text(warning, "code") +
+                      "]");
     }
-    if (const auto error = stream.find("error"); error != stream.end() && error->is_object()) {
+    if (const auto error = stream.find("error");
+        error != stream.end() && error->is_object()) {
       invocation.Report(ErrorOfJson(*error, id));
     }
   }
-  if (const auto error = result.find("error"); error != result.end() && error->is_object()) {
+  if (const auto error = result.find("error");
+      error != result.end() && error->is_object()) {
     invocation.Report(ErrorOfJson(*error, ""));
   }
 }

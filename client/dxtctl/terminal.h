@@ -24,7 +24,8 @@ class Terminal {
   bool color_ = false;
 };
 
-/// Columns that `text` takes on a terminal: code points, wide ones twice, combining ones not.
+/// Columns that `text` takes on a terminal: code points, wide ones twice, combining ones
+/// not.
 int DisplayWidth(std::string_view text);
 
 /// `text` cut to at most `columns` columns, "…" in place of what was cut.

@@ -6,8 +6,12 @@
 namespace dxt::ctl {
 namespace {
 
-bool IsNameStart(char c) { return std::isalpha(static_cast<unsigned char>(c)) || c == '_'; }
-bool IsNamePart(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+bool IsNameStart(char c) {
+  return std::isalpha(static_cast<unsigned char>(c)) || c == '_';
+}
+bool IsNamePart(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
 
 std::string_view Trim(std::string_view text) {
   const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\r'; };
@@ -68,7 +72,8 @@ bool ReadValue(std::string_view rest, std::string& value) {
 
 std::set<std::string> VariableNames(std::string_view text) {
   std::set<std::string> names;
-  for (size_t at = text.find('$'); at != std::string_view::npos; at = text.find('$', at)) {
+  for (size_t at = text.find('$'); at != std::string_view::npos;
+       at = text.find('$', at)) {
     if (text.substr(at, 3) == "$${") {
       at += 3;
       continue;
@@ -98,11 +103,13 @@ Result<std::map<std::string, std::string>> ParseEnvFile(std::string_view text,
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
     ++number;
     if (line.empty() || line.front() == '#') continue;
-    if (line.starts_with("export ") || line.starts_with("export\t")) line = Trim(line.substr(7));
+    if (line.starts_with("export ") || line.starts_with("export\t"))
+      line = Trim(line.substr(7));
     const size_t length = NameLength(line);
     const std::string_view rest = Trim(line.substr(length));
     std::string value;
-    if (length == 0 || !rest.starts_with('=') || !ReadValue(Trim(rest.substr(1)), value)) {
+    if (length == 0 || !rest.starts_with('=') ||
+        !ReadValue(Trim(rest.substr(1)), value)) {
       return UsageError(file + ":" + std::to_string(number) + ": expected NAME=value",
                         "Quote values that hold quotes or ' #': NAME='value'");
     }
@@ -112,7 +119,8 @@ Result<std::map<std::string, std::string>> ParseEnvFile(std::string_view text,
 }
 
 std::map<std::string, std::string> VariableValues(
-    const std::set<std::string>& names, const std::map<std::string, std::string>& env_file) {
+    const std::set<std::string>& names,
+    const std::map<std::string, std::string>& env_file) {
   std::map<std::string, std::string> values;
   for (const auto& name : names) {
     if (const char* value = std::getenv(name.c_str())) {

@@ -14,19 +14,25 @@ namespace {
 using ArrayDataPtr = std::shared_ptr<arrow::ArrayData>;
 
 bool IsDay(const arrow::DataType& type) { return type.id() == arrow::Type::DATE32; }
-bool IsInstant(const arrow::DataType& type) { return type.id() == arrow::Type::TIMESTAMP; }
+bool IsInstant(const arrow::DataType& type) {
+  return type.id() == arrow::Type::TIMESTAMP;
+}
 
 /// Replaces `from` by `to` among an array's values; copies only where one is found. NULL
 /// slots hold anything, and changing them changes nothing.
 template <typename Value>
 arrow::Result<ArrayDataPtr> Replaced(const ArrayDataPtr& data, Value from, Value to) {
   const Value* values = data->GetValues<Value>(1);
-  if (!values || std::find(values, values + data->length, from) == values + data->length) {
+  if (!values ||
+      std::find(values, values + data->length, from) == values + data->length) {
     return data;
   }
-  const int64_t size = (data->offset + data->length) * static_cast<int64_t>(sizeof(Value));
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer, arrow::AllocateBuffer(size));
-  std::memcpy(buffer->mutable_data(), data->buffers[1]->data(), static_cast<size_t>(size));
+  const int64_t size =
+      (data->offset + data->length) * static_cast<int64_t>(sizeof(Value));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer,
+                        arrow::AllocateBuffer(size));
+  std::memcpy(buffer->mutable_data(), data->buffers[1]->data(),
+              static_cast<size_t>(size));
   auto* copy = reinterpret_cast<Value*>(buffer->mutable_data()) + data->offset;
   std::replace(copy, copy + data->length, from, to);
   auto changed = data->Copy();
@@ -67,12 +73,13 @@ bool SameLayout(const arrow::DataType& a, const arrow::DataType& b) {
   return a.id() == arrow::Type::STRING || a.Equals(b);
 }
 
-ArrayDataPtr Retyped(const ArrayDataPtr& data, const std::shared_ptr<arrow::DataType>& type) {
+ArrayDataPtr Retyped(const ArrayDataPtr& data,
+                     const std::shared_ptr<arrow::DataType>& type) {
   auto changed = data->Copy();
   changed->type = type;
   if (type->id() == arrow::Type::LIST) {
-    changed->child_data[0] =
-        Retyped(data->child_data[0], static_cast<const arrow::ListType&>(*type).value_type());
+    changed->child_data[0] = Retyped(
+        data->child_data[0], static_cast<const arrow::ListType&>(*type).value_type());
   }
   return changed;
 }
@@ -96,7 +103,8 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> FromDuckdb(
   return arrow::RecordBatch::Make(schema, batch.num_rows(), std::move(columns));
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> ToDuckdb(const arrow::RecordBatch& batch) {
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> ToDuckdb(
+    const arrow::RecordBatch& batch) {
   std::vector<ArrayDataPtr> columns;
   for (const auto& data : batch.column_data()) {
     ARROW_ASSIGN_OR_RAISE(auto theirs, Infinity(data, /*from_duckdb=*/false));

@@ -14,6 +14,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> FromDuckdb(
     const arrow::RecordBatch& batch, const std::shared_ptr<arrow::Schema>& schema);
 
 /// The way back: the smallest integer of dates and timestamps becomes DuckDB's -infinity.
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> ToDuckdb(const arrow::RecordBatch& batch);
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> ToDuckdb(
+    const arrow::RecordBatch& batch);
 
 }  // namespace dxt::duckdb

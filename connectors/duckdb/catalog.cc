@@ -37,12 +37,14 @@ Field FieldOf(const std::string& name, const std::string& native, bool nullable)
 
 arrow::Status CheckDatabase(Session& session, const std::string& database,
                             std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto rows, session.Rows("SELECT current_database()", kReading, stop));
+  ARROW_ASSIGN_OR_RAISE(auto rows,
+                        session.Rows("SELECT current_database()", kReading, stop));
   const std::string own = rows.empty() ? "" : rows[0][0].value_or("");
   if (sql::MatchName({own}, database) == 0) return arrow::Status::OK();
-  return MakeError(ErrorClass::kConfig, "duckdb.table_missing",
-                   "There is no database '" + database + "' in this file, only '" + own + "'",
-                   "Write schema.table");
+  return MakeError(
+      ErrorClass::kConfig, "duckdb.table_missing",
+      "There is no database '" + database + "' in this file, only '" + own + "'",
+      "Write schema.table");
 }
 
 }  // namespace
@@ -50,7 +52,8 @@ arrow::Status CheckDatabase(Session& session, const std::string& database,
 std::string TableName::Quoted() const { return sql::QuoteReference({schema, table}); }
 
 arrow::Result<TableName> FindTable(Session& session, const std::string& reference,
-                                   const std::string& default_schema, std::stop_token stop) {
+                                   const std::string& default_schema,
+                                   std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto parts, sql::SplitReference(reference));
   if (parts.size() > 3) {
     return MakeError(ErrorClass::kConfig, "reference.invalid",
@@ -63,13 +66,14 @@ arrow::Result<TableName> FindTable(Session& session, const std::string& referenc
   name.schema = parts.size() > 1 ? parts[parts.size() - 2] : default_schema;
   ARROW_ASSIGN_OR_RAISE(
       auto rows,
-      session.Rows("SELECT schema_name, NULL, NULL FROM duckdb_schemas() "
-                   "WHERE database_name = current_database() "
-                   "UNION ALL SELECT schema_name, table_name, 'table' FROM duckdb_tables() "
-                   "WHERE database_name = current_database() "
-                   "UNION ALL SELECT schema_name, view_name, 'view' FROM duckdb_views() "
-                   "WHERE database_name = current_database() AND NOT internal",
-                   kReading, stop));
+      session.Rows(
+          "SELECT schema_name, NULL, NULL FROM duckdb_schemas() "
+          "WHERE database_name = current_database() "
+          "UNION ALL SELECT schema_name, table_name, 'table' FROM duckdb_tables() "
+          "WHERE database_name = current_database() "
+          "UNION ALL SELECT schema_name, view_name, 'view' FROM duckdb_views() "
+          "WHERE database_name = current_database() AND NOT internal",
+          kReading, stop));
   std::vector<std::string> schemas;
   for (const auto& row : rows) {
     if (!row[1]) schemas.push_back(row[0].value_or(""));
@@ -101,13 +105,15 @@ arrow::Result<TableName> FindTable(Session& session, const std::string& referenc
 
 arrow::Status TableMissing(const TableName& name, const std::string& path) {
   std::string message = "There is no table or view " + name.Quoted() + " in " + path;
-  if (!name.schema_exists) message = "There is no schema '" + name.schema + "' in " + path;
+  if (!name.schema_exists)
+    message = "There is no schema '" + name.schema + "' in " + path;
   return MakeError(ErrorClass::kConfig, "duckdb.table_missing", std::move(message),
                    name.nearest.empty() ? "List the tables: dxtctl discover CONNECTION"
                                         : "Did you mean '" + name.nearest + "'?");
 }
 
-arrow::Result<std::vector<CatalogColumn>> ColumnsOf(Session& session, const TableName& name,
+arrow::Result<std::vector<CatalogColumn>> ColumnsOf(Session& session,
+                                                    const TableName& name,
                                                     std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
       auto rows,
@@ -125,7 +131,8 @@ arrow::Result<std::vector<CatalogColumn>> ColumnsOf(Session& session, const Tabl
     column.name = row[0].value_or("");
     column.native = row[1].value_or("");
     column.nullable = row[2] != "false";
-    const bool has_default = i < described.size() && described[i].size() > 4 && described[i][4];
+    const bool has_default =
+        i < described.size() && described[i].size() > 4 && described[i][4];
     column.generated = row[3] && !row[3]->empty() && !has_default;
     if (row[3] && !column.generated && !row[3]->empty()) column.default_sql = row[3];
     column.comment = row[4];
@@ -139,10 +146,11 @@ arrow::Result<std::vector<CatalogConstraint>> ConstraintsOf(Session& session,
                                                             std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
       auto rows,
-      session.Rows("SELECT constraint_type, array_to_string(constraint_column_names, chr(31)) "
-                   "FROM duckdb_constraints() WHERE database_name = current_database() "
-                   "AND schema_name = $1 AND table_name = $2 ORDER BY constraint_index",
-                   kReading, stop, {name.schema, name.table}));
+      session.Rows(
+          "SELECT constraint_type, array_to_string(constraint_column_names, chr(31)) "
+          "FROM duckdb_constraints() WHERE database_name = current_database() "
+          "AND schema_name = $1 AND table_name = $2 ORDER BY constraint_index",
+          kReading, stop, {name.schema, name.table}));
   std::vector<CatalogConstraint> constraints;
   for (const auto& row : rows) {
     constraints.push_back({row[0].value_or(""), Split(row[1].value_or(""))});
@@ -150,7 +158,8 @@ arrow::Result<std::vector<CatalogConstraint>> ConstraintsOf(Session& session,
   return constraints;
 }
 
-arrow::Result<std::vector<Field>> DescribeSelect(Session& session, const std::string& select,
+arrow::Result<std::vector<Field>> DescribeSelect(Session& session,
+                                                 const std::string& select,
                                                  std::string_view action,
                                                  std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto rows, session.Rows("DESCRIBE " + select, action, stop));
@@ -169,7 +178,8 @@ arrow::Result<std::vector<StreamInfo>> DiscoverTables(Session& session,
       session.Rows(
           "WITH relations AS ("
           "SELECT schema_name, table_name, false AS is_view, estimated_size AS size "
-          "FROM duckdb_tables() WHERE database_name = current_database() AND NOT temporary "
+          "FROM duckdb_tables() WHERE database_name = current_database() AND NOT "
+          "temporary "
           "UNION ALL SELECT schema_name, view_name, true, NULL FROM duckdb_views() "
           "WHERE database_name = current_database() AND NOT internal AND NOT temporary), "
           "keys AS (SELECT schema_name, table_name, "
@@ -180,14 +190,17 @@ arrow::Result<std::vector<StreamInfo>> DiscoverTables(Session& session,
           "c.data_type, c.is_nullable, k.columns FROM relations r "
           "JOIN duckdb_columns() c ON c.database_name = current_database() "
           "AND c.schema_name = r.schema_name AND c.table_name = r.table_name "
-          "LEFT JOIN keys k ON k.schema_name = r.schema_name AND k.table_name = r.table_name "
-          "WHERE NOT starts_with(r.table_name, '_dxt_') AND ($1 = '' OR r.schema_name = $1) "
+          "LEFT JOIN keys k ON k.schema_name = r.schema_name AND k.table_name = "
+          "r.table_name "
+          "WHERE NOT starts_with(r.table_name, '_dxt_') AND ($1 = '' OR r.schema_name = "
+          "$1) "
           "ORDER BY r.schema_name, r.table_name, c.column_index",
           kReading, stop, {schema}));
   std::vector<StreamInfo> streams;
   for (const auto& row : rows) {
     const std::string container = row[0].value_or(""), table = row[1].value_or("");
-    if (streams.empty() || streams.back().schema != container || streams.back().name != table) {
+    if (streams.empty() || streams.back().schema != container ||
+        streams.back().name != table) {
       StreamInfo info;
       info.kind = row[2] == "true" ? StreamKind::kView : StreamKind::kTable;
       info.schema = container;

@@ -42,21 +42,25 @@ struct CatalogConstraint {
 /// Resolves a reference: each part must match exactly, else one case-insensitive match is
 /// taken. A part before the schema must be the database's own name.
 arrow::Result<TableName> FindTable(Session& session, const std::string& reference,
-                                   const std::string& default_schema, std::stop_token stop);
+                                   const std::string& default_schema,
+                                   std::stop_token stop);
 
 /// kConfig "duckdb.table_missing" with 'did you mean'.
 arrow::Status TableMissing(const TableName& name, const std::string& path);
 
 /// Columns of a table or view in their order.
-arrow::Result<std::vector<CatalogColumn>> ColumnsOf(Session& session, const TableName& name,
+arrow::Result<std::vector<CatalogColumn>> ColumnsOf(Session& session,
+                                                    const TableName& name,
                                                     std::stop_token stop);
 arrow::Result<std::vector<CatalogConstraint>> ConstraintsOf(Session& session,
                                                             const TableName& name,
                                                             std::stop_token stop);
 
 /// Names and native types of the result of a SELECT, which is not run.
-arrow::Result<std::vector<Field>> DescribeSelect(Session& session, const std::string& select,
-                                                 std::string_view action, std::stop_token stop);
+arrow::Result<std::vector<Field>> DescribeSelect(Session& session,
+                                                 const std::string& select,
+                                                 std::string_view action,
+                                                 std::stop_token stop);
 
 /// Every table and view that is not the system's or dxt's own; `schema` "" = all.
 arrow::Result<std::vector<StreamInfo>> DiscoverTables(Session& session,

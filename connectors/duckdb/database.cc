@@ -41,10 +41,11 @@ Limits LimitsOf(const ConnectorContext& context) {
   limits.clock = context.clock ? context.clock : &SystemClock();
   limits.memory = std::max(context.memory_limit, kLeastMemory);
   limits.threads = std::max(context.threads, 1);
-  limits.lock_wait = std::chrono::milliseconds(std::max<int64_t>(context.lock_wait_ms, 0));
+  limits.lock_wait =
+      std::chrono::milliseconds(std::max<int64_t>(context.lock_wait_ms, 0));
   std::error_code ignored;
-  limits.scratch =
-      context.scratch_dir.empty() ? fs::temp_directory_path(ignored) : context.scratch_dir;
+  limits.scratch = context.scratch_dir.empty() ? fs::temp_directory_path(ignored)
+                                               : context.scratch_dir;
   return limits;
 }
 
@@ -62,7 +63,8 @@ arrow::Result<std::unique_ptr<AdbcConnection>> NewConnection(Handle& handle) {
   auto connection = std::make_unique<AdbcConnection>();
   DriverError error;
   if (driver.ConnectionNew(connection.get(), error.get()) != ADBC_STATUS_OK ||
-      driver.ConnectionInit(connection.get(), &handle.raw, error.get()) != ADBC_STATUS_OK) {
+      driver.ConnectionInit(connection.get(), &handle.raw, error.get()) !=
+          ADBC_STATUS_OK) {
     driver.ConnectionRelease(connection.get(), error.get());
     return ErrorFromText(error.Text(), "Connecting to DuckDB");
   }
@@ -72,7 +74,8 @@ arrow::Result<std::unique_ptr<AdbcConnection>> NewConnection(Handle& handle) {
 /// One attempt to open. Everything that a statement could misuse is shut before the first
 /// user statement runs, and locked (contracts 2.10).
 arrow::Result<std::unique_ptr<Handle>> OpenOnce(const std::string& path, bool read_only,
-                                                const Limits& limits, const fs::path& folder) {
+                                                const Limits& limits,
+                                                const fs::path& folder) {
   if (!Driver()) {
     return MakeError(ErrorClass::kInternal, "duckdb.driver",
                      "The DuckDB library does not speak ADBC 1.1");
@@ -121,8 +124,9 @@ arrow::Status CancelledOpen(const std::string& path) {
 }
 
 /// Opens, waiting for a lock that another process holds.
-arrow::Result<std::unique_ptr<Handle>> OpenWaiting(const std::string& path, bool read_only,
-                                                   const Limits& limits, const fs::path& folder,
+arrow::Result<std::unique_ptr<Handle>> OpenWaiting(const std::string& path,
+                                                   bool read_only, const Limits& limits,
+                                                   const fs::path& folder,
                                                    std::stop_token stop) {
   const auto deadline = limits.clock->Tick() + limits.lock_wait;
   while (true) {
@@ -130,9 +134,11 @@ arrow::Result<std::unique_ptr<Handle>> OpenWaiting(const std::string& path, bool
     if (handle.ok() || !IsLocked(handle.status())) return handle;
     const auto now = limits.clock->Tick();
     if (now >= deadline) return handle;
-    const auto next = now + std::chrono::duration_cast<std::chrono::steady_clock::duration>(
-                                kRetryEvery);
-    if (!limits.clock->WaitUntil(std::min(next, deadline), stop)) return CancelledOpen(path);
+    const auto next =
+        now +
+        std::chrono::duration_cast<std::chrono::steady_clock::duration>(kRetryEvery);
+    if (!limits.clock->WaitUntil(std::min(next, deadline), stop))
+      return CancelledOpen(path);
   }
 }
 
@@ -150,7 +156,8 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
   arrow::Status Open(bool read_only, std::stop_token stop) {
     ARROW_RETURN_NOT_OK(MakeFolder());
     read_only_ = read_only;
-    ARROW_ASSIGN_OR_RAISE(handle_, OpenWaiting(path_, read_only_, limits_, folder_, stop));
+    ARROW_ASSIGN_OR_RAISE(handle_,
+                          OpenWaiting(path_, read_only_, limits_, folder_, stop));
     return arrow::Status::OK();
   }
 
@@ -215,10 +222,11 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
     if (stop.stop_requested()) return CancelledOpen(path_);
     if (!read_only_) return arrow::Status::OK();
     if (!idle) {
-      return MakeError(ErrorClass::kTransient, "duckdb.locked",
-                       "The DuckDB database " + path_ +
-                           " cannot be written: a stream of this dxtd still reads it",
-                       "Run the streams one after the other, or use buffer.format: parquet");
+      return MakeError(
+          ErrorClass::kTransient, "duckdb.locked",
+          "The DuckDB database " + path_ +
+              " cannot be written: a stream of this dxtd still reads it",
+          "Run the streams one after the other, or use buffer.format: parquet");
     }
     handle_.reset();
     ARROW_ASSIGN_OR_RAISE(handle_, Reopen(/*read_only=*/false, stop));
@@ -247,15 +255,16 @@ struct FileKey {
 };
 
 std::optional<FileKey> KeyOf(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return std::nullopt;
   return FileKey{info.st_dev, info.st_ino};
 }
 
 arrow::Status Missing(const std::string& path) {
-  return MakeError(ErrorClass::kConfig, "duckdb.file_missing",
-                   "There is no DuckDB database at " + path,
-                   "Check `path`; a relative one belongs to the folder of the project file");
+  return MakeError(
+      ErrorClass::kConfig, "duckdb.file_missing",
+      "There is no DuckDB database at " + path,
+      "Check `path`; a relative one belongs to the folder of the project file");
 }
 
 arrow::Status FolderMissing(const fs::path& path) {
@@ -267,7 +276,8 @@ arrow::Status FolderMissing(const fs::path& path) {
 
 }  // namespace
 
-Database::Turn::Turn(std::shared_ptr<Database> database) : database_(std::move(database)) {}
+Database::Turn::Turn(std::shared_ptr<Database> database)
+    : database_(std::move(database)) {}
 Database::Turn::~Turn() { database_->EndTurn(); }
 
 struct DatabasePool::Files : std::enable_shared_from_this<Files> {
@@ -285,21 +295,20 @@ struct DatabasePool::Files : std::enable_shared_from_this<Files> {
 
   /// A pointer whose end closes the file first and lets others open it only then.
   std::shared_ptr<Database> Share(std::unique_ptr<FileDatabase> database, FileKey key) {
-    return std::shared_ptr<FileDatabase>(database.release(),
-                                         [files = shared_from_this(), key](FileDatabase* last) {
-                                           delete last;
-                                           files->Forget(key);
-                                         });
+    return std::shared_ptr<FileDatabase>(
+        database.release(), [files = shared_from_this(), key](FileDatabase* last) {
+          delete last;
+          files->Forget(key);
+        });
   }
 };
 
 DatabasePool::DatabasePool() : files_(std::make_shared<Files>()) {}
 DatabasePool::~DatabasePool() = default;
 
-arrow::Result<std::shared_ptr<Database>> DatabasePool::Open(const std::string& path,
-                                                            bool create,
-                                                            const ConnectorContext& context,
-                                                            std::stop_token stop) {
+arrow::Result<std::shared_ptr<Database>> DatabasePool::Open(
+    const std::string& path, bool create, const ConnectorContext& context,
+    std::stop_token stop) {
   Files& files = *files_;
   std::unique_lock lock(files.mutex);
   if (path == kMemory) {

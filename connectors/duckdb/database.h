@@ -1,6 +1,6 @@
 #pragma once
-// Open database files, one object per file and process (contracts 2.9): DuckDB opened twice
-// on one file loses committed rows without an error.
+// Open database files, one object per file and process (contracts 2.9): DuckDB opened
+// twice on one file loses committed rows without an error.
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -14,8 +14,8 @@
 
 namespace dxt::duckdb {
 
-/// One open database. Thread-safe. Closed, and its file lock freed, when the last holder of
-/// the shared pointer and the last session are gone.
+/// One open database. Thread-safe. Closed, and its file lock freed, when the last holder
+/// of the shared pointer and the last session are gone.
 class Database {
  public:
   /// The right to write the file, held from OpenWriter until commit or abort.
@@ -55,8 +55,8 @@ class DatabasePool {
   ~DatabasePool();
 
   /// Opens the file at `path` or joins those who have it open; real paths decide what is
-  /// one file. `create`: for targets. Limits of the first opener hold for all. A lock held
-  /// by another process is waited for, `context.lock_wait_ms`; then "duckdb.locked".
+  /// one file. `create`: for targets. Limits of the first opener hold for all. A lock
+  /// held by another process is waited for, `context.lock_wait_ms`; then "duckdb.locked".
   /// ":memory:" is one database that lives as long as the pool.
   arrow::Result<std::shared_ptr<Database>> Open(const std::string& path, bool create,
                                                 const ConnectorContext& context,

@@ -43,7 +43,8 @@ TEST_F(DatabaseTest, TwoWritersOfOneFileLoseNothing) {
     std::vector<std::jthread> writers;
     for (int w = 0; w < 2; ++w) {
       writers.emplace_back([&, w] {
-        const auto batch = Batch({arrow::field("i", arrow::int64())}, R"([{"i":1},{"i":2}])");
+        const auto batch =
+            Batch({arrow::field("i", arrow::int64())}, R"([{"i":1},{"i":2}])");
         const std::string stream = "s" + std::to_string(w);
         auto target = OpenTarget(paths[w]);
         for (int round = 0; round < kRounds; ++round) {
@@ -59,7 +60,8 @@ TEST_F(DatabaseTest, TwoWritersOfOneFileLoseNothing) {
             continue;
           }
           const auto receipt = (*writer)->Finish({}).ValueOrDie();
-          const auto done = target->Commit(spec, Record(spec), std::span(&receipt, 1), {}, {});
+          const auto done =
+              target->Commit(spec, Record(spec), std::span(&receipt, 1), {}, {});
           if (!done.ok()) ++failures;
         }
       });
@@ -117,7 +119,7 @@ TEST_F(DatabaseTest, TheFileIsReleasedWithItsLastUser) {
     // Locks of one process do not exclude each other, so another one asks.
     const pid_t child = ::fork();
     if (child == 0) {
-      struct flock lock {};
+      struct flock lock{};
       lock.l_type = F_WRLCK;
       lock.l_whence = SEEK_SET;
       const int file = ::open(path_.c_str(), O_RDWR);
@@ -144,7 +146,7 @@ TEST_F(DatabaseTest, ALockOfAnotherProcessIsWaitedForAndItsHolderNamed) {
   ASSERT_EQ(::pipe(done), 0);
   const pid_t child = ::fork();
   if (child == 0) {
-    struct flock lock {};
+    struct flock lock{};
     lock.l_type = F_WRLCK;
     lock.l_whence = SEEK_SET;
     const int file = ::open(path_.c_str(), O_RDWR);

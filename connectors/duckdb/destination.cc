@@ -52,8 +52,9 @@ class DuckdbDestination : public Destination {
     }
     if (::access(folder.c_str(), W_OK) == 0) return arrow::Status::OK();
     return MakeError(ErrorClass::kAuth, "duckdb.permission_denied",
-                     "The DuckDB database " + path_ + " cannot be made: its folder is not "
-                     "writable",
+                     "The DuckDB database " + path_ +
+                         " cannot be made: its folder is not "
+                         "writable",
                      "Give the user that dxtd runs as the right to write there");
   }
 
@@ -67,7 +68,8 @@ class DuckdbDestination : public Destination {
       target.reference = sql::QuoteReference(parts);
       return target;
     }
-    ARROW_ASSIGN_OR_RAISE(auto name, FindTable(*session, reference, default_schema_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name,
+                          FindTable(*session, reference, default_schema_, stop));
     target.reference = name.Quoted();
     target.exists = name.exists;
     target.is_view = name.is_view;
@@ -91,9 +93,9 @@ class DuckdbDestination : public Destination {
       if (constraint.kind != "PRIMARY KEY" && constraint.kind != "UNIQUE") continue;
       target.unique_keys.push_back(std::move(constraint.columns));
     }
-    ARROW_ASSIGN_OR_RAISE(auto rows, session->Rows("SELECT 1 FROM " + target.reference +
-                                                       " LIMIT 1",
-                                                   "Reading " + target.reference, stop));
+    ARROW_ASSIGN_OR_RAISE(auto rows,
+                          session->Rows("SELECT 1 FROM " + target.reference + " LIMIT 1",
+                                        "Reading " + target.reference, stop));
     target.empty = rows.empty();
     return target;
   }
@@ -107,7 +109,8 @@ class DuckdbDestination : public Destination {
                                                   std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto session, Look(stop));
     if (!session) return 0;
-    ARROW_ASSIGN_OR_RAISE(auto name, FindTable(*session, reference, default_schema_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name,
+                          FindTable(*session, reference, default_schema_, stop));
     if (!name.exists) return 0;
     ARROW_ASSIGN_OR_RAISE(auto count, Count(*session, name, stop));
     return count;
@@ -119,7 +122,8 @@ class DuckdbDestination : public Destination {
                                                       std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto session, Look(stop));
     if (!session) return std::nullopt;
-    ARROW_ASSIGN_OR_RAISE(auto name, FindTable(*session, reference, default_schema_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name,
+                          FindTable(*session, reference, default_schema_, stop));
     if (!name.exists) return std::nullopt;
     ARROW_ASSIGN_OR_RAISE(auto columns, ColumnsOf(*session, name, stop));
     std::vector<std::string> names;
@@ -130,11 +134,12 @@ class DuckdbDestination : public Destination {
                        name.Quoted() + " has no column '" + column + "'");
     }
     const std::string& native = columns[static_cast<size_t>(at)].native;
-    const std::string text = "max(" + sql::QuoteIdentifier(names[static_cast<size_t>(at)]) + ")";
-    ARROW_ASSIGN_OR_RAISE(auto rows,
-                          session->Stream("SELECT " + ReadItem(native, text) + " FROM " +
-                                              name.Quoted(),
-                                          "Reading the largest " + column, stop));
+    const std::string text =
+        "max(" + sql::QuoteIdentifier(names[static_cast<size_t>(at)]) + ")";
+    ARROW_ASSIGN_OR_RAISE(
+        auto rows,
+        session->Stream("SELECT " + ReadItem(native, text) + " FROM " + name.Quoted(),
+                        "Reading the largest " + column, stop));
     ARROW_ASSIGN_OR_RAISE(auto batch, rows->Next(stop));
     if (!batch || batch->num_rows() == 0) return std::nullopt;
     const FieldType own = ReadTypeOf(native).type;
@@ -170,15 +175,17 @@ class DuckdbDestination : public Destination {
     return ledger.OtherPipeline(identity, name.Quoted(), stop);
   }
 
-  arrow::Result<std::vector<Ownership>> Acquire(std::span<const StreamIdentity> identities,
-                                                const Owner& owner,
-                                                std::stop_token stop) override {
+  arrow::Result<std::vector<Ownership>> Acquire(
+      std::span<const StreamIdentity> identities, const Owner& owner,
+      std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto session, OpenForWriting(stop));
     for (int attempt = 1;; ++attempt) {
       auto owned = AcquireOnce(*session, identities, owner, stop);
-      if (owned.ok() || !IsConflict(owned.status()) || attempt == kBumpAttempts) return owned;
+      if (owned.ok() || !IsConflict(owned.status()) || attempt == kBumpAttempts)
+        return owned;
       if (!clock_.WaitUntil(clock_.Tick() + kBumpPause, stop)) {
-        return MakeError(ErrorClass::kCancelled, "cancelled", "Taking over was cancelled");
+        return MakeError(ErrorClass::kCancelled, "cancelled",
+                         "Taking over was cancelled");
       }
     }
   }
@@ -222,7 +229,9 @@ class DuckdbDestination : public Destination {
     return MakeError(std::move(info), committed.status().message());
   }
 
-  void Discard(std::span<const WriteReceipt> receipts) noexcept override { Take(receipts); }
+  void Discard(std::span<const WriteReceipt> receipts) noexcept override {
+    Take(receipts);
+  }
 
   arrow::Result<bool> Resolve(const StreamIdentity& identity, std::string_view load_id,
                               std::stop_token stop) override {
@@ -247,14 +256,16 @@ class DuckdbDestination : public Destination {
     if (!database_) {
       std::error_code ignored;
       if (path_ != ":memory:" && !fs::exists(path_, ignored)) return nullptr;
-      ARROW_ASSIGN_OR_RAISE(database_, pool_->Open(path_, /*create=*/true, context_, stop));
+      ARROW_ASSIGN_OR_RAISE(database_,
+                            pool_->Open(path_, /*create=*/true, context_, stop));
     }
     return database_->Connect(/*writable=*/false, stop);
   }
 
   arrow::Result<std::unique_ptr<Session>> OpenForWriting(std::stop_token stop) {
     if (!database_) {
-      ARROW_ASSIGN_OR_RAISE(database_, pool_->Open(path_, /*create=*/true, context_, stop));
+      ARROW_ASSIGN_OR_RAISE(database_,
+                            pool_->Open(path_, /*create=*/true, context_, stop));
     }
     return database_->Connect(/*writable=*/true, stop);
   }
@@ -266,9 +277,9 @@ class DuckdbDestination : public Destination {
     return std::stoll(rows.at(0).at(0).value_or("0"));
   }
 
-  arrow::Result<std::vector<Ownership>> AcquireOnce(Session& session,
-                                                    std::span<const StreamIdentity> identities,
-                                                    const Owner& owner, std::stop_token stop) {
+  arrow::Result<std::vector<Ownership>> AcquireOnce(
+      Session& session, std::span<const StreamIdentity> identities, const Owner& owner,
+      std::stop_token stop) {
     std::vector<std::string> schemas;
     for (const auto& identity : identities) {
       ARROW_ASSIGN_OR_RAISE(auto name,
@@ -285,13 +296,15 @@ class DuckdbDestination : public Destination {
       if (!exists) ARROW_RETURN_NOT_OK(ledger.Create(stop));
       schemas.push_back(name.schema);
     }
-    ARROW_RETURN_NOT_OK(session.Execute("BEGIN TRANSACTION", "Taking over", stop).status());
+    ARROW_RETURN_NOT_OK(
+        session.Execute("BEGIN TRANSACTION", "Taking over", stop).status());
     auto owned = Bump(session, schemas, identities, owner, stop);
     const auto ended =
         session.Execute(owned.ok() ? "COMMIT" : "ROLLBACK", "Taking over the stream");
     if (!owned.ok() || ended.ok()) return owned;
     // Two first owners of one stream: the key of the fence decides at commit.
-    if (GetErrorInfo(ended.status()).code != "duckdb.duplicate_key") return ended.status();
+    if (GetErrorInfo(ended.status()).code != "duckdb.duplicate_key")
+      return ended.status();
     return MakeError(ErrorClass::kTransient, "duckdb.conflict", ended.status().message());
   }
 
@@ -303,7 +316,8 @@ class DuckdbDestination : public Destination {
     for (size_t i = 0; i < identities.size(); ++i) {
       Ledger ledger(session, schemas[i], clock_);
       Ownership ownership;
-      ARROW_ASSIGN_OR_RAISE(ownership.epoch, ledger.Bump(identities[i], owner.text, stop));
+      ARROW_ASSIGN_OR_RAISE(ownership.epoch,
+                            ledger.Bump(identities[i], owner.text, stop));
       ARROW_ASSIGN_OR_RAISE(ownership.last, ledger.Newest(identities[i], stop));
       owned.push_back(std::move(ownership));
     }
@@ -323,9 +337,11 @@ class DuckdbDestination : public Destination {
   }
 
   /// A receipt whose transaction is gone: the load is in the ledger, or it is lost.
-  arrow::Result<CommitResult> CommittedBefore(const WriteSpec& spec, const LoadRecord& record,
+  arrow::Result<CommitResult> CommittedBefore(const WriteSpec& spec,
+                                              const LoadRecord& record,
                                               std::stop_token stop) {
-    ARROW_ASSIGN_OR_RAISE(const bool committed, Resolve(spec.identity, record.load_id, stop));
+    ARROW_ASSIGN_OR_RAISE(const bool committed,
+                          Resolve(spec.identity, record.load_id, stop));
     if (committed) {
       CommitResult result;
       result.already = true;
@@ -335,9 +351,11 @@ class DuckdbDestination : public Destination {
                      "The transaction that held the load " + record.load_id + " is gone");
   }
 
-  arrow::Status MakeVisible(const WriteSpec& spec, HeldLoad& load, const CommitGuards& guards,
-                            CommitResult& result, std::stop_token stop) {
-    if (spec.table.mode != LoadMode::kReplace || spec.plan.create) return arrow::Status::OK();
+  arrow::Status MakeVisible(const WriteSpec& spec, HeldLoad& load,
+                            const CommitGuards& guards, CommitResult& result,
+                            std::stop_token stop) {
+    if (spec.table.mode != LoadMode::kReplace || spec.plan.create)
+      return arrow::Status::OK();
     int64_t before = result.rows_deleted;  // A rewrite has deleted them already.
     if (load.swap) {
       ARROW_ASSIGN_OR_RAISE(before, Count(*load.session, load.target, stop));

@@ -9,7 +9,8 @@ namespace {
 using arrow::field;
 using Lines = std::vector<std::string>;
 
-const arrow::FieldVector kOrder = {field("id", arrow::int64()), field("name", arrow::utf8()),
+const arrow::FieldVector kOrder = {field("id", arrow::int64()),
+                                   field("name", arrow::utf8()),
                                    field("total", arrow::decimal128(9, 2))};
 
 class DestinationTest : public DuckdbTest {};
@@ -17,7 +18,8 @@ class DestinationTest : public DuckdbTest {};
 TEST_F(DestinationTest, AppendMakesFileSchemaTableAndLedger) {
   auto target = OpenTarget();
   const auto batch = Batch(kOrder, R"([{"id":1,"name":"a","total":"1.50"},{"id":2}])");
-  const auto loaded = Load(*target, Table("raw.orders", LoadMode::kAppend, batch), batch, "L1");
+  const auto loaded =
+      Load(*target, Table("raw.orders", LoadMode::kAppend, batch), batch, "L1");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->rows_written, 2);
   ASSERT_TRUE(
@@ -25,8 +27,9 @@ TEST_F(DestinationTest, AppendMakesFileSchemaTableAndLedger) {
   target.reset();
   EXPECT_EQ(Look("SELECT id, name, total::VARCHAR FROM raw.orders ORDER BY id"),
             (Lines{"1|a|1.50", "1|a|1.50", "2|~|~", "2|~|~"}));
-  EXPECT_EQ(Look("SELECT window_seq, load_id, \"rows\", target FROM raw._dxt_loads ORDER BY 1"),
-            (Lines{"1|L1|2|\"raw\".\"orders\"", "2|L2|2|\"raw\".\"orders\""}));
+  EXPECT_EQ(
+      Look("SELECT window_seq, load_id, \"rows\", target FROM raw._dxt_loads ORDER BY 1"),
+      (Lines{"1|L1|2|\"raw\".\"orders\"", "2|L2|2|\"raw\".\"orders\""}));
 }
 
 TEST_F(DestinationTest, PlanningAgainstAMissingFileMakesNone) {
@@ -43,7 +46,8 @@ TEST_F(DestinationTest, NewTableWithKeysHasThePrimaryKey) {
   auto target = OpenTarget();
   const auto batch = Batch(kOrder, R"([{"id":1,"name":"a"},{"id":2}])");
   ASSERT_TRUE(
-      Load(*target, Table("orders", LoadMode::kReplace, batch, {"id"}), batch, "L1").ok());
+      Load(*target, Table("orders", LoadMode::kReplace, batch, {"id"}), batch, "L1")
+          .ok());
   const auto described = target->Describe("orders", {}).ValueOrDie();
   ASSERT_EQ(described.unique_keys.size(), 1u);
   EXPECT_EQ(described.unique_keys[0], Lines{"id"});
@@ -59,12 +63,14 @@ TEST_F(DestinationTest, EqualKeysInANewTableAreRefusedByName) {
   EXPECT_EQ(GetErrorInfo(loaded.status()).code, "load.duplicate_key");
   EXPECT_EQ(GetErrorInfo(loaded.status()).key, "{\"id\":7}");
   target.reset();
-  EXPECT_EQ(Look("SELECT count(*) FROM duckdb_tables() WHERE table_name NOT LIKE '_dxt%'"),
-            Lines{"0"});
+  EXPECT_EQ(
+      Look("SELECT count(*) FROM duckdb_tables() WHERE table_name NOT LIKE '_dxt%'"),
+      Lines{"0"});
 }
 
 TEST_F(DestinationTest, UpsertKeepsTheLastOfEqualKeysAndOtherColumns) {
-  Sql({"CREATE TABLE orders (id BIGINT PRIMARY KEY, name VARCHAR, total DECIMAL(9,2), "
+  Sql(
+      {"CREATE TABLE orders (id BIGINT PRIMARY KEY, name VARCHAR, total DECIMAL(9,2), "
        "note VARCHAR DEFAULT 'new')",
        "INSERT INTO orders VALUES (1, 'old', 1, 'kept'), (2, 'two', 2, 'two')"});
   auto target = OpenTarget();
@@ -77,7 +83,8 @@ TEST_F(DestinationTest, UpsertKeepsTheLastOfEqualKeysAndOtherColumns) {
   EXPECT_EQ(loaded->rows_deduplicated, 1);
   const auto by_total = Batch(kOrder, R"([{"id":2,"name":"large","total":"9.00"},
       {"id":2,"name":"small","total":"1.00"},{"id":2,"name":"none"}])");
-  WriteSpec spec = Prepare(*target, Table("orders", LoadMode::kUpsert, by_total, {"id"}), "L2");
+  WriteSpec spec =
+      Prepare(*target, Table("orders", LoadMode::kUpsert, by_total, {"id"}), "L2");
   spec.dedup_column = "total";
   auto writer = target->OpenWriter(spec, {}).ValueOrDie();
   ASSERT_TRUE(writer->Append(*by_total, {}).ok());
@@ -111,7 +118,8 @@ TEST_F(DestinationTest, NullKeysAreRefusedWithTheirRows) {
 }
 
 TEST_F(DestinationTest, ReplaceIsAtomicAndCarriesIndexesCommentsAndViews) {
-  Sql({"CREATE TABLE orders (id BIGINT PRIMARY KEY, name VARCHAR DEFAULT 'd', total "
+  Sql(
+      {"CREATE TABLE orders (id BIGINT PRIMARY KEY, name VARCHAR DEFAULT 'd', total "
        "DECIMAL(9,2))",
        "INSERT INTO orders VALUES (1, 'old', 1)", "CREATE INDEX by_name ON orders (name)",
        "COMMENT ON TABLE orders IS 'it''s'", "COMMENT ON COLUMN orders.name IS 'who'",
@@ -143,16 +151,18 @@ TEST_F(DestinationTest, ReplaceIsAtomicAndCarriesIndexesCommentsAndViews) {
             Lines{"CREATE INDEX by_name ON orders(\"name\");"});
   EXPECT_EQ(Look("SELECT comment FROM duckdb_tables() WHERE table_name = 'orders'"),
             Lines{"it's"});
-  EXPECT_EQ(Look("SELECT column_name, column_default, comment FROM duckdb_columns() WHERE "
-                 "table_name = 'orders' AND column_name = 'name'"),
-            Lines{"name|'d'|who"});
+  EXPECT_EQ(
+      Look("SELECT column_name, column_default, comment FROM duckdb_columns() WHERE "
+           "table_name = 'orders' AND column_name = 'name'"),
+      Lines{"name|'d'|who"});
   EXPECT_EQ(Look("SELECT constraint_type FROM duckdb_constraints() WHERE table_name = "
                  "'orders' ORDER BY 1"),
             (Lines{"NOT NULL", "PRIMARY KEY"}));
 }
 
 TEST_F(DestinationTest, ReplaceKeepsADefinitionThatIsMoreThanColumns) {
-  Sql({"CREATE TABLE orders (id BIGINT UNIQUE CHECK (id > 0), name VARCHAR, total "
+  Sql(
+      {"CREATE TABLE orders (id BIGINT UNIQUE CHECK (id > 0), name VARCHAR, total "
        "DECIMAL(9,2), twice BIGINT GENERATED ALWAYS AS (id * 2))",
        "INSERT INTO orders VALUES (1, 'old', 1)"});
   auto target = OpenTarget();
@@ -160,7 +170,8 @@ TEST_F(DestinationTest, ReplaceKeepsADefinitionThatIsMoreThanColumns) {
   const auto refused = Load(*target, Table("orders", LoadMode::kReplace, bad), bad, "L1");
   EXPECT_EQ(GetErrorInfo(refused.status()).code, "duckdb.check_failed");
   const auto batch = Batch(kOrder, R"([{"id":2,"name":"a"}])");
-  const auto loaded = Load(*target, Table("orders", LoadMode::kReplace, batch), batch, "L2");
+  const auto loaded =
+      Load(*target, Table("orders", LoadMode::kReplace, batch), batch, "L2");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   target.reset();
   EXPECT_EQ(Look("SELECT id, twice FROM orders"), Lines{"2|4"});
@@ -200,7 +211,8 @@ TEST_F(DestinationTest, GuardStopsAShrinkingReplace) {
 TEST_F(DestinationTest, AbortLeavesNothing) {
   auto target = OpenTarget();
   const auto batch = Batch(kOrder, R"([{"id":1}])");
-  const WriteSpec spec = Prepare(*target, Table("orders", LoadMode::kAppend, batch), "L1");
+  const WriteSpec spec =
+      Prepare(*target, Table("orders", LoadMode::kAppend, batch), "L1");
   auto writer = target->OpenWriter(spec, {}).ValueOrDie();
   ASSERT_TRUE(writer->Append(*batch, {}).ok());
   writer->Abort();
@@ -222,10 +234,12 @@ TEST_F(DestinationTest, ANewOwnerFencesTheOldOne) {
   auto writer = zombie->OpenWriter(old, {}).ValueOrDie();
   ASSERT_TRUE(writer->Append(*batch, {}).ok());
   const auto receipt = writer->Finish({}).ValueOrDie();
-  const WriteSpec young = Prepare(*owner, Table("orders", LoadMode::kAppend, batch), "L2");
+  const WriteSpec young =
+      Prepare(*owner, Table("orders", LoadMode::kAppend, batch), "L2");
   EXPECT_EQ(young.epoch, old.epoch + 1);
   const auto lost = zombie->Commit(old, Record(old), std::span(&receipt, 1), {}, {});
-  EXPECT_EQ(GetErrorInfo(lost.status()).error_class, ErrorClass::kFenced) << lost.status();
+  EXPECT_EQ(GetErrorInfo(lost.status()).error_class, ErrorClass::kFenced)
+      << lost.status();
   EXPECT_FALSE(owner->Resolve(young.identity, "L1", {}).ValueOrDie());
 }
 
@@ -234,7 +248,8 @@ TEST_F(DestinationTest, ACommittedLoadIsNotDoneTwice) {
   const auto batch = Batch(kOrder, R"([{"id":1}])");
   ASSERT_TRUE(Load(*target, Table("orders", LoadMode::kAppend, batch), batch, "L1").ok());
   EXPECT_TRUE(target->Resolve(Identity("orders"), "L1", {}).ValueOrDie());
-  const auto again = Load(*target, Table("orders", LoadMode::kAppend, batch), batch, "L1");
+  const auto again =
+      Load(*target, Table("orders", LoadMode::kAppend, batch), batch, "L1");
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_TRUE(again->already);
   EXPECT_EQ(target->CountRows("orders", {}).ValueOrDie(), 1);
@@ -274,7 +289,8 @@ TEST_F(DestinationTest, PlanRefusesWhatCannotBeLoaded) {
   const auto wide = Batch({field("id", arrow::decimal256(39, 0))}, "[]");
   EXPECT_EQ(code(Table("new", LoadMode::kAppend, wide)), "duckdb.decimal_too_wide");
   const auto extra = Batch({field("id", arrow::int64()), field("nope", arrow::utf8()),
-                            field("must", arrow::int32())}, "[]");
+                            field("must", arrow::int32())},
+                           "[]");
   EXPECT_EQ(code(Table("orders", LoadMode::kAppend, extra)), "target.column_missing");
 }
 

@@ -12,7 +12,8 @@ const AdbcDriver* Driver() {
     bool usable = false;
     Loaded() {
       DriverError error;
-      usable = duckdb_adbc_init(ADBC_VERSION_1_1_0, &driver, error.get()) == ADBC_STATUS_OK;
+      usable =
+          duckdb_adbc_init(ADBC_VERSION_1_1_0, &driver, error.get()) == ADBC_STATUS_OK;
     }
   };
   static const Loaded loaded;

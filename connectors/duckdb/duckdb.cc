@@ -24,8 +24,9 @@ class DuckdbConnector : public Connector {
         .support = "core",
         .aliases = {},
         .url_schemes = {"duckdb"},
-        .capabilities = Capability::kRead | Capability::kDiscover | Capability::kPushdown |
-                        Capability::kSql | Capability::kReadAgain | Capability::kWrite |
+        .capabilities = Capability::kRead | Capability::kDiscover |
+                        Capability::kPushdown | Capability::kSql |
+                        Capability::kReadAgain | Capability::kWrite |
                         Capability::kAppend | Capability::kReplace | Capability::kUpsert |
                         Capability::kAtomicCommit | Capability::kLedger |
                         Capability::kReadsParquet | Capability::kEmbedded,
@@ -59,9 +60,10 @@ class DuckdbConnector : public Connector {
       // Three or four slashes are an absolute path (contracts 1.5); two name a host.
       rest.remove_prefix(2);
       if (!rest.starts_with('/')) {
-        return MakeError(ErrorClass::kConfig, "connection.invalid_url",
-                         "A duckdb: URL has no host; '" + std::string(rest) + "' stands there",
-                         "Write duckdb:///absolute/path or duckdb:relative/path");
+        return MakeError(
+            ErrorClass::kConfig, "connection.invalid_url",
+            "A duckdb: URL has no host; '" + std::string(rest) + "' stands there",
+            "Write duckdb:///absolute/path or duckdb:relative/path");
       }
       while (rest.starts_with("//")) rest.remove_prefix(1);
       if (rest == "/:memory:") rest.remove_prefix(1);
@@ -90,15 +92,16 @@ class DuckdbConnector : public Connector {
   arrow::Result<std::unique_ptr<Source>> OpenSource(const ConfigView& config,
                                                     const ConnectorContext& context,
                                                     std::stop_token stop) const override {
-    ARROW_ASSIGN_OR_RAISE(
-        auto database, pool_->Open(config.String("path"), /*create=*/false, context, stop));
+    ARROW_ASSIGN_OR_RAISE(auto database, pool_->Open(config.String("path"),
+                                                     /*create=*/false, context, stop));
     return MakeSource(std::move(database), config.String("schema"));
   }
 
   arrow::Result<std::unique_ptr<Destination>> OpenDestination(
       const ConfigView& config, const ConnectorContext& context,
       std::stop_token) const override {
-    return MakeDestination(pool_, config.String("path"), config.String("schema"), context);
+    return MakeDestination(pool_, config.String("path"), config.String("schema"),
+                           context);
   }
 
  private:

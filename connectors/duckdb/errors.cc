@@ -14,8 +14,8 @@ bool Holds(std::string_view text, std::string_view part) {
 
 /// One paragraph: DuckDB's own words without the excerpt of the statement and its advice.
 std::string Paragraph(std::string_view text) {
-  for (const std::string_view tail : {"\n\nLINE ", "\nLINE ", "\n\nPossible solutions", "\n\nSee also",
-                                      ". See also https"}) {
+  for (const std::string_view tail : {"\n\nLINE ", "\nLINE ", "\n\nPossible solutions",
+                                      "\n\nSee also", ". See also https"}) {
     text = text.substr(0, text.find(tail));
   }
   std::string line;
@@ -29,7 +29,8 @@ std::string Paragraph(std::string_view text) {
 }
 
 /// The text between `before` and `after`; "" when it is not there.
-std::string Between(std::string_view text, std::string_view before, std::string_view after) {
+std::string Between(std::string_view text, std::string_view before,
+                    std::string_view after) {
   const size_t from = text.find(before);
   if (from == std::string_view::npos) return {};
   text.remove_prefix(from + before.size());
@@ -56,8 +57,9 @@ ErrorInfo Info(ErrorClass error_class, std::string_view code, std::string_view h
 
 ErrorInfo OfConstraint(std::string_view text) {
   if (Holds(text, "NOT NULL constraint failed")) {
-    ErrorInfo info = Info(ErrorClass::kData, "duckdb.not_null",
-                          "Fill the column at the source, or make the target column nullable");
+    ErrorInfo info =
+        Info(ErrorClass::kData, "duckdb.not_null",
+             "Fill the column at the source, or make the target column nullable");
     const std::string place = Between(text, "NOT NULL constraint failed: ", "\n");
     info.column = place.substr(place.rfind('.') + 1);
     return info;
@@ -78,7 +80,8 @@ ErrorInfo OfConstraint(std::string_view text) {
     return Info(ErrorClass::kData, "duckdb.foreign_key",
                 "Load the referenced table first, or drop the constraint");
   }
-  return Info(ErrorClass::kData, "duckdb.constraint", "Look at the constraints of the target");
+  return Info(ErrorClass::kData, "duckdb.constraint",
+              "Look at the constraints of the target");
 }
 
 std::optional<ErrorInfo> OfMachine(std::string_view text) {
@@ -102,8 +105,9 @@ std::optional<ErrorInfo> OfMachine(std::string_view text) {
                 "Check the path; a file of a newer DuckDB cannot be read either");
   }
   if (Holds(text, "ermission denied") || Holds(text, "Read-only file system")) {
-    return Info(ErrorClass::kAuth, "duckdb.permission_denied",
-                "Give the user that dxtd runs as the right to use the file and its folder");
+    return Info(
+        ErrorClass::kAuth, "duckdb.permission_denied",
+        "Give the user that dxtd runs as the right to use the file and its folder");
   }
   return std::nullopt;
 }
@@ -126,9 +130,11 @@ std::optional<ErrorInfo> OfStatement(std::string_view text) {
     return Info(ErrorClass::kConfig, "duckdb.table_missing",
                 "List the tables: dxtctl discover CONNECTION");
   }
-  if (text.starts_with("Catalog Error")) return Info(ErrorClass::kConfig, "duckdb.catalog", "");
+  if (text.starts_with("Catalog Error"))
+    return Info(ErrorClass::kConfig, "duckdb.catalog", "");
   if (text.starts_with("Binder Error")) {
-    return Info(ErrorClass::kConfig, "duckdb.binder", "Correct the name or the expression");
+    return Info(ErrorClass::kConfig, "duckdb.binder",
+                "Correct the name or the expression");
   }
   if (text.starts_with("Parser Error")) {
     return Info(ErrorClass::kConfig, "duckdb.syntax", "Correct the SQL of the stream");

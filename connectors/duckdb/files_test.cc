@@ -18,7 +18,8 @@ class FilesTest : public DuckdbTest {
     const std::string path = (folder_ / name).string();
     const auto table = arrow::Table::FromRecordBatches({batch}).ValueOrDie();
     const auto out = arrow::io::FileOutputStream::Open(path).ValueOrDie();
-    EXPECT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 2).ok());
+    EXPECT_TRUE(
+        parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 2).ok());
     EXPECT_TRUE(out->Close().ok());
     return path;
   }
@@ -36,15 +37,18 @@ class FilesTest : public DuckdbTest {
 
 const arrow::FieldVector kFields = {
     field("id", arrow::int64()), field("name", arrow::utf8()),
-    field("total", arrow::decimal128(9, 2)), field("seen", arrow::timestamp(arrow::TimeUnit::MICRO))};
+    field("total", arrow::decimal128(9, 2)),
+    field("seen", arrow::timestamp(arrow::TimeUnit::MICRO))};
 
 TEST_F(FilesTest, ParquetFilesAreReadByNameInOrder) {
-  const auto first = Batch(kFields, R"([{"id":1,"name":"a","total":"1.50","seen":0},{"id":2}])");
+  const auto first =
+      Batch(kFields, R"([{"id":1,"name":"a","total":"1.50","seen":0},{"id":2}])");
   // Another order of columns, and -infinity as the smallest integer.
-  const auto second =
-      Batch({kFields[3], kFields[0], kFields[2], kFields[1]},
-            R"([{"id":3,"seen":-9223372036854775808},{"id":4,"seen":9223372036854775807}])");
-  const Lines paths = {WriteParquet("one.parquet", first), WriteParquet("two.parquet", second)};
+  const auto second = Batch(
+      {kFields[3], kFields[0], kFields[2], kFields[1]},
+      R"([{"id":3,"seen":-9223372036854775808},{"id":4,"seen":9223372036854775807}])");
+  const Lines paths = {WriteParquet("one.parquet", first),
+                       WriteParquet("two.parquet", second)};
   const auto loaded = LoadFiles(Table("t", LoadMode::kAppend, first), {paths[0]}, "L1");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->rows_written, 2);
@@ -57,9 +61,11 @@ TEST_F(FilesTest, ParquetFilesAreReadByNameInOrder) {
 }
 
 TEST_F(FilesTest, ParquetFilesAreMerged) {
-  const auto first = Batch(kFields, R"([{"id":1,"name":"a"},{"id":1,"name":"b"},{"id":2}])");
+  const auto first =
+      Batch(kFields, R"([{"id":1,"name":"a"},{"id":1,"name":"b"},{"id":2}])");
   const Lines paths = {WriteParquet("one.parquet", first)};
-  const auto loaded = LoadFiles(Table("t", LoadMode::kUpsert, first, {"id"}), paths, "L1");
+  const auto loaded =
+      LoadFiles(Table("t", LoadMode::kUpsert, first, {"id"}), paths, "L1");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->rows_deduplicated, 1);
   const auto again = LoadFiles(Table("t", LoadMode::kUpsert, first, {"id"}), paths, "L2");
@@ -73,8 +79,9 @@ TEST_F(FilesTest, ParquetFilesAreMerged) {
 
 TEST_F(FilesTest, AnotherTypeOrABrokenFileChangesNothing) {
   const auto batch = Batch(kFields, R"([{"id":1}])");
-  const auto other = Batch({field("id", arrow::float64()), kFields[1], kFields[2], kFields[3]},
-                           R"([{"id":1.5}])");
+  const auto other =
+      Batch({field("id", arrow::float64()), kFields[1], kFields[2], kFields[3]},
+            R"([{"id":1.5}])");
   const TableSpec table = Table("t", LoadMode::kAppend, batch);
   const auto typed = LoadFiles(table, {WriteParquet("other.parquet", other)}, "L1");
   EXPECT_EQ(GetErrorInfo(typed.status()).code, "duckdb.parquet_type") << typed.status();

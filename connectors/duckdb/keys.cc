@@ -22,11 +22,12 @@ arrow::Status CheckUnique(Session& session, const std::string& table,
     object += (object.empty() ? "" : ", ") + sql::QuoteLiteral(key) + ", " + name;
   }
   ARROW_ASSIGN_OR_RAISE(
-      auto rows,
-      session.Rows("SELECT CAST(json_object(" + object + ") AS VARCHAR), CAST(n AS BIGINT) "
-                   "FROM (SELECT " + list + ", count(*) AS n FROM " + table + " GROUP BY " +
-                       list + " HAVING count(*) > 1) LIMIT 1",
-                   "Testing the keys of " + target, stop));
+      auto rows, session.Rows("SELECT CAST(json_object(" + object +
+                                  ") AS VARCHAR), CAST(n AS BIGINT) "
+                                  "FROM (SELECT " +
+                                  list + ", count(*) AS n FROM " + table + " GROUP BY " +
+                                  list + " HAVING count(*) > 1) LIMIT 1",
+                              "Testing the keys of " + target, stop));
   if (rows.empty()) return arrow::Status::OK();
   ErrorInfo info;
   info.error_class = ErrorClass::kData;

@@ -25,7 +25,9 @@ Parameter OrNull(const std::string& text) {
   return text;
 }
 
-int64_t Number(const std::optional<std::string>& cell) { return cell ? std::stoll(*cell) : 0; }
+int64_t Number(const std::optional<std::string>& cell) {
+  return cell ? std::stoll(*cell) : 0;
+}
 
 arrow::Status Fenced(const StreamIdentity& identity) {
   return MakeError(ErrorClass::kFenced, "load.fenced",
@@ -55,9 +57,9 @@ arrow::Status Ledger::Create(std::stop_token stop) {
 
 arrow::Result<std::optional<LoadRecord>> Ledger::Newest(const StreamIdentity& identity,
                                                         std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto rows,
-                        session_.Rows(Texts(schema_, clock_).SelectNewest(), kReading, stop,
-                                      {identity.pipeline, identity.stream, identity.lane}));
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows, session_.Rows(Texts(schema_, clock_).SelectNewest(), kReading, stop,
+                               {identity.pipeline, identity.stream, identity.lane}));
   if (rows.empty()) return std::nullopt;
   const TextRow& row = rows[0];
   const auto text = [&](size_t i) { return row.at(i).value_or(""); };
@@ -87,15 +89,16 @@ arrow::Result<bool> Ledger::HasLoad(std::string_view load_id, std::stop_token st
 }
 
 arrow::Result<bool> Ledger::OtherPipeline(const StreamIdentity& identity,
-                                          const std::string& target, std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto rows,
-                        session_.Rows(Texts(schema_, clock_).SelectOtherPipeline(), kReading,
-                                      stop, {target, identity.pipeline}));
+                                          const std::string& target,
+                                          std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows, session_.Rows(Texts(schema_, clock_).SelectOtherPipeline(), kReading,
+                               stop, {target, identity.pipeline}));
   return !rows.empty();
 }
 
-arrow::Result<int64_t> Ledger::Bump(const StreamIdentity& identity, const std::string& owner,
-                                    std::stop_token stop) {
+arrow::Result<int64_t> Ledger::Bump(const StreamIdentity& identity,
+                                    const std::string& owner, std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto old, TakeRow(identity, std::nullopt, stop));
   const int64_t epoch = old ? old->epoch + 1 : 1;
   ARROW_RETURN_NOT_OK(PutRow(identity, epoch, owner, stop));
@@ -112,12 +115,12 @@ arrow::Status Ledger::CheckFence(const StreamIdentity& identity, int64_t epoch,
   return IsConflict(put) ? Fenced(identity) : put;
 }
 
-// DuckDB lets an UPDATE overwrite a row that another transaction updated meanwhile when the
-// table has an index: the update is a delete and an insert, and only deletes are tested
-// against each other. So the fence row is never updated: it is deleted and inserted.
-arrow::Result<std::optional<Ledger::FenceRow>> Ledger::TakeRow(const StreamIdentity& identity,
-                                                               std::optional<int64_t> epoch,
-                                                               std::stop_token stop) {
+// DuckDB lets an UPDATE overwrite a row that another transaction updated meanwhile when
+// the table has an index: the update is a delete and an insert, and only deletes are
+// tested against each other. So the fence row is never updated: it is deleted and
+// inserted.
+arrow::Result<std::optional<Ledger::FenceRow>> Ledger::TakeRow(
+    const StreamIdentity& identity, std::optional<int64_t> epoch, std::stop_token stop) {
   std::vector<Parameter> parameters = {identity.pipeline, identity.stream, identity.lane};
   if (epoch) parameters.emplace_back(*epoch);
   ARROW_ASSIGN_OR_RAISE(
@@ -136,7 +139,8 @@ arrow::Status Ledger::PutRow(const StreamIdentity& identity, int64_t epoch,
       session_
           .Execute("INSERT INTO " + Texts(schema_, clock_).fence_table() +
                        " (pipeline, stream, lane, epoch, owner, renewed_at) VALUES "
-                       "($1, $2, $3, $4, $5, " + Instant(clock_) + ")",
+                       "($1, $2, $3, $4, $5, " +
+                       Instant(clock_) + ")",
                    kFencing, stop,
                    {identity.pipeline, identity.stream, identity.lane, epoch, owner})
           .status();
@@ -163,7 +167,8 @@ arrow::Status Ledger::Insert(const StreamIdentity& identity, int64_t epoch,
       .status();
 }
 
-arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord& record) {
+arrow::Status CheckChain(const std::optional<LoadRecord>& last,
+                         const LoadRecord& record) {
   const std::string cursor = last ? last->cursor_after : "";
   const int64_t expected = last ? last->window_seq + 1 : 1;
   if (record.cursor_before == cursor && record.window_seq == expected) {
@@ -171,8 +176,8 @@ arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord
   }
   return MakeError(ErrorClass::kData, "load.stale",
                    "The load starts at cursor '" + record.cursor_before + "' (window " +
-                       std::to_string(record.window_seq) + ") but the target is at '" + cursor +
-                       "' (window " + std::to_string(expected) + " is next)",
+                       std::to_string(record.window_seq) + ") but the target is at '" +
+                       cursor + "' (window " + std::to_string(expected) + " is next)",
                    "Extract again: another load of this stream was committed meanwhile");
 }
 

@@ -18,7 +18,8 @@ class Clock;
 
 namespace dxt::duckdb {
 
-/// The two tables of one schema. Statements run in the session's transaction, if it has one.
+/// The two tables of one schema. Statements run in the session's transaction, if it has
+/// one.
 class Ledger {
  public:
   /// `clock` gives renewed_at and committed_at: DuckDB's own now() is the transaction's
@@ -30,16 +31,16 @@ class Ledger {
   arrow::Result<std::optional<LoadRecord>> Newest(const StreamIdentity& identity,
                                                   std::stop_token stop);
   arrow::Result<bool> HasLoad(std::string_view load_id, std::stop_token stop);
-  arrow::Result<bool> OtherPipeline(const StreamIdentity& identity, const std::string& target,
-                                    std::stop_token stop);
+  arrow::Result<bool> OtherPipeline(const StreamIdentity& identity,
+                                    const std::string& target, std::stop_token stop);
   arrow::Result<int64_t> Bump(const StreamIdentity& identity, const std::string& owner,
                               std::stop_token stop);
-  /// kFenced "load.fenced" when the fence is not, or no longer, at `epoch`. Writes the row,
-  /// so that an owner who comes before the commit makes it fail.
+  /// kFenced "load.fenced" when the fence is not, or no longer, at `epoch`. Writes the
+  /// row, so that an owner who comes before the commit makes it fail.
   arrow::Status CheckFence(const StreamIdentity& identity, int64_t epoch,
                            std::stop_token stop);
-  arrow::Status Insert(const StreamIdentity& identity, int64_t epoch, const LoadRecord& record,
-                       std::stop_token stop);
+  arrow::Status Insert(const StreamIdentity& identity, int64_t epoch,
+                       const LoadRecord& record, std::stop_token stop);
 
  private:
   struct FenceRow {
@@ -49,8 +50,8 @@ class Ledger {
   arrow::Result<std::optional<FenceRow>> TakeRow(const StreamIdentity& identity,
                                                  std::optional<int64_t> epoch,
                                                  std::stop_token stop);
-  arrow::Status PutRow(const StreamIdentity& identity, int64_t epoch, const std::string& owner,
-                       std::stop_token stop);
+  arrow::Status PutRow(const StreamIdentity& identity, int64_t epoch,
+                       const std::string& owner, std::stop_token stop);
 
   Session& session_;
   std::string schema_;

@@ -39,8 +39,9 @@ arrow::Status CheckUnfilled(const TableSpec& wanted, const TargetTable& existing
     if (column.nullable || column.has_default || column.generated) continue;
     if (sql::MatchName(names, column.name) >= 0) continue;
     return MakeError(ErrorClass::kConfig, "target.column_required",
-                     "The target " + existing.reference + " needs a value for its column '" +
-                         column.name + "', which the stream does not have",
+                     "The target " + existing.reference +
+                         " needs a value for its column '" + column.name +
+                         "', which the stream does not have",
                      "Add the field to the stream, or give the column a default");
   }
   return arrow::Status::OK();
@@ -57,13 +58,13 @@ arrow::Result<TablePlan::Column> ExistingColumn(const WantedColumn& wanted,
                                                 const TargetTable& existing) {
   const TargetColumn* found = FindColumn(existing, wanted.name);
   if (!found) {
-    return MakeError(ErrorClass::kConfig, "target.column_missing",
-                     "The target " + existing.reference + " has no column '" + wanted.name +
-                         "'",
-                     "ALTER TABLE " + existing.reference + " ADD COLUMN " +
-                         sql::QuoteIdentifier(wanted.name) + " " +
-                         NewColumnType(wanted.field).ValueOr("VARCHAR") +
-                         ", or leave the field out with exclude");
+    return MakeError(
+        ErrorClass::kConfig, "target.column_missing",
+        "The target " + existing.reference + " has no column '" + wanted.name + "'",
+        "ALTER TABLE " + existing.reference + " ADD COLUMN " +
+            sql::QuoteIdentifier(wanted.name) + " " +
+            NewColumnType(wanted.field).ValueOr("VARCHAR") +
+            ", or leave the field out with exclude");
   }
   if (found->generated) {
     return MakeError(ErrorClass::kConfig, "target.column_generated",
@@ -92,8 +93,8 @@ arrow::Result<TablePlan::Column> NewColumn(const WantedColumn& wanted, bool is_k
     planned.native = CanonicalType(wanted.native_override);
     if (!CanStore(planned.native)) {
       return MakeError(ErrorClass::kUnsupported, "duckdb.type_not_written",
-                       "target.dtype " + wanted.native_override + " of field '" + wanted.name +
-                           "' is not written by dxt",
+                       "target.dtype " + wanted.native_override + " of field '" +
+                           wanted.name + "' is not written by dxt",
                        "Use JSON or VARCHAR");
     }
   } else {
@@ -123,7 +124,8 @@ void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& p
       return;
     case ReplaceStrategy::kRecreate:
       plan.strategy = "recreate";
-      plan.strategy_reason = "a new table without the indexes and comments of the old one";
+      plan.strategy_reason =
+          "a new table without the indexes and comments of the old one";
       plan.ddl.push_back("DROP TABLE " + existing.reference);
       plan.ddl.push_back(CreateTableSql(existing.reference, plan, wanted.keys));
       return;
@@ -131,7 +133,8 @@ void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& p
     case ReplaceStrategy::kSwap:
       plan.strategy = "swap";
       plan.strategy_reason =
-          "a new table takes the old one's place, definition, indexes and comments in one "
+          "a new table takes the old one's place, definition, indexes and comments in "
+          "one "
           "transaction";
       return;
   }
@@ -153,7 +156,8 @@ std::string CreateTableSql(const std::string& reference, const TablePlan& plan,
   return text + (keys.empty() ? ")" : "))");
 }
 
-arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted, const TargetTable& existing) {
+arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
+                                         const TargetTable& existing) {
   if (wanted.mode == LoadMode::kMirror) {
     return MakeError(ErrorClass::kUnsupported, "target.mode",
                      "DuckDB targets cannot mirror", "Use replace or upsert");

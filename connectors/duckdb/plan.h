@@ -9,7 +9,8 @@
 namespace dxt::duckdb {
 
 /// Compares wanted and existing; pure. See Destination::PlanTable.
-arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted, const TargetTable& existing);
+arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
+                                         const TargetTable& existing);
 
 /// CREATE TABLE of the planned columns under `reference` (quoted). `keys` become the
 /// primary key; empty = none.

@@ -61,7 +61,8 @@ std::optional<std::string> Cell(const arrow::Array& array, int64_t row) {
 }
 
 /// Interrupts the connection's running call when a stop comes. An interrupt that arrives
-/// just before DuckDB starts to work is forgotten by it, so it is sent until the scope ends.
+/// just before DuckDB starts to work is forgotten by it, so it is sent until the scope
+/// ends.
 class Interrupter {
  public:
   Interrupter(std::function<void()> cancel, std::stop_token stop)
@@ -77,14 +78,15 @@ class Interrupter {
         std::unique_lock lock(mutex);
         while (!ended.stop_requested()) {
           self->cancel_();
-          never.wait_for(lock, ended, std::chrono::milliseconds(20), [] { return false; });
+          never.wait_for(lock, ended, std::chrono::milliseconds(20),
+                         [] { return false; });
         }
       });
     }
   };
 
   std::function<void()> cancel_;
-  std::jthread thread_;                   // Joined after the callback cannot start it any more.
+  std::jthread thread_;  // Joined after the callback cannot start it any more.
   std::stop_callback<Start> callback_;
 };
 
@@ -100,7 +102,8 @@ ResultStream::ResultStream(std::shared_ptr<void> statement,
 
 std::shared_ptr<arrow::Schema> ResultStream::schema() const { return reader_->schema(); }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> ResultStream::Next(std::stop_token stop) {
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> ResultStream::Next(
+    std::stop_token stop) {
   if (stop.stop_requested()) return Cancelled(action_);
   std::shared_ptr<arrow::RecordBatch> batch;
   const Interrupter interrupter(cancel_, stop);
@@ -117,7 +120,8 @@ struct Session::Statement {
   }
 };
 
-Session::Session(std::unique_ptr<AdbcConnection> connection, std::function<void()> released)
+Session::Session(std::unique_ptr<AdbcConnection> connection,
+                 std::function<void()> released)
     : connection_(std::move(connection)), released_(std::move(released)) {}
 
 Session::~Session() {
@@ -132,22 +136,25 @@ void Session::Cancel() noexcept {
 }
 
 arrow::Result<std::unique_ptr<Session::Statement>> Session::Prepare(
-    const std::string& sql, std::string_view action, const std::vector<Parameter>& parameters) {
+    const std::string& sql, std::string_view action,
+    const std::vector<Parameter>& parameters) {
   const AdbcDriver& driver = *Driver();
   auto statement = std::make_unique<Statement>();
   DriverError error;
-  if (driver.StatementNew(connection_.get(), &statement->raw, error.get()) != ADBC_STATUS_OK ||
+  if (driver.StatementNew(connection_.get(), &statement->raw, error.get()) !=
+          ADBC_STATUS_OK ||
       driver.StatementSetSqlQuery(&statement->raw, sql.c_str(), error.get()) !=
           ADBC_STATUS_OK) {
     return ErrorFromText(error.Text(), action);
   }
   if (parameters.empty()) return statement;
   ARROW_ASSIGN_OR_RAISE(auto row, OneRow(parameters));
-  struct ArrowArray array {};
-  struct ArrowSchema schema {};
+  struct ArrowArray array{};
+  struct ArrowSchema schema{};
   ARROW_RETURN_NOT_OK(arrow::ExportRecordBatch(*row, &array, &schema));
   if (driver.StatementPrepare(&statement->raw, error.get()) != ADBC_STATUS_OK ||
-      driver.StatementBind(&statement->raw, &array, &schema, error.get()) != ADBC_STATUS_OK) {
+      driver.StatementBind(&statement->raw, &array, &schema, error.get()) !=
+          ADBC_STATUS_OK) {
     if (array.release) array.release(&array);
     if (schema.release) schema.release(&schema);
     return ErrorFromText(error.Text(), action);
@@ -155,11 +162,10 @@ arrow::Result<std::unique_ptr<Session::Statement>> Session::Prepare(
   return statement;
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Session::Run(Statement& statement,
-                                                                      std::string_view action,
-                                                                      std::stop_token stop) {
+arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Session::Run(
+    Statement& statement, std::string_view action, std::stop_token stop) {
   if (stop.stop_requested()) return Cancelled(action);
-  struct ArrowArrayStream stream {};
+  struct ArrowArrayStream stream{};
   DriverError error;
   const Interrupter interrupter([this] { Cancel(); }, stop);
   int64_t changed = -1;
@@ -182,9 +188,9 @@ arrow::Result<int64_t> Session::Execute(const std::string& sql, std::string_view
   return digits ? std::stoll(text) : 0;
 }
 
-arrow::Result<std::vector<TextRow>> Session::Rows(const std::string& sql,
-                                                  std::string_view action, std::stop_token stop,
-                                                  const std::vector<Parameter>& parameters) {
+arrow::Result<std::vector<TextRow>> Session::Rows(
+    const std::string& sql, std::string_view action, std::stop_token stop,
+    const std::vector<Parameter>& parameters) {
   ARROW_ASSIGN_OR_RAISE(auto stream, Stream(sql, action, stop, parameters));
   std::vector<TextRow> rows;
   while (true) {
@@ -203,8 +209,8 @@ arrow::Result<std::unique_ptr<ResultStream>> Session::Stream(
     const std::vector<Parameter>& parameters) {
   ARROW_ASSIGN_OR_RAISE(auto statement, Prepare(sql, action, parameters));
   ARROW_ASSIGN_OR_RAISE(auto reader, Run(*statement, action, stop));
-  return std::make_unique<ResultStream>(std::move(statement), std::move(reader),
-                                        [this] { Cancel(); }, std::string(action));
+  return std::make_unique<ResultStream>(
+      std::move(statement), std::move(reader), [this] { Cancel(); }, std::string(action));
 }
 
 arrow::Status Session::Ingest(const std::string& schema, const std::string& table,
@@ -217,14 +223,15 @@ arrow::Status Session::Ingest(const std::string& schema, const std::string& tabl
   Statement statement;
   DriverError error;
   const auto set = [&](const char* option, const std::string& value) {
-    return driver.StatementSetOption(&statement.raw, option, value.c_str(), error.get()) ==
-           ADBC_STATUS_OK;
+    return driver.StatementSetOption(&statement.raw, option, value.c_str(),
+                                     error.get()) == ADBC_STATUS_OK;
   };
   ARROW_ASSIGN_OR_RAISE(auto reader, arrow::RecordBatchReader::Make(batches));
-  struct ArrowArrayStream stream {};
+  struct ArrowArrayStream stream{};
   ARROW_RETURN_NOT_OK(arrow::ExportRecordBatchReader(std::move(reader), &stream));
   const bool ready =
-      driver.StatementNew(connection_.get(), &statement.raw, error.get()) == ADBC_STATUS_OK &&
+      driver.StatementNew(connection_.get(), &statement.raw, error.get()) ==
+          ADBC_STATUS_OK &&
       set(ADBC_INGEST_OPTION_TARGET_TABLE, table) &&
       set(ADBC_INGEST_OPTION_MODE, ADBC_INGEST_OPTION_MODE_APPEND) &&
       (temporary ? set(ADBC_INGEST_OPTION_TEMPORARY, ADBC_OPTION_VALUE_ENABLED)
@@ -248,11 +255,12 @@ arrow::Status Session::Ingest(const std::string& schema, const std::string& tabl
   if (alive.status().message().find("ransaction is aborted") == std::string::npos) {
     return alive.status();
   }
-  return MakeError(ErrorClass::kTransient, "duckdb.append_failed",
-                   std::string(action) +
-                       " failed: DuckDB could not append a batch and does not say why; most "
-                       "often its memory or the disk is used up",
-                   "Free space on the disk, or raise runtime.memory_limit");
+  return MakeError(
+      ErrorClass::kTransient, "duckdb.append_failed",
+      std::string(action) +
+          " failed: DuckDB could not append a batch and does not say why; most "
+          "often its memory or the disk is used up",
+      "Free space on the disk, or raise runtime.memory_limit");
 }
 
 }  // namespace dxt::duckdb

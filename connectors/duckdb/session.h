@@ -23,13 +23,14 @@ using Parameter = std::variant<std::monostate, int64_t, std::string>;
 using TextRow = std::vector<std::optional<std::string>>;
 
 /// Rows of one running statement, made as they are pulled: memory stays bounded. Another
-/// statement on the same session makes DuckDB hold the rest in memory, so do not start one.
+/// statement on the same session makes DuckDB hold the rest in memory, so do not start
+/// one.
 class ResultStream {
  public:
   /// `statement` lives as long as the rows.
   ResultStream(std::shared_ptr<void> statement,
-               std::shared_ptr<arrow::RecordBatchReader> reader, std::function<void()> cancel,
-               std::string action);
+               std::shared_ptr<arrow::RecordBatchReader> reader,
+               std::function<void()> cancel, std::string action);
   std::shared_ptr<arrow::Schema> schema() const;
   /// Null at the end. A stop interrupts the pull.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next(std::stop_token stop);
@@ -57,7 +58,8 @@ class Session {
                                  std::stop_token stop = {},
                                  const std::vector<Parameter>& parameters = {});
   /// Runs a statement whose result is small and made of text, integers and booleans.
-  arrow::Result<std::vector<TextRow>> Rows(const std::string& sql, std::string_view action,
+  arrow::Result<std::vector<TextRow>> Rows(const std::string& sql,
+                                           std::string_view action,
                                            std::stop_token stop = {},
                                            const std::vector<Parameter>& parameters = {});
   /// Starts a statement whose result may be large. The session must outlive the stream.
@@ -67,16 +69,17 @@ class Session {
   /// Appends batches to a table by position. DuckDB's appender converts nothing it is not
   /// forced to and keeps some failures to itself, so the table must have exactly these
   /// columns and no constraints but NOT NULL; a failure that it kept is found here.
-  arrow::Status Ingest(const std::string& schema, const std::string& table, bool temporary,
+  arrow::Status Ingest(const std::string& schema, const std::string& table,
+                       bool temporary,
                        std::vector<std::shared_ptr<arrow::RecordBatch>> batches,
                        std::string_view action, std::stop_token stop);
 
  private:
   struct Statement;
   void Cancel() noexcept;
-  arrow::Result<std::unique_ptr<Statement>> Prepare(const std::string& sql,
-                                                    std::string_view action,
-                                                    const std::vector<Parameter>& parameters);
+  arrow::Result<std::unique_ptr<Statement>> Prepare(
+      const std::string& sql, std::string_view action,
+      const std::vector<Parameter>& parameters);
   arrow::Result<std::shared_ptr<arrow::RecordBatchReader>> Run(Statement& statement,
                                                                std::string_view action,
                                                                std::stop_token stop);

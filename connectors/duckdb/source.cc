@@ -24,10 +24,14 @@ std::string ValueType(const FieldType& type) {
     case DType::kInt64:
     case DType::kUint8:
     case DType::kUint16:
-    case DType::kUint32: return "BIGINT";
-    case DType::kUint64: return "HUGEINT";
-    case DType::kDecimal: return type.precision == 0 ? "BIGNUM" : StagedType(type);
-    default: return StagedType(type);
+    case DType::kUint32:
+      return "BIGINT";
+    case DType::kUint64:
+      return "HUGEINT";
+    case DType::kDecimal:
+      return type.precision == 0 ? "BIGNUM" : StagedType(type);
+    default:
+      return StagedType(type);
   }
 }
 
@@ -49,9 +53,11 @@ sql::SelectDialect Dialect(std::vector<Parameter>& parameters) {
     return "(" + std::string(text) + " COLLATE \"binary\")";
   };
   dialect.item = [](const ColumnRead& column) {
-    const std::string text = column.expression.empty() ? sql::QuoteIdentifier(column.column)
-                                                       : "(" + column.expression + "\n)";
-    return ReadItem(column.native.system == kSystem ? column.native.type : "VARCHAR", text) +
+    const std::string text = column.expression.empty()
+                                 ? sql::QuoteIdentifier(column.column)
+                                 : "(" + column.expression + "\n)";
+    return ReadItem(column.native.system == kSystem ? column.native.type : "VARCHAR",
+                    text) +
            " AS " + sql::QuoteIdentifier(column.name);
   };
   return dialect;
@@ -115,15 +121,17 @@ class DuckdbSource : public Source {
     return DiscoverTables(*session, schema, stop);
   }
 
-  arrow::Result<StreamInfo> Describe(const StreamRef& ref, std::stop_token stop) override {
+  arrow::Result<StreamInfo> Describe(const StreamRef& ref,
+                                     std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto session, Connect(stop));
     StreamInfo info;
     info.kind = ref.kind;
     if (ref.kind == StreamKind::kQuery) {
       info.name = "query";
       ARROW_ASSIGN_OR_RAISE(auto query, QueryShape(ref));
-      ARROW_ASSIGN_OR_RAISE(info.columns.fields,
-                            DescribeSelect(*session, query, "Describing the query", stop));
+      ARROW_ASSIGN_OR_RAISE(
+          info.columns.fields,
+          DescribeSelect(*session, query, "Describing the query", stop));
       return info;
     }
     ARROW_ASSIGN_OR_RAISE(auto name, Find(*session, ref, stop));
@@ -163,9 +171,9 @@ class DuckdbSource : public Source {
     for (size_t i = 0; i < expressions.size(); ++i) {
       select += (i > 0 ? ", (" : "(") + expressions[i] + "\n) AS c" + std::to_string(i);
     }
-    ARROW_ASSIGN_OR_RAISE(auto fields,
-                          DescribeSelect(*session, select + " FROM " + from,
-                                         "Describing the expressions of the fields", stop));
+    ARROW_ASSIGN_OR_RAISE(
+        auto fields, DescribeSelect(*session, select + " FROM " + from,
+                                    "Describing the expressions of the fields", stop));
     if (fields.size() != expressions.size()) {
       return MakeError(ErrorClass::kConfig, "duckdb.expression",
                        "An expression of the fields is not a single value");
@@ -173,7 +181,8 @@ class DuckdbSource : public Source {
     return fields;
   }
 
-  arrow::Result<ReadPlan> PlanRead(const ReadSpec& spec, int, std::stop_token stop) override {
+  arrow::Result<ReadPlan> PlanRead(const ReadSpec& spec, int,
+                                   std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto session, Connect(stop));
     ARROW_ASSIGN_OR_RAISE(auto query, Select(*session, spec, stop));
     ReadPlan plan;
@@ -204,8 +213,9 @@ class DuckdbSource : public Source {
       field.native = column.native;
       schema.fields.push_back(std::move(field));
     }
-    ARROW_ASSIGN_OR_RAISE(auto rows, session->Stream(query.text, "Reading " + NameOf(spec.ref),
-                                                     stop, query.parameters));
+    ARROW_ASSIGN_OR_RAISE(auto rows,
+                          session->Stream(query.text, "Reading " + NameOf(spec.ref), stop,
+                                          query.parameters));
     return std::make_unique<DuckdbReader>(std::move(session), std::move(rows),
                                           ArrowSchema(schema), spec.batch_rows);
   }
@@ -217,8 +227,8 @@ class DuckdbSource : public Source {
     ARROW_ASSIGN_OR_RAISE(auto source, SourceSql(*session, spec.ref, stop));
     ARROW_ASSIGN_OR_RAISE(query.text,
                           sql::BuildCount(spec, source, Dialect(query.parameters)));
-    ARROW_ASSIGN_OR_RAISE(auto rows, session->Rows(query.text, "Counting rows", stop,
-                                                   query.parameters));
+    ARROW_ASSIGN_OR_RAISE(
+        auto rows, session->Rows(query.text, "Counting rows", stop, query.parameters));
     return std::stoll(rows.at(0).at(0).value_or("0"));
   }
 
@@ -231,8 +241,10 @@ class DuckdbSource : public Source {
     return database_->Connect(/*writable=*/false, stop);
   }
 
-  arrow::Result<TableName> Find(Session& session, const StreamRef& ref, std::stop_token stop) {
-    ARROW_ASSIGN_OR_RAISE(auto name, FindTable(session, ref.source, default_schema_, stop));
+  arrow::Result<TableName> Find(Session& session, const StreamRef& ref,
+                                std::stop_token stop) {
+    ARROW_ASSIGN_OR_RAISE(auto name,
+                          FindTable(session, ref.source, default_schema_, stop));
     if (!name.exists) return TableMissing(name, database_->path());
     return name;
   }
@@ -244,7 +256,8 @@ class DuckdbSource : public Source {
     return name.Quoted();
   }
 
-  arrow::Result<Query> Select(Session& session, const ReadSpec& spec, std::stop_token stop) {
+  arrow::Result<Query> Select(Session& session, const ReadSpec& spec,
+                              std::stop_token stop) {
     Query query;
     ARROW_ASSIGN_OR_RAISE(auto source, SourceSql(session, spec.ref, stop));
     ARROW_ASSIGN_OR_RAISE(query.text,
@@ -264,8 +277,8 @@ class DuckdbSource : public Source {
       shape += "NULL";
       text.remove_prefix(close + 2);
     }
-    while (!shape.empty() && std::string_view(" \t\r\n;").find(shape.back()) !=
-                                 std::string_view::npos) {
+    while (!shape.empty() &&
+           std::string_view(" \t\r\n;").find(shape.back()) != std::string_view::npos) {
       shape.pop_back();
     }
     return "SELECT * FROM (" + shape + "\n) AS _dxt_q";

@@ -55,7 +55,8 @@ class SourceTest : public DuckdbTest {
       }
     }
   }
-  static CursorRange Cursor(const std::string& column, DType dtype, const std::string& lower) {
+  static CursorRange Cursor(const std::string& column, DType dtype,
+                            const std::string& lower) {
     CursorRange cursor;
     cursor.name = cursor.column = column;
     cursor.type.dtype = dtype;
@@ -80,8 +81,10 @@ TEST_F(SourceTest, AFileOfSomethingElseIsRefused) {
 }
 
 TEST_F(SourceTest, DiscoverListsTablesAndViewsWithKeys) {
-  Sql({"CREATE SCHEMA raw", "CREATE TABLE raw.\"We.ird\" (\"a \"\"b\" INTEGER PRIMARY KEY)",
-       "CREATE VIEW v AS SELECT 1::TINYINT AS one", "CREATE TABLE _dxt_loads (i INTEGER)"});
+  Sql({"CREATE SCHEMA raw",
+       "CREATE TABLE raw.\"We.ird\" (\"a \"\"b\" INTEGER PRIMARY KEY)",
+       "CREATE VIEW v AS SELECT 1::TINYINT AS one",
+       "CREATE TABLE _dxt_loads (i INTEGER)"});
   auto source = OpenSource();
   const auto all = source->Discover("", {}).ValueOrDie();
   ASSERT_EQ(all.size(), 2u);
@@ -108,7 +111,8 @@ TEST_F(SourceTest, AMissingTableSuggestsTheNearest) {
 TEST_F(SourceTest, CursorFiltersOrderAndLimitAreApplied) {
   Sql({"CREATE TABLE t (id INTEGER, seen TIMESTAMP, name VARCHAR)",
        "INSERT INTO t VALUES (1, '2020-01-01', 'b'), (2, '2020-01-02', 'a'), "
-       "(3, '2020-01-03', 'B'), (4, NULL, 'c'), (5, '2020-01-02 00:00:00.000001', 'a''x')"});
+       "(3, '2020-01-03', 'B'), (4, NULL, 'c'), (5, '2020-01-02 00:00:00.000001', "
+       "'a''x')"});
   auto source = OpenSource();
   ReadSpec spec = All(*source, Table("t"));
   spec.columns.resize(1);
@@ -143,8 +147,8 @@ TEST_F(SourceTest, CursorFiltersOrderAndLimitAreApplied) {
 TEST_F(SourceTest, QueriesTakeValuesAndExpressionsHaveTypes) {
   Sql({"CREATE TABLE t AS SELECT i::INTEGER AS id FROM range(5) t(i)"});
   auto source = OpenSource();
-  const StreamRef query =
-      Query("SELECT id, {{ var.tag }} AS tag FROM t WHERE id > {{ cursor }} ORDER BY id; ");
+  const StreamRef query = Query(
+      "SELECT id, {{ var.tag }} AS tag FROM t WHERE id > {{ cursor }} ORDER BY id; ");
   ReadSpec spec = All(*source, query);
   ASSERT_EQ(spec.columns.size(), 2u);
   EXPECT_EQ(spec.columns[0].type.dtype, DType::kInt32);
@@ -170,7 +174,8 @@ TEST_F(SourceTest, SqlOfAStreamReachesNoFiles) {
         "SELECT * FROM read_text('/etc/hostname')"}) {
     const auto refused = source->Describe(Query(text), {});
     ASSERT_FALSE(refused.ok()) << text;
-    EXPECT_EQ(GetErrorInfo(refused.status()).code, "duckdb.forbidden") << refused.status();
+    EXPECT_EQ(GetErrorInfo(refused.status()).code, "duckdb.forbidden")
+        << refused.status();
   }
 }
 

@@ -24,9 +24,10 @@ std::string ColumnSql(const CatalogColumn& column) {
 arrow::Result<std::string> Definition(Session& session, const TableName& old,
                                       std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
-      auto rows, session.Rows("SELECT sql FROM duckdb_tables() WHERE schema_name = $1 AND "
-                              "table_name = $2 AND database_name = current_database()",
-                              "Reading the catalogue", stop, {old.schema, old.table}));
+      auto rows,
+      session.Rows("SELECT sql FROM duckdb_tables() WHERE schema_name = $1 AND "
+                   "table_name = $2 AND database_name = current_database()",
+                   "Reading the catalogue", stop, {old.schema, old.table}));
   const std::string text = rows.empty() ? "" : rows[0][0].value_or("");
   // The name may be quoted and hold any character; the column list follows it.
   char quote = 0;
@@ -55,17 +56,19 @@ arrow::Result<std::string> CloneSql(Session& session, const TableName& old,
   ARROW_ASSIGN_OR_RAISE(auto constraints, ConstraintsOf(session, old, stop));
   const std::string create =
       "CREATE TABLE " + sql::QuoteReference({old.schema, name}) + " ";
-  *plain = std::none_of(columns.begin(), columns.end(),
-                        [](const auto& column) { return column.generated; }) &&
-           std::all_of(constraints.begin(), constraints.end(), [](const auto& constraint) {
-             return constraint.kind == "NOT NULL" || constraint.kind == "PRIMARY KEY";
-           });
+  *plain =
+      std::none_of(columns.begin(), columns.end(),
+                   [](const auto& column) { return column.generated; }) &&
+      std::all_of(constraints.begin(), constraints.end(), [](const auto& constraint) {
+        return constraint.kind == "NOT NULL" || constraint.kind == "PRIMARY KEY";
+      });
   if (!*plain) {
     ARROW_ASSIGN_OR_RAISE(auto definition, Definition(session, old, stop));
     return create + definition;
   }
   std::string list;
-  for (const auto& column : columns) list += (list.empty() ? "(" : ", ") + ColumnSql(column);
+  for (const auto& column : columns)
+    list += (list.empty() ? "(" : ", ") + ColumnSql(column);
   return create + list + ")";
 }
 
@@ -75,9 +78,10 @@ arrow::Status Swap(Session& session, const TableName& old, const std::string& fi
   if (carry) {
     ARROW_ASSIGN_OR_RAISE(
         auto indexes,
-        session.Rows("SELECT sql FROM duckdb_indexes() WHERE schema_name = $1 AND table_name "
-                     "= $2 AND database_name = current_database() AND sql IS NOT NULL",
-                     "Reading the catalogue", stop, {old.schema, old.table}));
+        session.Rows(
+            "SELECT sql FROM duckdb_indexes() WHERE schema_name = $1 AND table_name "
+            "= $2 AND database_name = current_database() AND sql IS NOT NULL",
+            "Reading the catalogue", stop, {old.schema, old.table}));
     for (const auto& row : indexes) after.push_back(row[0].value_or(""));
     ARROW_ASSIGN_OR_RAISE(
         auto comments,
@@ -101,7 +105,8 @@ arrow::Status Swap(Session& session, const TableName& old, const std::string& fi
                           "ALTER TABLE " + sql::QuoteReference({old.schema, fill_table}) +
                               " RENAME TO " + sql::QuoteIdentifier(old.table),
                           old, stop));
-  for (const auto& statement : after) ARROW_RETURN_NOT_OK(Run(session, statement, old, stop));
+  for (const auto& statement : after)
+    ARROW_RETURN_NOT_OK(Run(session, statement, old, stop));
   return arrow::Status::OK();
 }
 
@@ -110,10 +115,12 @@ arrow::Status AddPrimaryKey(Session& session, const TableName& table,
                             int64_t memory, std::stop_token stop) {
   if (keys.empty()) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(CheckUnique(session, table.Quoted(), table.Quoted(), keys, stop));
-  const int64_t index = rows * (kIndexEntry + kIndexColumn * static_cast<int64_t>(keys.size()));
+  const int64_t index =
+      rows * (kIndexEntry + kIndexColumn * static_cast<int64_t>(keys.size()));
   if (index > memory - memory / 4) return arrow::Status::OK();
   std::string list;
-  for (const auto& key : keys) list += (list.empty() ? "" : ", ") + sql::QuoteIdentifier(key);
+  for (const auto& key : keys)
+    list += (list.empty() ? "" : ", ") + sql::QuoteIdentifier(key);
   return session
       .Execute("ALTER TABLE " + table.Quoted() + " ADD PRIMARY KEY (" + list + ")",
                "Adding the primary key of " + table.Quoted(), stop)

@@ -10,7 +10,8 @@
 namespace dxt::duckdb {
 
 void DuckdbTest::SetUp() {
-  std::string pattern = (std::filesystem::temp_directory_path() / "dxt-duckdb-XXXXXX").string();
+  std::string pattern =
+      (std::filesystem::temp_directory_path() / "dxt-duckdb-XXXXXX").string();
   ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
   folder_ = pattern;
   path_ = (folder_ / "test.duckdb").string();
@@ -83,7 +84,8 @@ std::vector<std::string> DuckdbTest::Look(const std::string& select) {
   return lines;
 }
 
-StreamIdentity DuckdbTest::Identity(const std::string& target, const std::string& stream) {
+StreamIdentity DuckdbTest::Identity(const std::string& target,
+                                    const std::string& stream) {
   StreamIdentity identity;
   identity.pipeline = "p/q";
   identity.stream = stream;
@@ -111,8 +113,8 @@ TableSpec DuckdbTest::Table(const std::string& reference, LoadMode mode,
   return table;
 }
 
-WriteSpec DuckdbTest::Prepare(Destination& target, TableSpec table, const std::string& load_id,
-                              const std::string& stream) {
+WriteSpec DuckdbTest::Prepare(Destination& target, TableSpec table,
+                              const std::string& load_id, const std::string& stream) {
   WriteSpec spec;
   spec.identity = Identity(table.reference, stream);
   spec.target = target.Describe(table.reference, {}).ValueOrDie();
@@ -139,10 +141,10 @@ LoadRecord DuckdbTest::Record(const WriteSpec& spec) {
   return record;
 }
 
-arrow::Result<CommitResult> DuckdbTest::Load(Destination& target, TableSpec table,
-                                             const std::shared_ptr<arrow::RecordBatch>& batch,
-                                             const std::string& load_id,
-                                             const CommitGuards& guards) {
+arrow::Result<CommitResult> DuckdbTest::Load(
+    Destination& target, TableSpec table,
+    const std::shared_ptr<arrow::RecordBatch>& batch, const std::string& load_id,
+    const CommitGuards& guards) {
   const WriteSpec spec = Prepare(target, std::move(table), load_id);
   ARROW_ASSIGN_OR_RAISE(auto writer, target.OpenWriter(spec, {}));
   ARROW_RETURN_NOT_OK(writer->Append(*batch, {}));

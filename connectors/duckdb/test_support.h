@@ -29,7 +29,8 @@ class DuckdbTest : public ::testing::Test {
   /// The rows of a SELECT as "a|b" lines, NULL as "~".
   std::vector<std::string> Look(const std::string& select);
 
-  static StreamIdentity Identity(const std::string& target, const std::string& stream = "s");
+  static StreamIdentity Identity(const std::string& target,
+                                 const std::string& stream = "s");
   /// A window ready to be written: describes, plans, acquires.
   WriteSpec Prepare(Destination& target, TableSpec table, const std::string& load_id,
                     const std::string& stream = "s");

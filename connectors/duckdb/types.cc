@@ -37,20 +37,29 @@ FieldType Decimal(int32_t precision, int32_t scale) {
 const std::map<std::string, ReadType, std::less<>>& NamedTypes() {
   static const std::map<std::string, ReadType, std::less<>> types = [] {
     std::map<std::string, ReadType, std::less<>> map = {
-        {"BOOLEAN", {Plain(DType::kBool)}},     {"TINYINT", {Plain(DType::kInt8)}},
-        {"SMALLINT", {Plain(DType::kInt16)}},   {"INTEGER", {Plain(DType::kInt32)}},
-        {"BIGINT", {Plain(DType::kInt64)}},     {"UTINYINT", {Plain(DType::kUint8)}},
-        {"USMALLINT", {Plain(DType::kUint16)}}, {"UINTEGER", {Plain(DType::kUint32)}},
-        {"UBIGINT", {Plain(DType::kUint64)}},   {"FLOAT", {Plain(DType::kFloat32)}},
-        {"DOUBLE", {Plain(DType::kFloat64)}},   {"VARCHAR", {Plain(DType::kString)}},
-        {"BLOB", {Plain(DType::kBinary)}},      {"DATE", {Plain(DType::kDate)}},
-        {"TIME", {Plain(DType::kTime)}},        {"TIMESTAMP", {Plain(DType::kTimestamp)}},
+        {"BOOLEAN", {Plain(DType::kBool)}},
+        {"TINYINT", {Plain(DType::kInt8)}},
+        {"SMALLINT", {Plain(DType::kInt16)}},
+        {"INTEGER", {Plain(DType::kInt32)}},
+        {"BIGINT", {Plain(DType::kInt64)}},
+        {"UTINYINT", {Plain(DType::kUint8)}},
+        {"USMALLINT", {Plain(DType::kUint16)}},
+        {"UINTEGER", {Plain(DType::kUint32)}},
+        {"UBIGINT", {Plain(DType::kUint64)}},
+        {"FLOAT", {Plain(DType::kFloat32)}},
+        {"DOUBLE", {Plain(DType::kFloat64)}},
+        {"VARCHAR", {Plain(DType::kString)}},
+        {"BLOB", {Plain(DType::kBinary)}},
+        {"DATE", {Plain(DType::kDate)}},
+        {"TIME", {Plain(DType::kTime)}},
+        {"TIMESTAMP", {Plain(DType::kTimestamp)}},
         {"TIMESTAMP WITH TIME ZONE", {Plain(DType::kTimestampTz)}},
         {"TIMESTAMP_S", {Plain(DType::kTimestamp), "CAST({} AS TIMESTAMP)"}},
         {"TIMESTAMP_MS", {Plain(DType::kTimestamp), "CAST({} AS TIMESTAMP)"}},
         {"HUGEINT", {Decimal(kMaxDigits, 0), "CAST({} AS DECIMAL(38,0))"}},
         {"UHUGEINT", {Decimal(kMaxDigits, 0), "CAST({} AS DECIMAL(38,0))"}},
-        {"BIGNUM", {Decimal(0, 0), kAsText}},   {"JSON", {Plain(DType::kJson), kAsText}},
+        {"BIGNUM", {Decimal(0, 0), kAsText}},
+        {"JSON", {Plain(DType::kJson), kAsText}},
         {"VARIANT", {Plain(DType::kJson), kAsJson}},
     };
     FieldType nanos = Plain(DType::kTimestamp);
@@ -93,7 +102,8 @@ bool IsNested(const FieldType& type) {
 std::string_view ArrivingElement(std::string_view native, const ReadType& read) {
   if (read.cast == "{}") return native;
   if (read.type.dtype == DType::kTimestamp) return "TIMESTAMP";
-  if (read.type.dtype == DType::kDecimal && read.type.precision > 0) return "DECIMAL(38,0)";
+  if (read.type.dtype == DType::kDecimal && read.type.precision > 0)
+    return "DECIMAL(38,0)";
   return "VARCHAR";
 }
 
@@ -139,18 +149,39 @@ std::string Folded(std::string_view written) {
 
 const std::map<std::string, std::string, std::less<>>& Aliases() {
   static const std::map<std::string, std::string, std::less<>> aliases = {
-      {"BOOL", "BOOLEAN"},     {"LOGICAL", "BOOLEAN"},   {"INT1", "TINYINT"},
-      {"INT2", "SMALLINT"},    {"SHORT", "SMALLINT"},    {"INT", "INTEGER"},
-      {"INT4", "INTEGER"},     {"SIGNED", "INTEGER"},    {"INT8", "BIGINT"},
-      {"LONG", "BIGINT"},      {"UINT8", "UTINYINT"},    {"UINT16", "USMALLINT"},
-      {"UINT32", "UINTEGER"},  {"UINT64", "UBIGINT"},    {"INT128", "HUGEINT"},
-      {"FLOAT4", "FLOAT"},     {"REAL", "FLOAT"},        {"FLOAT8", "DOUBLE"},
-      {"TEXT", "VARCHAR"},     {"STRING", "VARCHAR"},    {"CHAR", "VARCHAR"},
-      {"BPCHAR", "VARCHAR"},   {"BYTEA", "BLOB"},        {"BINARY", "BLOB"},
-      {"VARBINARY", "BLOB"},   {"DATETIME", "TIMESTAMP"}, {"TIMESTAMP_US", "TIMESTAMP"},
-      {"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"},       {"BITSTRING", "BIT"},
-      {"TIMETZ", "TIME WITH TIME ZONE"},                 {"DECIMAL", "DECIMAL(18,3)"},
-      {"NUMERIC", "DECIMAL(18,3)"},                      {"DOUBLE PRECISION", "DOUBLE"},
+      {"BOOL", "BOOLEAN"},
+      {"LOGICAL", "BOOLEAN"},
+      {"INT1", "TINYINT"},
+      {"INT2", "SMALLINT"},
+      {"SHORT", "SMALLINT"},
+      {"INT", "INTEGER"},
+      {"INT4", "INTEGER"},
+      {"SIGNED", "INTEGER"},
+      {"INT8", "BIGINT"},
+      {"LONG", "BIGINT"},
+      {"UINT8", "UTINYINT"},
+      {"UINT16", "USMALLINT"},
+      {"UINT32", "UINTEGER"},
+      {"UINT64", "UBIGINT"},
+      {"INT128", "HUGEINT"},
+      {"FLOAT4", "FLOAT"},
+      {"REAL", "FLOAT"},
+      {"FLOAT8", "DOUBLE"},
+      {"TEXT", "VARCHAR"},
+      {"STRING", "VARCHAR"},
+      {"CHAR", "VARCHAR"},
+      {"BPCHAR", "VARCHAR"},
+      {"BYTEA", "BLOB"},
+      {"BINARY", "BLOB"},
+      {"VARBINARY", "BLOB"},
+      {"DATETIME", "TIMESTAMP"},
+      {"TIMESTAMP_US", "TIMESTAMP"},
+      {"TIMESTAMPTZ", "TIMESTAMP WITH TIME ZONE"},
+      {"BITSTRING", "BIT"},
+      {"TIMETZ", "TIME WITH TIME ZONE"},
+      {"DECIMAL", "DECIMAL(18,3)"},
+      {"NUMERIC", "DECIMAL(18,3)"},
+      {"DOUBLE PRECISION", "DOUBLE"},
   };
   return aliases;
 }
@@ -215,7 +246,8 @@ arrow::Result<std::string> NewColumnType(const Field& field) {
   }
   if (IsNested(field.type) && !field.type.element) return std::string("JSON");
   if (field.type.dtype == DType::kDecimal && field.type.precision == 0) {
-    return "DECIMAL(" + std::to_string(kFreePrecision) + "," + std::to_string(kFreeScale) + ")";
+    return "DECIMAL(" + std::to_string(kFreePrecision) + "," +
+           std::to_string(kFreeScale) + ")";
   }
   FieldType stored = field.type;
   if (stored.dtype == DType::kTimestampTz) stored.nanoseconds = false;
@@ -224,31 +256,48 @@ arrow::Result<std::string> NewColumnType(const Field& field) {
 
 std::string StagedType(const FieldType& type) {
   switch (type.dtype) {
-    case DType::kInt8: return "TINYINT";
-    case DType::kInt16: return "SMALLINT";
-    case DType::kInt32: return "INTEGER";
-    case DType::kInt64: return "BIGINT";
-    case DType::kUint8: return "UTINYINT";
-    case DType::kUint16: return "USMALLINT";
-    case DType::kUint32: return "UINTEGER";
-    case DType::kUint64: return "UBIGINT";
-    case DType::kFloat32: return "FLOAT";
-    case DType::kFloat64: return "DOUBLE";
+    case DType::kInt8:
+      return "TINYINT";
+    case DType::kInt16:
+      return "SMALLINT";
+    case DType::kInt32:
+      return "INTEGER";
+    case DType::kInt64:
+      return "BIGINT";
+    case DType::kUint8:
+      return "UTINYINT";
+    case DType::kUint16:
+      return "USMALLINT";
+    case DType::kUint32:
+      return "UINTEGER";
+    case DType::kUint64:
+      return "UBIGINT";
+    case DType::kFloat32:
+      return "FLOAT";
+    case DType::kFloat64:
+      return "DOUBLE";
     case DType::kDecimal:
       if (type.precision == 0) return "VARCHAR";
-      return "DECIMAL(" + std::to_string(type.precision) + "," + std::to_string(type.scale) +
-             ")";
-    case DType::kBool: return "BOOLEAN";
-    case DType::kDate: return "DATE";
-    case DType::kTime: return "TIME";
-    case DType::kTimestamp: return type.nanoseconds ? "TIMESTAMP_NS" : "TIMESTAMP";
-    case DType::kTimestampTz: return "TIMESTAMP WITH TIME ZONE";
-    case DType::kBinary: return "BLOB";
+      return "DECIMAL(" + std::to_string(type.precision) + "," +
+             std::to_string(type.scale) + ")";
+    case DType::kBool:
+      return "BOOLEAN";
+    case DType::kDate:
+      return "DATE";
+    case DType::kTime:
+      return "TIME";
+    case DType::kTimestamp:
+      return type.nanoseconds ? "TIMESTAMP_NS" : "TIMESTAMP";
+    case DType::kTimestampTz:
+      return "TIMESTAMP WITH TIME ZONE";
+    case DType::kBinary:
+      return "BLOB";
     case DType::kArray:
       return type.element ? StagedType(*type.element) + "[]" : "VARCHAR";
     case DType::kString:
     case DType::kJson:
-    case DType::kObject: return "VARCHAR";
+    case DType::kObject:
+      return "VARCHAR";
   }
   return "VARCHAR";
 }

@@ -25,7 +25,8 @@ const std::vector<std::pair<std::string, std::string>> kColumns = {
     {"USMALLINT", "0, 65535"},
     {"UINTEGER", "0, 4294967295"},
     {"UBIGINT", "0, 18446744073709551615"},
-    {"HUGEINT", "-99999999999999999999999999999999999999, 99999999999999999999999999999999999999"},
+    {"HUGEINT",
+     "-99999999999999999999999999999999999999, 99999999999999999999999999999999999999"},
     {"UHUGEINT", "0, 99999999999999999999999999999999999999"},
     {"FLOAT", "'nan', '-infinity', -0.0, 3.4028234e38, 1e-45"},
     {"DOUBLE", "'nan', 'infinity', -0.0, 1.7976931348623157e308, 5e-324, 0.1"},
@@ -35,17 +36,22 @@ const std::vector<std::pair<std::string, std::string>> kColumns = {
     {"DECIMAL(38,10)", "-9999999999999999999999999999.9999999999, 0.0000000001"},
     {"VARCHAR", "'', 'it''s', chr(0) || 'x', 'ünïcödé 🦆'"},
     {"BLOB", "'', '\\x00\\xFF'"},
-    {"DATE", "'infinity', '-infinity', '5877642-06-25 (BC)', '5881580-07-10', '1970-01-01'"},
+    {"DATE",
+     "'infinity', '-infinity', '5877642-06-25 (BC)', '5881580-07-10', '1970-01-01'"},
     {"TIME", "'00:00:00', '24:00:00', '23:59:59.999999'"},
-    {"TIMESTAMP", "'infinity', '-infinity', '290309-12-22 (BC) 00:00:00', "
-                  "'294247-01-10 04:00:54.775806', '1969-12-31 23:59:59.999999'"},
+    {"TIMESTAMP",
+     "'infinity', '-infinity', '290309-12-22 (BC) 00:00:00', "
+     "'294247-01-10 04:00:54.775806', '1969-12-31 23:59:59.999999'"},
     {"TIMESTAMP_S", "'infinity', '-infinity', '2020-01-01 00:00:01'"},
     {"TIMESTAMP_MS", "'infinity', '-infinity', '2020-01-01 00:00:00.001'"},
-    {"TIMESTAMP_NS", "'infinity', '-infinity', '1677-09-22 00:00:00', "
-                     "'2262-04-10 23:59:59.999999999'"},
-    {"TIMESTAMP WITH TIME ZONE", "'infinity', '-infinity', '2020-01-01 00:00:00.123456+02'"},
+    {"TIMESTAMP_NS",
+     "'infinity', '-infinity', '1677-09-22 00:00:00', "
+     "'2262-04-10 23:59:59.999999999'"},
+    {"TIMESTAMP WITH TIME ZONE",
+     "'infinity', '-infinity', '2020-01-01 00:00:00.123456+02'"},
     {"TIME WITH TIME ZONE", "'10:00:00.123456+02', '23:59:59-15:59'"},
-    {"UUID", "'00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'"},
+    {"UUID",
+     "'00000000-0000-0000-0000-000000000000', 'ffffffff-ffff-ffff-ffff-ffffffffffff'"},
     {"INTERVAL", "'1 year -2 days 3.000005 seconds', '-5 months'"},
     {"BIT", "'0', '1010101010101'"},
     {"ENUM('a', 'b''c')", "'a', 'b''c'"},
@@ -132,8 +138,8 @@ class TypesTest : public DuckdbTest {
     return values;
   }
 
-  /// Makes `table` with a column of each of kColumns that is, or is not, what a new column
-  /// would be declared; its rows hold the edge values and NULL.
+  /// Makes `table` with a column of each of kColumns that is, or is not, what a new
+  /// column would be declared; its rows hold the edge values and NULL.
   void Seed(const std::string& table, bool plain) {
     types_.clear();
     std::string columns;
@@ -143,7 +149,8 @@ class TypesTest : public DuckdbTest {
       Field field;
       field.type = ReadTypeOf(type).type;
       if ((NewColumnType(field).ValueOrDie() == type) != plain) continue;
-      columns += (types_.empty() ? "c" : ", c") + std::to_string(types_.size()) + " " + type;
+      columns +=
+          (types_.empty() ? "c" : ", c") + std::to_string(types_.size()) + " " + type;
       types_.push_back(type);
       values.push_back(Values(list));
       rows = std::max(rows, values.back().size() + 1);
@@ -207,7 +214,8 @@ TEST_F(TypesTest, EveryDtypeComesBackAsItWas) {
 }
 
 TEST_F(TypesTest, NestedValuesTravelAsJson) {
-  Sql({"CREATE TABLE t AS SELECT {'a': 1.10::DECIMAL(30,2), 'b': [NULL, 'x']} AS \"Col\" "
+  Sql(
+      {"CREATE TABLE t AS SELECT {'a': 1.10::DECIMAL(30,2), 'b': [NULL, 'x']} AS \"Col\" "
        "UNION ALL SELECT NULL"});
   Copy("t", "c", true);
   EXPECT_EQ(Look("SELECT \"Col\"::VARCHAR FROM c ORDER BY 1"),
@@ -237,7 +245,8 @@ TEST_F(TypesTest, TheReferencePageTellsTheTruth) {
     field.type = ReadTypeOf(native).type;
     const std::string created = NewColumnType(field).ValueOrDie();
     ASSERT_TRUE(rows.contains(native))
-        << "| `" << native << "` | `" << ToString(field.type) << "` | `" << created << "` |";
+        << "| `" << native << "` | `" << ToString(field.type) << "` | `" << created
+        << "` |";
     EXPECT_EQ(rows[native].first, ToString(field.type)) << native;
     EXPECT_EQ(rows[native].second, created) << native;
   }

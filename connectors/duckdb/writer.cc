@@ -36,8 +36,8 @@ std::string Filled(const std::string& pattern, const std::string& sql) {
   return pattern.substr(0, at) + sql + pattern.substr(at + 2);
 }
 
-/// The value with the smallest integer of dates and timestamps, which is how other systems'
-/// files write -infinity, as DuckDB's own.
+/// The value with the smallest integer of dates and timestamps, which is how other
+/// systems' files write -infinity, as DuckDB's own.
 std::string Infinite(const std::string& sql, const FieldType& type) {
   const bool time = type.dtype == DType::kDate || type.dtype == DType::kTimestamp ||
                     type.dtype == DType::kTimestampTz;
@@ -66,13 +66,14 @@ class DuckdbWriter : public Writer {
     name_ = load_->target.Quoted();
     if (load_->target.exists == spec_.plan.create) {
       return MakeError(ErrorClass::kTransient, "target.changed",
-                       "The target " + name_ + (spec_.plan.create ? " was made" : " vanished") +
+                       "The target " + name_ +
+                           (spec_.plan.create ? " was made" : " vanished") +
                            " after the load was planned");
     }
     if (!load_->target.schema_exists) {
-      ARROW_RETURN_NOT_OK(Execute("CREATE SCHEMA IF NOT EXISTS " +
-                                      sql::QuoteIdentifier(load_->target.schema),
-                                  stop));
+      ARROW_RETURN_NOT_OK(Execute(
+          "CREATE SCHEMA IF NOT EXISTS " + sql::QuoteIdentifier(load_->target.schema),
+          stop));
     }
     return MakeTables(stop);
   }
@@ -96,7 +97,8 @@ class DuckdbWriter : public Writer {
     return Flush(stop);
   }
 
-  arrow::Status AppendFiles(std::span<const std::string> paths, std::stop_token stop) override {
+  arrow::Status AppendFiles(std::span<const std::string> paths,
+                            std::stop_token stop) override {
     if (!load_) return Closed();
     if (paths.empty()) return arrow::Status::OK();
     ARROW_RETURN_NOT_OK(Flush(stop));
@@ -116,7 +118,8 @@ class DuckdbWriter : public Writer {
     if (!load_) return Closed();
     ARROW_RETURN_NOT_OK(Flush(stop));
     if (staged_) {
-      ARROW_RETURN_NOT_OK(spec_.table.mode == LoadMode::kUpsert ? Merge(stop) : Move(stop));
+      ARROW_RETURN_NOT_OK(spec_.table.mode == LoadMode::kUpsert ? Merge(stop)
+                                                                : Move(stop));
       ARROW_RETURN_NOT_OK(Execute("DROP TABLE " + StageSql(), stop));
     } else {
       load_->result.rows_written = rows_;
@@ -161,7 +164,9 @@ class DuckdbWriter : public Writer {
   std::string FillSql() const {
     return sql::QuoteReference({load_->target.schema, load_->fill_table});
   }
-  const FieldType& Delivered(size_t i) const { return spec_.plan.columns[i].domain.deliver; }
+  const FieldType& Delivered(size_t i) const {
+    return spec_.plan.columns[i].domain.deliver;
+  }
 
   /// Makes the table to fill, and the temporary one where it is needed.
   arrow::Status MakeTables(std::stop_token stop) {
@@ -182,9 +187,8 @@ class DuckdbWriter : public Writer {
     } else if (!staged_) {
       ARROW_ASSIGN_OR_RAISE(auto constraints,
                             ConstraintsOf(*load_->session, load_->target, stop));
-      const bool bare = std::all_of(constraints.begin(), constraints.end(), [](const auto& c) {
-        return c.kind == "NOT NULL";
-      });
+      const bool bare = std::all_of(constraints.begin(), constraints.end(),
+                                    [](const auto& c) { return c.kind == "NOT NULL"; });
       ARROW_ASSIGN_OR_RAISE(const bool unique, HasUniqueIndex(stop));
       if (!bare || unique) staged_ = true;
       ARROW_RETURN_NOT_OK(TakeOrder(stop));
@@ -257,32 +261,35 @@ class DuckdbWriter : public Writer {
     order_.clear();
     std::string list;
     for (size_t i = 0; i < spec_.plan.columns.size(); ++i) {
-      list += (i > 0 ? ", " : "") + sql::QuoteIdentifier(spec_.plan.columns[i].name) + " " +
-              StagedType(Delivered(i));
+      list += (i > 0 ? ", " : "") + sql::QuoteIdentifier(spec_.plan.columns[i].name) +
+              " " + StagedType(Delivered(i));
     }
-    return Execute("CREATE TEMPORARY TABLE " + sql::QuoteIdentifier(stage_) + " (" + list + ")",
-                   stop);
+    return Execute(
+        "CREATE TEMPORARY TABLE " + sql::QuoteIdentifier(stage_) + " (" + list + ")",
+        stop);
   }
 
   arrow::Status Flush(std::stop_token stop) {
     auto chunk = std::move(chunk_);
     chunk_.clear();
     chunk_rows_ = chunk_bytes_ = 0;
-    return load_->session->Ingest(load_->target.schema, staged_ ? stage_ : load_->fill_table,
-                                  staged_, std::move(chunk), "Writing to " + name_, stop);
+    return load_->session->Ingest(load_->target.schema,
+                                  staged_ ? stage_ : load_->fill_table, staged_,
+                                  std::move(chunk), "Writing to " + name_, stop);
   }
 
   /// Makes a file reachable for DuckDB, which may read in one folder only.
   arrow::Result<std::string> Exchange(const std::string& path) {
-    const fs::path link = database_->exchange_folder() /
-                          (spec_.load_id + "-" + std::to_string(links_.size()) + ".parquet");
+    const fs::path link =
+        database_->exchange_folder() /
+        (spec_.load_id + "-" + std::to_string(links_.size()) + ".parquet");
     std::error_code failed;
     fs::create_hard_link(path, link, failed);
     if (failed) fs::copy_file(path, link, fs::copy_options::overwrite_existing, failed);
     if (failed) {
-      return MakeError(ErrorClass::kTransient, "duckdb.io",
-                       "The file " + path + " could not be handed to DuckDB: " +
-                           failed.message());
+      return MakeError(
+          ErrorClass::kTransient, "duckdb.io",
+          "The file " + path + " could not be handed to DuckDB: " + failed.message());
     }
     links_.push_back(link.string());
     return link.string();
@@ -295,8 +302,9 @@ class DuckdbWriter : public Writer {
   }
 
   arrow::Status InsertFiles(const std::string& source, std::stop_token stop) {
-    ARROW_ASSIGN_OR_RAISE(auto found, DescribeSelect(*load_->session, "SELECT * FROM " + source,
-                                                     "Reading Parquet files", stop));
+    ARROW_ASSIGN_OR_RAISE(auto found,
+                          DescribeSelect(*load_->session, "SELECT * FROM " + source,
+                                         "Reading Parquet files", stop));
     std::vector<std::string> names, values, file_names;
     for (const auto& field : found) file_names.push_back(field.name);
     for (size_t i = 0; i < spec_.plan.columns.size(); ++i) {
@@ -308,17 +316,17 @@ class DuckdbWriter : public Writer {
       const std::string staged = StagedType(Delivered(i));
       const bool json = field.native.type == "JSON" && staged == "VARCHAR";
       if (field.native.type != staged && !json) return OtherType(field, staged);
-      const std::string value = json ? "CAST(" + name + " AS VARCHAR)"
-                                     : Infinite(name, Delivered(i));
+      const std::string value =
+          json ? "CAST(" + name + " AS VARCHAR)" : Infinite(name, Delivered(i));
       names.push_back(name);
       values.push_back(staged_ ? value
                                : Filled(StoreCast(column.native, Delivered(i)), value));
     }
     ARROW_ASSIGN_OR_RAISE(
         const int64_t rows,
-        load_->session->Execute("INSERT INTO " + (staged_ ? StageSql() : FillSql()) + " (" +
-                                    Joined(names) + ") SELECT " + Joined(values) + " FROM " +
-                                    source,
+        load_->session->Execute("INSERT INTO " + (staged_ ? StageSql() : FillSql()) +
+                                    " (" + Joined(names) + ") SELECT " + Joined(values) +
+                                    " FROM " + source,
                                 "Writing to " + name_, stop));
     rows_ += rows;
     if (!staged_ || spec_.table.mode != LoadMode::kUpsert || spec_.null_keys_match) {
@@ -341,12 +349,13 @@ class DuckdbWriter : public Writer {
   arrow::Status CheckNoNullsStaged(std::stop_token stop) {
     std::string condition;
     for (const auto& key : spec_.table.keys) {
-      condition += (condition.empty() ? "" : " OR ") + sql::QuoteIdentifier(key) + " IS NULL";
+      condition +=
+          (condition.empty() ? "" : " OR ") + sql::QuoteIdentifier(key) + " IS NULL";
     }
     ARROW_ASSIGN_OR_RAISE(
         auto rows,
-        load_->session->Rows("SELECT CAST(rowid AS BIGINT) FROM " + StageSql() + " WHERE " +
-                                 condition + " LIMIT 1",
+        load_->session->Rows("SELECT CAST(rowid AS BIGINT) FROM " + StageSql() +
+                                 " WHERE " + condition + " LIMIT 1",
                              "Testing the keys of " + name_, stop));
     if (rows.empty()) return arrow::Status::OK();
     return MakeError(ErrorClass::kData, "load.null_key",
@@ -370,9 +379,9 @@ class DuckdbWriter : public Writer {
   /// Append and replace through the temporary table.
   arrow::Status Move(std::stop_token stop) {
     if (rewrite_) {
-      ARROW_ASSIGN_OR_RAISE(load_->result.rows_deleted,
-                            load_->session->Execute("DELETE FROM " + name_,
-                                                    "Writing to " + name_, stop));
+      ARROW_ASSIGN_OR_RAISE(
+          load_->result.rows_deleted,
+          load_->session->Execute("DELETE FROM " + name_, "Writing to " + name_, stop));
     }
     const auto [names, values] = StagedColumns();
     load_->result.rows_written = rows_;
@@ -386,14 +395,15 @@ class DuckdbWriter : public Writer {
                            const std::vector<std::string>& values,
                            const std::string& keys) const {
     std::vector<std::string> items;
-    for (size_t i = 0; i < names.size(); ++i) items.push_back(values[i] + " AS " + names[i]);
+    for (size_t i = 0; i < names.size(); ++i)
+      items.push_back(values[i] + " AS " + names[i]);
     std::string order;
     if (!spec_.dedup_column.empty()) {
       order = sql::QuoteIdentifier(spec_.dedup_column) + " DESC NULLS LAST, ";
     }
-    return "SELECT " + Joined(items) + " FROM (SELECT *, row_number() OVER (PARTITION BY " +
-           keys + " ORDER BY " + order + "rowid DESC) AS _dxt_n FROM " + StageSql() +
-           ") WHERE _dxt_n = 1";
+    return "SELECT " + Joined(items) +
+           " FROM (SELECT *, row_number() OVER (PARTITION BY " + keys + " ORDER BY " +
+           order + "rowid DESC) AS _dxt_n FROM " + StageSql() + ") WHERE _dxt_n = 1";
   }
 
   arrow::Status Merge(std::stop_token stop) {
@@ -419,10 +429,12 @@ class DuckdbWriter : public Writer {
       statement = "INSERT INTO " + FillSql() + " (" + Joined(names) + ") " + distinct;
     } else {
       std::string condition;
-      for (const auto& match : matches) condition += (condition.empty() ? "" : " AND ") + match;
+      for (const auto& match : matches)
+        condition += (condition.empty() ? "" : " AND ") + match;
       statement = "MERGE INTO " + FillSql() + " AS t USING (" + distinct + ") AS s ON " +
                   condition;
-      if (!updates.empty()) statement += " WHEN MATCHED THEN UPDATE SET " + Joined(updates);
+      if (!updates.empty())
+        statement += " WHEN MATCHED THEN UPDATE SET " + Joined(updates);
       statement += " WHEN NOT MATCHED THEN INSERT (" + Joined(names) + ") VALUES (" +
                    Joined(inserts) + ")";
     }
@@ -443,8 +455,8 @@ class DuckdbWriter : public Writer {
       const std::string name = sql::QuoteIdentifier(column.name);
       ARROW_ASSIGN_OR_RAISE(
           auto rows, load_->session->Rows("SELECT CAST(" + name + " AS VARCHAR) FROM " +
-                                              FillSql() + " WHERE NOT json_valid(CAST(" + name +
-                                              " AS VARCHAR)) LIMIT 1",
+                                              FillSql() + " WHERE NOT json_valid(CAST(" +
+                                              name + " AS VARCHAR)) LIMIT 1",
                                           "Testing JSON of " + name_, stop));
       if (rows.empty()) continue;
       ErrorInfo info;
@@ -452,7 +464,8 @@ class DuckdbWriter : public Writer {
       info.code = "duckdb.invalid_json";
       info.column = column.name;
       info.hint = "Give the field dtype string";
-      return MakeError(info, "Column '" + column.name + "' holds a text that is not JSON: " +
+      return MakeError(info, "Column '" + column.name +
+                                 "' holds a text that is not JSON: " +
                                  rows[0][0].value_or("").substr(0, 80));
     }
     return arrow::Status::OK();
@@ -466,7 +479,8 @@ class DuckdbWriter : public Writer {
   std::string stage_;  ///< Temporary table.
   bool staged_ = false;
   bool rewrite_ = false;
-  std::vector<int> order_;  ///< Columns of the batches in the table's order; empty = same.
+  std::vector<int>
+      order_;  ///< Columns of the batches in the table's order; empty = same.
   std::vector<std::string> late_keys_;
   std::vector<std::string> links_;
   std::vector<std::shared_ptr<arrow::RecordBatch>> chunk_;

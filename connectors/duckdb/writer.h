@@ -18,9 +18,10 @@ struct HeldLoad {
   std::unique_ptr<Database::Turn> turn;
   std::unique_ptr<Session> session;  // Closed before the turn ends.
   TableName target;
-  std::string fill_table;  ///< The table that was filled; the target's name but for swaps.
-  bool swap = false;       ///< Commit drops the target and renames `fill_table`.
-  bool carry = false;      ///< A swap carries indexes and comments over.
+  std::string
+      fill_table;      ///< The table that was filled; the target's name but for swaps.
+  bool swap = false;   ///< Commit drops the target and renames `fill_table`.
+  bool carry = false;  ///< A swap carries indexes and comments over.
   CommitResult result;
 };
 

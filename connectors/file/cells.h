@@ -30,7 +30,9 @@ struct CellBlock {
   const Cell& at(int64_t row, int column) const {
     return cells[static_cast<size_t>(row * columns + column)];
   }
-  std::string_view Text(const Cell& cell) const { return {base + cell.begin, cell.length}; }
+  std::string_view Text(const Cell& cell) const {
+    return {base + cell.begin, cell.length};
+  }
 };
 
 }  // namespace dxt::file

@@ -46,7 +46,8 @@ class SpecialFinder {
     const __m128i newline = _mm_set1_epi8('\n');
     const __m128i carriage = _mm_set1_epi8('\r');
     for (int i = 0; i < 4; ++i) {
-      const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * i));
+      const __m128i bytes =
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(at + 16 * i));
       const __m128i found = _mm_or_si128(
           _mm_or_si128(_mm_cmpeq_epi8(bytes, delimiter), _mm_cmpeq_epi8(bytes, quote)),
           _mm_or_si128(_mm_cmpeq_epi8(bytes, newline), _mm_cmpeq_epi8(bytes, carriage)));
@@ -164,8 +165,8 @@ class CsvScanner final : public RecordScanner {
       size_t stop = 0;
       if (start < size && base[start] == options_.quote && options_.quote != '\0') {
         finder.Next();
-        ARROW_ASSIGN_OR_RAISE(const bool whole,
-                              QuotedCell(finder, base, size, start, &lines, &cell, &stop));
+        ARROW_ASSIGN_OR_RAISE(const bool whole, QuotedCell(finder, base, size, start,
+                                                           &lines, &cell, &stop));
         if (!whole) return Outcome::kPartial;
       } else {
         ARROW_ASSIGN_OR_RAISE(const bool whole,
@@ -175,7 +176,8 @@ class CsvScanner final : public RecordScanner {
       if (count < width) {
         block->cells[first_cell + count] = cell;
       } else if (free_width) {
-        if (block->cells.size() <= count) block->cells.resize(std::max<size_t>(count * 2, 256));
+        if (block->cells.size() <= count)
+          block->cells.resize(std::max<size_t>(count * 2, 256));
         block->cells[count] = cell;
       }
       ++count;
@@ -233,10 +235,11 @@ class CsvScanner final : public RecordScanner {
         if (next + 1 == size && !input_->eof()) return false;
         if (next + 1 < size && base[next + 1] == '\n') return true;
       }
-      return Error("file.csv_quote", input_->line() + lines_ + *lines,
-                   "something stands between a closing quote and the next delimiter",
-                   "A quote inside a quoted cell is written twice; options.quote changes the "
-                   "character");
+      return Error(
+          "file.csv_quote", input_->line() + lines_ + *lines,
+          "something stands between a closing quote and the next delimiter",
+          "A quote inside a quoted cell is written twice; options.quote changes the "
+          "character");
     }
   }
 
@@ -260,9 +263,10 @@ class CsvScanner final : public RecordScanner {
           *stop = at;
           break;
         }
-        return Error("file.bare_cr", input_->line() + lines_ + lines,
-                     "a carriage return stands alone outside quotes",
-                     "Lines end with LF or CRLF; quote cells that hold a carriage return");
+        return Error(
+            "file.bare_cr", input_->line() + lines_ + lines,
+            "a carriage return stands alone outside quotes",
+            "Lines end with LF or CRLF; quote cells that hold a carriage return");
       }
     }
     cell->begin = static_cast<uint32_t>(start);
@@ -304,8 +308,8 @@ class CsvScanner final : public RecordScanner {
 
 }  // namespace
 
-arrow::Result<std::unique_ptr<RecordScanner>> MakeCsvScanner(std::unique_ptr<TextInput> input,
-                                                             const FormatOptions& options) {
+arrow::Result<std::unique_ptr<RecordScanner>> MakeCsvScanner(
+    std::unique_ptr<TextInput> input, const FormatOptions& options) {
   auto scanner = std::make_unique<CsvScanner>(std::move(input), options);
   ARROW_RETURN_NOT_OK(scanner->ReadHeader());
   return std::unique_ptr<RecordScanner>(std::move(scanner));

@@ -19,7 +19,8 @@ class CsvTest : public FileTest {
     ASSERT_FALSE(rows.status.ok());
     EXPECT_EQ(GetErrorInfo(rows.status).code, code) << rows.status.ToString();
     EXPECT_EQ(GetErrorInfo(rows.status).error_class, ErrorClass::kData);
-    EXPECT_NE(rows.status.message().find(part), std::string::npos) << rows.status.message();
+    EXPECT_NE(rows.status.message().find(part), std::string::npos)
+        << rows.status.message();
   }
 };
 
@@ -38,14 +39,17 @@ TEST_F(CsvTest, NullValuesAreAddedAndOnlyUnquoted) {
 TEST_F(CsvTest, InfersTheSixTypesAndLeavesDoubtfulTextsAlone) {
   const Rows rows = ReadCsv(
       "i,f,b,d,t,tz,s,zero,long,exp,hex,mixed,none,digits\n"
-      "1,1.5,true,2024-02-29,2024-01-02 03:04:05,2024-01-02T03:04:05Z,x,007,1234567890123456789,"
+      "1,1.5,true,2024-02-29,2024-01-02 "
+      "03:04:05,2024-01-02T03:04:05Z,x,007,1234567890123456789,"
       "1e5,0x10,1,,0.12345678901234567890\n"
-      "-2,2,false,2023-12-31,2024-01-02T03:04:05.123456,2024-01-02T03:04:05+02:00,y,8,1,2,3,2.5,,1.5\n");
+      "-2,2,false,2023-12-31,2024-01-02T03:04:05.123456,2024-01-02T03:04:05+02:00,y,8,1,"
+      "2,3,2.5,,1.5\n");
   ASSERT_TRUE(rows.status.ok()) << rows.status.ToString();
-  EXPECT_EQ(rows.types(),
-            "i int64, f float64, b bool, d date, t timestamp, tz timestamp_tz, s string, "
-            "zero string, long string, exp string, hex string, mixed float64, none string, "
-            "digits string");
+  EXPECT_EQ(
+      rows.types(),
+      "i int64, f float64, b bool, d date, t timestamp, tz timestamp_tz, s string, "
+      "zero string, long string, exp string, hex string, mixed float64, none string, "
+      "digits string");
 }
 
 TEST_F(CsvTest, DatesThatAreNoneAreText) {
@@ -109,10 +113,12 @@ TEST_F(CsvTest, HeaderCanBeAbsent) {
 }
 
 TEST_F(CsvTest, DelimiterAndQuoteCanBeSet) {
-  EXPECT_EQ(ReadCsv("a;b\n'x;y';2\n", Map({{"delimiter", Scalar(";")}, {"quote", Scalar("'")}}))
-                .lines,
-            Lines{"x;y|2"});
-  EXPECT_EQ(ReadCsv("a,b\n\"x,y\"\n", Map({{"quote", Scalar("none")}})).lines, Lines{"\"x|y\""});
+  EXPECT_EQ(
+      ReadCsv("a;b\n'x;y';2\n", Map({{"delimiter", Scalar(";")}, {"quote", Scalar("'")}}))
+          .lines,
+      Lines{"x;y|2"});
+  EXPECT_EQ(ReadCsv("a,b\n\"x,y\"\n", Map({{"quote", Scalar("none")}})).lines,
+            Lines{"\"x|y\""});
 }
 
 TEST_F(CsvTest, ALaterValueOfAnotherTypeNamesLineAndColumn) {
@@ -143,7 +149,9 @@ TEST_F(CsvTest, DeclaredTypesAreReadStrictly) {
 }
 
 TEST_F(CsvTest, ByteOrderMarkIsDropped) {
-  const Rows rows = ReadCsv("\xef\xbb\xbf" "a\n1\n");
+  const Rows rows = ReadCsv(
+      "\xef\xbb\xbf"
+      "a\n1\n");
   EXPECT_EQ(rows.types(), "a int64");
 }
 
@@ -162,7 +170,8 @@ TEST_F(CsvTest, Utf16NeedsItsMarkAndLatin1NeedsToBeSaid) {
   const Rows plain = ReadCsv(little);
   EXPECT_EQ(GetErrorInfo(plain.status).code, "file.invalid_utf8");
   EXPECT_NE(GetErrorInfo(plain.status).hint.find("utf16"), std::string::npos);
-  EXPECT_EQ(ReadCsv("a\n\xe9\n", Map({{"encoding", Scalar("latin1")}})).lines, Lines{"é"});
+  EXPECT_EQ(ReadCsv("a\n\xe9\n", Map({{"encoding", Scalar("latin1")}})).lines,
+            Lines{"é"});
 }
 
 TEST_F(CsvTest, InvalidUtf8IsRefusedWithItsLine) {
@@ -200,7 +209,8 @@ TEST_F(CsvTest, FilesOfOneStreamMustHaveOneShape) {
   ExpectError(Read("*.csv"), "file.schema_differs", "b.csv");
   WriteText("c.jsonl", "{}\n");
   const Rows mixed = Read("");
-  EXPECT_EQ(GetErrorInfo(mixed.status).code, "file.mixed_formats") << mixed.status.ToString();
+  EXPECT_EQ(GetErrorInfo(mixed.status).code, "file.mixed_formats")
+      << mixed.status.ToString();
 }
 
 TEST_F(CsvTest, MissingFilesAreNamedAndNeverMade) {
@@ -215,7 +225,8 @@ TEST_F(CsvTest, MissingFilesAreNamedAndNeverMade) {
 }
 
 TEST_F(CsvTest, PathsStayInsideTheFolder) {
-  for (const std::string path : {"../x.csv", "/etc/passwd", "a/../../x.csv", "file:///etc/passwd"}) {
+  for (const std::string path :
+       {"../x.csv", "/etc/passwd", "a/../../x.csv", "file:///etc/passwd"}) {
     EXPECT_EQ(GetErrorInfo(Read(path).status).code, "file.outside") << path;
   }
   WriteText("in/a.csv", "a\n1\n");
@@ -292,7 +303,8 @@ TEST_F(CsvTest, AConnectionCanNameOneFile) {
 TEST_F(CsvTest, ParseUrlKnowsPathsAndBuckets) {
   const auto local = *connector_->ParseUrl("file:///tmp/a%20b/x.csv");
   EXPECT_EQ(local.Get("url")->scalar, "/tmp/a b/x.csv");
-  const auto s3 = *connector_->ParseUrl("s3://bucket/key?endpoint=http%3A%2F%2Flocalhost%3A9");
+  const auto s3 =
+      *connector_->ParseUrl("s3://bucket/key?endpoint=http%3A%2F%2Flocalhost%3A9");
   EXPECT_EQ(s3.Get("url")->scalar, "s3://bucket/key");
   EXPECT_EQ(s3.Get("endpoint")->scalar, "http://localhost:9");
   EXPECT_FALSE(connector_->ParseUrl("s3://bucket/key?nonsense=1").ok());

@@ -23,7 +23,8 @@ class Validity {
 
   arrow::Status SetNull(int64_t row) {
     if (!buffer_) {
-      ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(bits::BytesForBits(rows_)));
+      ARROW_ASSIGN_OR_RAISE(auto buffer,
+                            arrow::AllocateBuffer(bits::BytesForBits(rows_)));
       buffer_ = std::move(buffer);
       std::memset(buffer_->mutable_data(), 0xff, static_cast<size_t>(buffer_->size()));
     }
@@ -40,10 +41,13 @@ class Validity {
   std::shared_ptr<arrow::Buffer> buffer_;
 };
 
-arrow::Status NotAValue() { return arrow::Status::Invalid("not a value of the column's type"); }
+arrow::Status NotAValue() {
+  return arrow::Status::Invalid("not a value of the column's type");
+}
 
 /// Digits with at most `scale` of them behind the point, as the unscaled integer.
-bool FastDecimal(std::string_view text, int32_t precision, int32_t scale, int64_t* value) {
+bool FastDecimal(std::string_view text, int32_t precision, int32_t scale,
+                 int64_t* value) {
   size_t at = 0;
   const bool negative = !text.empty() && text[0] == '-';
   if (negative) ++at;
@@ -84,14 +88,22 @@ class Decoding {
     const FieldType& type = decoder_.type;
     const Reading reading = decoder_.reading;
     switch (type.dtype) {
-      case DType::kInt8: return Integers<int8_t>();
-      case DType::kInt16: return Integers<int16_t>();
-      case DType::kInt32: return Integers<int32_t>();
-      case DType::kInt64: return Integers<int64_t>();
-      case DType::kUint8: return Unsigned<uint8_t>();
-      case DType::kUint16: return Unsigned<uint16_t>();
-      case DType::kUint32: return Unsigned<uint32_t>();
-      case DType::kUint64: return Unsigned<uint64_t>();
+      case DType::kInt8:
+        return Integers<int8_t>();
+      case DType::kInt16:
+        return Integers<int16_t>();
+      case DType::kInt32:
+        return Integers<int32_t>();
+      case DType::kInt64:
+        return Integers<int64_t>();
+      case DType::kUint8:
+        return Unsigned<uint8_t>();
+      case DType::kUint16:
+        return Unsigned<uint16_t>();
+      case DType::kUint32:
+        return Unsigned<uint32_t>();
+      case DType::kUint64:
+        return Unsigned<uint64_t>();
       case DType::kFloat32:
         return Fixed<float>([&](std::string_view text, float* value) {
           const auto number = ParseFloat32(text);
@@ -110,7 +122,8 @@ class Decoding {
         }
         return type.precision <= 38 ? Decimals<arrow::Decimal128>()
                                     : Decimals<arrow::Decimal256>();
-      case DType::kBool: return Truths();
+      case DType::kBool:
+        return Truths();
       case DType::kDate:
         return Fixed<int32_t>(
             [](std::string_view text, int32_t* value) { return ParseDate(text, value); });
@@ -121,11 +134,15 @@ class Decoding {
           return micros.has_value();
         });
       case DType::kTimestamp:
-      case DType::kTimestampTz: return Timestamps();
-      case DType::kString: return Texts([](std::string_view) { return true; });
+      case DType::kTimestampTz:
+        return Timestamps();
+      case DType::kString:
+        return Texts([](std::string_view) { return true; });
       case DType::kJson:
-      case DType::kObject: return Json();
-      case DType::kBinary: return Binaries();
+      case DType::kObject:
+        return Json();
+      case DType::kBinary:
+        return Binaries();
       case DType::kArray:
         if (!type.element) return Json();
         break;
@@ -153,8 +170,10 @@ class Decoding {
       case DType::kString:
       case DType::kDate:
       case DType::kTimestamp:
-      case DType::kTimestampTz: return kText;
-      default: return 1u << Cell::kPlain;
+      case DType::kTimestampTz:
+        return kText;
+      default:
+        return 1u << Cell::kPlain;
     }
   }
 
@@ -188,8 +207,9 @@ class Decoding {
   template <typename T, typename Parse>
   arrow::Result<std::shared_ptr<arrow::Array>> Fixed(Parse parse) {
     Validity validity(block_.rows);
-    ARROW_ASSIGN_OR_RAISE(auto buffer,
-                          arrow::AllocateBuffer(block_.rows * static_cast<int64_t>(sizeof(T))));
+    ARROW_ASSIGN_OR_RAISE(
+        auto buffer,
+        arrow::AllocateBuffer(block_.rows * static_cast<int64_t>(sizeof(T))));
     T* values = reinterpret_cast<T*>(buffer->mutable_data());
     std::string_view text;
     for (int64_t row = 0; row < block_.rows; ++row) {
@@ -206,12 +226,14 @@ class Decoding {
 
   template <typename T>
   arrow::Result<std::shared_ptr<arrow::Array>> Integers() {
-    // JSON has no leading zeros, and all of int64 is inferred from it; but -0 is no integer.
+    // JSON has no leading zeros, and all of int64 is inferred from it; but -0 is no
+    // integer.
     const Reading reading = decoder_.json ? Reading::kDeclared : decoder_.reading;
     const bool inferred_json = decoder_.json && decoder_.reading == Reading::kInferred;
     return Fixed<T>([&](std::string_view text, T* value) {
       int64_t number = 0;
-      if (!ParseInteger(text, reading, &number) || (inferred_json && text == "-0")) return false;
+      if (!ParseInteger(text, reading, &number) || (inferred_json && text == "-0"))
+        return false;
       *value = static_cast<T>(number);
       return static_cast<int64_t>(*value) == number;
     });
@@ -258,7 +280,8 @@ class Decoding {
     const bool zoned = type.dtype == DType::kTimestampTz;
     return Fixed<int64_t>([&](std::string_view text, int64_t* value) {
       TimestampText parsed;
-      if (!ParseTimestamp(text, type.nanoseconds, &parsed) || parsed.zoned != zoned) return false;
+      if (!ParseTimestamp(text, type.nanoseconds, &parsed) || parsed.zoned != zoned)
+        return false;
       *value = parsed.value;
       return true;
     });
@@ -266,7 +289,8 @@ class Decoding {
 
   arrow::Result<std::shared_ptr<arrow::Array>> Truths() {
     Validity validity(block_.rows);
-    ARROW_ASSIGN_OR_RAISE(auto buffer, arrow::AllocateBuffer(bits::BytesForBits(block_.rows)));
+    ARROW_ASSIGN_OR_RAISE(auto buffer,
+                          arrow::AllocateBuffer(bits::BytesForBits(block_.rows)));
     std::memset(buffer->mutable_data(), 0, static_cast<size_t>(buffer->size()));
     std::string_view text;
     for (int64_t row = 0; row < block_.rows; ++row) {
@@ -276,7 +300,8 @@ class Decoding {
         continue;
       }
       bool truth = false;
-      if (!TextOf(cell, &text) || !ParseTruth(text, decoder_.reading, &truth)) return Bad(row);
+      if (!TextOf(cell, &text) || !ParseTruth(text, decoder_.reading, &truth))
+        return Bad(row);
       if (truth) bits::SetBit(buffer->mutable_data(), row);
     }
     return Make({nullptr, std::move(buffer)}, validity);
@@ -354,8 +379,8 @@ class Decoding {
 
 }  // namespace
 
-arrow::Result<std::shared_ptr<arrow::Array>> ColumnDecoder::Decode(const CellBlock& block,
-                                                                   int64_t* bad_row) const {
+arrow::Result<std::shared_ptr<arrow::Array>> ColumnDecoder::Decode(
+    const CellBlock& block, int64_t* bad_row) const {
   *bad_row = -1;
   if (column < 0) return arrow::MakeArrayOfNull(ArrowType(type), block.rows);
   return Decoding(*this, block, bad_row).Run();

@@ -20,8 +20,8 @@ struct ColumnDecoder {
   bool json = false;
   char quote = '"';
 
-  /// Fails with the row in `bad_row` when a cell does not hold a value of `type`; any other
-  /// failure leaves it at -1.
+  /// Fails with the row in `bad_row` when a cell does not hold a value of `type`; any
+  /// other failure leaves it at -1.
   arrow::Result<std::shared_ptr<arrow::Array>> Decode(const CellBlock& block,
                                                       int64_t* bad_row) const;
 };

@@ -29,8 +29,8 @@ constexpr int64_t kLargeAppend = 1LL << 30;
 
 arrow::Status NoUpsert(LoadMode mode) {
   return MakeError(ErrorClass::kUnsupported, "file.no_upsert",
-                   "Files have no keys, so load.mode: " + std::string(LoadModeName(mode)) +
-                       " cannot be done in place",
+                   "Files have no keys, so load.mode: " +
+                       std::string(LoadModeName(mode)) + " cannot be done in place",
                    "Use append or replace, or a database as target");
 }
 
@@ -44,7 +44,8 @@ arrow::Status Differs(const TargetTable& target, const std::string& why) {
 /// What the target's files hold, from the first of them.
 arrow::Result<StreamSchema> SchemaOf(const Target& target, const TargetFiles& files) {
   if (target.options.format == Format::kParquet) {
-    ARROW_ASSIGN_OR_RAISE(auto shape, ReadParquetShape(*target.store, files.paths.front()));
+    ARROW_ASSIGN_OR_RAISE(auto shape,
+                          ReadParquetShape(*target.store, files.paths.front()));
     return std::move(shape.schema);
   }
   return InferTextSchema(*target.store, files.paths, target.options, kSampleBytes);
@@ -53,8 +54,9 @@ arrow::Result<StreamSchema> SchemaOf(const Target& target, const TargetFiles& fi
 /// Reads columns of all files of a target; `see` gets each batch.
 template <typename See>
 arrow::Status ReadTarget(const Target& target, const TargetFiles& files,
-                         const StreamSchema& schema, const std::vector<ColumnRead>& columns,
-                         std::stop_token stop, See see) {
+                         const StreamSchema& schema,
+                         const std::vector<ColumnRead>& columns, std::stop_token stop,
+                         See see) {
   for (const auto& path : files.paths) {
     FileRead read;
     read.path = path;
@@ -85,14 +87,15 @@ arrow::Result<int64_t> RowsIn(const Target& target, const TargetFiles& files,
     }
     return rows;
   }
-  ARROW_ASSIGN_OR_RAISE(
-      const auto schema,
-      InferTextSchema(*target.store, files.paths, target.options, enough == 1 ? 1 : kSampleBytes));
-  ARROW_RETURN_NOT_OK(ReadTarget(target, files, schema, {}, stop,
-                                 [&](const arrow::RecordBatch& batch) -> arrow::Result<bool> {
-                                   rows += batch.num_rows();
-                                   return rows < enough;
-                                 }));
+  ARROW_ASSIGN_OR_RAISE(const auto schema,
+                        InferTextSchema(*target.store, files.paths, target.options,
+                                        enough == 1 ? 1 : kSampleBytes));
+  ARROW_RETURN_NOT_OK(
+      ReadTarget(target, files, schema, {}, stop,
+                 [&](const arrow::RecordBatch& batch) -> arrow::Result<bool> {
+                   rows += batch.num_rows();
+                   return rows < enough;
+                 }));
   return rows;
 }
 
@@ -118,7 +121,8 @@ class FileDestination final : public Destination {
 
   arrow::Result<TargetTable> Describe(const std::string& reference,
                                       std::stop_token stop) override {
-    ARROW_ASSIGN_OR_RAISE(const Target target, ResolveTarget(location_, reference, nullptr));
+    ARROW_ASSIGN_OR_RAISE(const Target target,
+                          ResolveTarget(location_, reference, nullptr));
     TargetTable table;
     table.reference = target.store->Show(target.path);
     ARROW_ASSIGN_OR_RAISE(const auto files, Ledger(target).Files());
@@ -153,8 +157,8 @@ class FileDestination final : public Destination {
     TablePlan plan;
     plan.create = !existing.exists;
     // JSON without rows has no columns yet.
-    const bool append = existing.exists && wanted.mode == LoadMode::kAppend &&
-                        !existing.columns.empty();
+    const bool append =
+        existing.exists && wanted.mode == LoadMode::kAppend && !existing.columns.empty();
     const std::string kind = std::string(FormatName(target.options.format)) +
                              (target.is_folder ? " folder " : " file ");
     if (plan.create) plan.ddl.push_back("new " + kind + existing.reference);
@@ -169,8 +173,9 @@ class FileDestination final : public Destination {
       for (const auto& candidate : wanted.columns) found |= candidate.name == column.name;
       if (found) continue;
       if (!column.nullable) {
-        return Differs(existing, "its column '" + column.name +
-                                     "' must not be NULL, and the stream does not have it");
+        return Differs(existing,
+                       "its column '" + column.name +
+                           "' must not be NULL, and the stream does not have it");
       }
       plan.notes.push_back("Column '" + column.name + "' of the target will be NULL");
     }
@@ -179,7 +184,8 @@ class FileDestination final : public Destination {
 
   arrow::Result<std::optional<int64_t>> CountRows(const std::string& reference,
                                                   std::stop_token stop) override {
-    ARROW_ASSIGN_OR_RAISE(const Target target, ResolveTarget(location_, reference, nullptr));
+    ARROW_ASSIGN_OR_RAISE(const Target target,
+                          ResolveTarget(location_, reference, nullptr));
     return Count(target, stop);
   }
 
@@ -188,21 +194,23 @@ class FileDestination final : public Destination {
                                                       const FieldType& type,
                                                       std::stop_token stop) override {
     std::optional<std::string> largest;
-    ARROW_ASSIGN_OR_RAISE(const Target target, ResolveTarget(location_, reference, nullptr));
+    ARROW_ASSIGN_OR_RAISE(const Target target,
+                          ResolveTarget(location_, reference, nullptr));
     ARROW_ASSIGN_OR_RAISE(const auto files, Ledger(target).Files());
     if (files.paths.empty()) return largest;
     ARROW_ASSIGN_OR_RAISE(const auto schema, SchemaOf(target, files));
-    ARROW_RETURN_NOT_OK(ReadTarget(
-        target, files, schema, {ReadAs(column, type)}, stop,
-        [&](const arrow::RecordBatch& batch) -> arrow::Result<bool> {
-          const auto& values = batch.column(0);
-          for (int64_t row = 0; row < values->length(); ++row) {
-            if (values->IsNull(row)) continue;
-            ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*values, row, type));
-            if (!largest || CompareCursors(*largest, text, type) < 0) largest = std::move(text);
-          }
-          return true;
-        }));
+    ARROW_RETURN_NOT_OK(
+        ReadTarget(target, files, schema, {ReadAs(column, type)}, stop,
+                   [&](const arrow::RecordBatch& batch) -> arrow::Result<bool> {
+                     const auto& values = batch.column(0);
+                     for (int64_t row = 0; row < values->length(); ++row) {
+                       if (values->IsNull(row)) continue;
+                       ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*values, row, type));
+                       if (!largest || CompareCursors(*largest, text, type) < 0)
+                         largest = std::move(text);
+                     }
+                     return true;
+                   }));
     return largest;
   }
 
@@ -213,15 +221,16 @@ class FileDestination final : public Destination {
     return Last(Ledger(target), identity);
   }
 
-  arrow::Result<bool> SharedTarget(const StreamIdentity& identity, std::stop_token) override {
+  arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
+                                   std::stop_token) override {
     ARROW_ASSIGN_OR_RAISE(const Target target,
                           ResolveTarget(location_, identity.target, nullptr));
     return Ledger(target).HasOtherPipeline(identity);
   }
 
-  arrow::Result<std::vector<Ownership>> Acquire(std::span<const StreamIdentity> identities,
-                                                const Owner& owner,
-                                                std::stop_token stop) override {
+  arrow::Result<std::vector<Ownership>> Acquire(
+      std::span<const StreamIdentity> identities, const Owner& owner,
+      std::stop_token stop) override {
     std::vector<Ownership> owned;
     for (const auto& identity : identities) {
       ARROW_ASSIGN_OR_RAISE(const Target target,
@@ -242,8 +251,9 @@ class FileDestination final : public Destination {
     if (spec.table.mode != LoadMode::kAppend && spec.table.mode != LoadMode::kReplace) {
       return NoUpsert(spec.table.mode);
     }
-    ARROW_ASSIGN_OR_RAISE(const Target target,
-                          ResolveTarget(location_, spec.table.reference, &spec.table.options));
+    ARROW_ASSIGN_OR_RAISE(
+        const Target target,
+        ResolveTarget(location_, spec.table.reference, &spec.table.options));
     const Ledger ledger(target);
     ARROW_ASSIGN_OR_RAISE(const auto old, ledger.Files());
     WriteSpec staged = spec;
@@ -263,7 +273,8 @@ class FileDestination final : public Destination {
       }
     } else {
       for (const auto& column : spec.plan.columns) {
-        columns.fields.push_back({column.name, column.domain.deliver, column.nullable, {}});
+        columns.fields.push_back(
+            {column.name, column.domain.deliver, column.nullable, {}});
       }
     }
     return OpenTargetWriter(target, staged, std::move(columns), old);
@@ -273,8 +284,9 @@ class FileDestination final : public Destination {
                                      std::span<const WriteReceipt> receipts,
                                      const CommitGuards& guards,
                                      std::stop_token stop) override {
-    ARROW_ASSIGN_OR_RAISE(const Target target,
-                          ResolveTarget(location_, spec.table.reference, &spec.table.options));
+    ARROW_ASSIGN_OR_RAISE(
+        const Target target,
+        ResolveTarget(location_, spec.table.reference, &spec.table.options));
     const Ledger ledger(target);
     ARROW_ASSIGN_OR_RAISE(const auto lock, Lock(target, stop));
     ARROW_RETURN_NOT_OK(ledger.RollForward());
@@ -302,9 +314,10 @@ class FileDestination final : public Destination {
       ARROW_RETURN_NOT_OK(CheckGuards(guards, rows, staged.rows));
       result.rows_deleted = before.value_or(0);
     } else if (!staged.base_ident.empty() && staged.base_ident != old.ident) {
-      return MakeError(ErrorClass::kTransient, "file.changed",
-                       "'" + target.store->Show(target.path) +
-                           "' was changed by something else while rows were appended to it");
+      return MakeError(
+          ErrorClass::kTransient, "file.changed",
+          "'" + target.store->Show(target.path) +
+              "' was changed by something else while rows were appended to it");
     }
     row.record.rows_deleted = result.rows_deleted;
     ARROW_RETURN_NOT_OK(target.is_folder
@@ -322,7 +335,8 @@ class FileDestination final : public Destination {
       for (const auto& path : staged->paths) {
         // Parts lie in a folder of their own, which goes with them.
         const std::string folder(ParentPath(path));
-        const bool part = BaseName(folder).starts_with('.') && BaseName(folder).ends_with(".tmp");
+        const bool part =
+            BaseName(folder).starts_with('.') && BaseName(folder).ends_with(".tmp");
         static_cast<void>(location_.store->Remove(part ? folder : path));
       }
     }
@@ -367,7 +381,8 @@ class FileDestination final : public Destination {
     return row.ok() && *row ? (*row)->record.rows : 0;
   }
 
-  static arrow::Status MissingColumn(const std::string& reference, const std::string& name) {
+  static arrow::Status MissingColumn(const std::string& reference,
+                                     const std::string& name) {
     return MakeError(ErrorClass::kConfig, "file.column_missing",
                      "'" + reference + "' has no column '" + name + "'");
   }
@@ -386,7 +401,8 @@ class FileDestination final : public Destination {
       const auto entry = target.store->Stat(target.path);
       if (entry.ok() && *entry && (*entry)->size > kLargeAppend) {
         plan->notes.push_back(
-            "The file is larger than 1 GiB and is rewritten by every append; a folder (the "
+            "The file is larger than 1 GiB and is rewritten by every append; a folder "
+            "(the "
             "name without extension, or with / behind it) only gains a part");
       }
     }
@@ -394,7 +410,8 @@ class FileDestination final : public Destination {
 
   static arrow::Result<TablePlan::Column> PlanColumn(const Target& target,
                                                      const WantedColumn& wanted,
-                                                     const TargetTable& existing, bool append) {
+                                                     const TargetTable& existing,
+                                                     bool append) {
     TablePlan::Column column;
     column.name = wanted.name;
     column.nullable = wanted.nullable;
@@ -429,7 +446,8 @@ class FileDestination final : public Destination {
     std::optional<int64_t> rows;
     if (files.paths.empty()) {
       rows = 0;
-    } else if (target.options.format == Format::kParquet || files.bytes <= kCountedBytes) {
+    } else if (target.options.format == Format::kParquet ||
+               files.bytes <= kCountedBytes) {
       ARROW_ASSIGN_OR_RAISE(rows, RowsIn(target, files, stop, INT64_MAX));
     }
     return rows;
@@ -439,15 +457,17 @@ class FileDestination final : public Destination {
                                   const LoadRecord& record) {
     ARROW_ASSIGN_OR_RAISE(const int64_t epoch, ledger.Epoch(spec.identity));
     if (epoch != spec.epoch) {
-      return MakeError(ErrorClass::kFenced, "file.fenced",
-                       "Another run has taken over stream '" + spec.identity.stream + "'");
+      return MakeError(
+          ErrorClass::kFenced, "file.fenced",
+          "Another run has taken over stream '" + spec.identity.stream + "'");
     }
     ARROW_ASSIGN_OR_RAISE(const auto last, ledger.Newest(spec.identity));
     const std::string before = last ? last->record.cursor_after : "";
     const int64_t seq = last ? last->record.window_seq + 1 : 1;
     if (before != record.cursor_before || seq != record.window_seq) {
       return MakeError(ErrorClass::kData, "load.stale",
-                       "The load continues window " + std::to_string(record.window_seq - 1) +
+                       "The load continues window " +
+                           std::to_string(record.window_seq - 1) +
                            ", but the target is at window " + std::to_string(seq - 1));
     }
     return arrow::Status::OK();
@@ -508,7 +528,8 @@ class FileDestination final : public Destination {
     const std::string extension = PartExtension(target.options);
     std::string part = "part-" + number + "." + extension;
     std::string folder = "load-" + number;
-    ARROW_ASSIGN_OR_RAISE(const auto part_there, target.store->Stat(JoinPath(target.path, part)));
+    ARROW_ASSIGN_OR_RAISE(const auto part_there,
+                          target.store->Stat(JoinPath(target.path, part)));
     ARROW_ASSIGN_OR_RAISE(const auto folder_there,
                           target.store->Stat(JoinPath(target.path, folder)));
     if (!replace && (part_there || folder_there)) {
@@ -519,9 +540,8 @@ class FileDestination final : public Destination {
     std::vector<std::pair<std::string, std::string>> moves;
     std::vector<std::pair<std::string, int64_t>> sizes;
     for (const auto& path : staged.paths) {
-      const std::string to = staged.paths.size() == 1
-                                 ? part
-                                 : JoinPath(folder, BaseName(path));
+      const std::string to =
+          staged.paths.size() == 1 ? part : JoinPath(folder, BaseName(path));
       ARROW_ASSIGN_OR_RAISE(const auto entry, target.store->Stat(path));
       moves.emplace_back(path, to);
       sizes.emplace_back("/" + to, entry->size);
@@ -545,13 +565,14 @@ class FileDestination final : public Destination {
   }
 
   /// Parts are moved after the row: one by one, or as the folder they make up.
-  static arrow::Status MoveParts(const Target& target, const Ledger& ledger,
-                                 const std::vector<std::pair<std::string, std::string>>& moves,
-                                 LedgerRow* row) {
+  static arrow::Status MoveParts(
+      const Target& target, const Ledger& ledger,
+      const std::vector<std::pair<std::string, std::string>>& moves, LedgerRow* row) {
     const auto relative = [&](const std::string& path) {
       // A replace stages beside the folder.
-      return path.starts_with(target.path + "/") ? path.substr(target.path.size() + 1)
-                                                 : "../" + path.substr(ParentPath(target.path).size() + 1);
+      return path.starts_with(target.path + "/")
+                 ? path.substr(target.path.size() + 1)
+                 : "../" + path.substr(ParentPath(target.path).size() + 1);
     };
     for (const auto& [from, to] : moves) {
       row->moves.emplace_back(relative(from), to);
@@ -570,9 +591,10 @@ class FileDestination final : public Destination {
     ARROW_ASSIGN_OR_RAISE(const auto entries, target.store->List(target.path, false));
     for (const auto& entry : entries) {
       const std::string_view name = BaseName(entry.path);
-      const bool ours = entry.is_folder
-                            ? name == "_dxt" || name.starts_with("load-") || name[0] == '.'
-                            : name[0] == '.' || FormatOfName(name).format == target.options.format;
+      const bool ours =
+          entry.is_folder
+              ? name == "_dxt" || name.starts_with("load-") || name[0] == '.'
+              : name[0] == '.' || FormatOfName(name).format == target.options.format;
       if (ours) continue;
       return MakeError(ErrorClass::kConfig, "file.foreign_files",
                        "'" + target.store->Show(target.path) + "' also holds '" +
@@ -584,9 +606,10 @@ class FileDestination final : public Destination {
 
   /// Makes the new folder whole, ledger included, and exchanges it with the old one: data
   /// and row become visible in one step. False where the file system cannot.
-  static arrow::Result<bool> Swap(const Target& target, const Ledger& ledger,
-                                  const std::vector<std::pair<std::string, std::string>>& moves,
-                                  const LedgerRow& row) {
+  static arrow::Result<bool> Swap(
+      const Target& target, const Ledger& ledger,
+      const std::vector<std::pair<std::string, std::string>>& moves,
+      const LedgerRow& row) {
     if (!target.store->is_local()) return false;
     Store& store = *target.store;
     const std::string fresh(ParentPath(moves[0].first));

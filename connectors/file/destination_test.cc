@@ -1,6 +1,6 @@
+#include <sys/resource.h>
 #include <csignal>
 #include <fstream>
-#include <sys/resource.h>
 
 #include <arrow/api.h>
 #include <nlohmann/json.hpp>
@@ -49,11 +49,12 @@ struct NameFormatOption {
   }
 };
 
-class EveryFormat : public DestinationTest, public ::testing::WithParamInterface<std::string> {};
+class EveryFormat : public DestinationTest,
+                    public ::testing::WithParamInterface<std::string> {};
 
 INSTANTIATE_TEST_SUITE_P(Formats, EveryFormat,
-                         ::testing::Values("csv", "tsv", "json", "jsonl", "parquet", "csv.gz",
-                                           "csv.zst", "jsonl.gz", "json.zst"),
+                         ::testing::Values("csv", "tsv", "json", "jsonl", "parquet",
+                                           "csv.gz", "csv.zst", "jsonl.gz", "json.zst"),
                          [](const auto& info) {
                            std::string name = info.param;
                            std::replace(name.begin(), name.end(), '.', '_');
@@ -193,7 +194,8 @@ TEST_F(DestinationTest, ARecordedLoadIsFinishedByWhoeverComesNext) {
     ASSERT_TRUE(Run(load).ok());
     const std::string after = ReadText(name);
     const bool file = target == "a.csv";
-    const std::string staged = file ? ".a.csv.DEAD.tmp" : "f/.load.DEAD.tmp/part-00000001.parquet";
+    const std::string staged =
+        file ? ".a.csv.DEAD.tmp" : "f/.load.DEAD.tmp/part-00000001.parquet";
     const std::string chain = file ? "_dxt/a.csv/s/" : "f/_dxt/s/";
     // The row names the base by size and time, which a copy does not keep.
     auto row = nlohmann::json::parse(ReadText(chain + "00000002.json"));
@@ -371,7 +373,8 @@ TEST_F(DestinationTest, AFullDiskIsSaidAndLeavesNothing) {
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
     const auto done = Run(NumberedLoad(target, 1, 100000));
     ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
-    EXPECT_EQ(GetErrorInfo(done.status()).code, "file.no_space") << done.status().ToString();
+    EXPECT_EQ(GetErrorInfo(done.status()).code, "file.no_space")
+        << done.status().ToString();
     EXPECT_EQ(GetErrorInfo(done.status()).error_class, ErrorClass::kTransient);
     EXPECT_NE(done.status().message().find(folder_.string()), std::string::npos);
   }

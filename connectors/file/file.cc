@@ -11,7 +11,8 @@ namespace dxt {
 namespace file {
 namespace {
 
-OptionSpec Option(std::string name, OptionKind kind, std::string help, std::string example) {
+OptionSpec Option(std::string name, OptionKind kind, std::string help,
+                  std::string example) {
   OptionSpec spec;
   spec.name = std::move(name);
   spec.kind = kind;
@@ -22,9 +23,9 @@ OptionSpec Option(std::string name, OptionKind kind, std::string help, std::stri
 
 ConfigSpec MakeSpec() {
   ConfigSpec spec;
-  OptionSpec url = Option("url", OptionKind::kString,
-                          "Folder or file: a path, file:///path or s3://bucket/prefix.",
-                          "./data");
+  OptionSpec url =
+      Option("url", OptionKind::kString,
+             "Folder or file: a path, file:///path or s3://bucket/prefix.", "./data");
   url.aliases = {"path"};
   url.path = true;
   spec.options.push_back(url);
@@ -43,10 +44,11 @@ ConfigSpec MakeSpec() {
   scheme.default_value = "https";
   scheme.choices = {"https", "http"};
   spec.options.push_back(scheme);
-  spec.options.push_back(Option("access_key_id", OptionKind::kString,
-                                "Key of the S3 account; without one, AWS's usual places are "
-                                "searched.",
-                                "${S3_KEY}"));
+  spec.options.push_back(
+      Option("access_key_id", OptionKind::kString,
+             "Key of the S3 account; without one, AWS's usual places are "
+             "searched.",
+             "${S3_KEY}"));
   OptionSpec secret = Option("secret_access_key", OptionKind::kString,
                              "Secret that belongs to access_key_id.", "${S3_SECRET}");
   secret.secret = true;
@@ -70,7 +72,8 @@ std::string Decoded(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
         HexDigit(text[i + 2]) >= 0) {
-      out.push_back(static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])));
+      out.push_back(
+          static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])));
       i += 2;
     } else {
       out.push_back(text[i]);
@@ -90,7 +93,8 @@ class FileConnector final : public Connector {
  public:
   FileConnector() : spec_(MakeSpec()) {
     info_.name = "file";
-    info_.summary = "Local folders and S3 buckets of CSV, TSV, JSON, JSONL and Parquet files.";
+    info_.summary =
+        "Local folders and S3 buckets of CSV, TSV, JSON, JSONL and Parquet files.";
     info_.support = "core";
     info_.url_schemes = {"file", "s3"};
     info_.capabilities = Capability::kRead | Capability::kDiscover;
@@ -155,9 +159,9 @@ class FileConnector final : public Connector {
     return MakeFileSource(std::move(location));
   }
 
-  arrow::Result<std::unique_ptr<Destination>> OpenDestination(const ConfigView& config,
-                                                              const ConnectorContext& context,
-                                                              std::stop_token) const override {
+  arrow::Result<std::unique_ptr<Destination>> OpenDestination(
+      const ConfigView& config, const ConnectorContext& context,
+      std::stop_token) const override {
     ARROW_ASSIGN_OR_RAISE(auto location, OpenLocation(config));
     return MakeFileDestination(std::move(location), context);
   }

@@ -35,7 +35,8 @@ ConfigValue Map(std::vector<std::pair<std::string, ConfigValue>> entries) {
 }
 
 void FileTest::SetUp() {
-  std::string name = (std::filesystem::temp_directory_path() / "dxt-file-XXXXXX").string();
+  std::string name =
+      (std::filesystem::temp_directory_path() / "dxt-file-XXXXXX").string();
   ASSERT_NE(mkdtemp(name.data()), nullptr);
   folder_ = name;
   connector_ = MakeFileConnector();
@@ -153,11 +154,13 @@ StreamIdentity FileTest::Identity(const Load& load) const {
 }
 
 arrow::Result<CommitResult> FileTest::Run(const Load& load) const {
-  ARROW_ASSIGN_OR_RAISE(auto destination, connector_->OpenDestination(Config(), context_, {}));
+  ARROW_ASSIGN_OR_RAISE(auto destination,
+                        connector_->OpenDestination(Config(), context_, {}));
   return Run(load, *destination);
 }
 
-arrow::Result<CommitResult> FileTest::Run(const Load& load, Destination& destination) const {
+arrow::Result<CommitResult> FileTest::Run(const Load& load,
+                                          Destination& destination) const {
   WriteSpec spec;
   spec.identity = Identity(load);
   spec.table.reference = load.target;
@@ -198,7 +201,8 @@ arrow::Result<CommitResult> FileTest::Run(const Load& load, Destination& destina
 
 Sample Numbered(int64_t first, int64_t rows) {
   Sample sample;
-  sample.schema.fields = {{"id", {DType::kInt64}, true, {}}, {"name", {DType::kString}, true, {}}};
+  sample.schema.fields = {{"id", {DType::kInt64}, true, {}},
+                          {"name", {DType::kString}, true, {}}};
   arrow::Int64Builder ids;
   arrow::StringBuilder names;
   for (int64_t i = first; i < first + rows; ++i) {
@@ -231,7 +235,8 @@ Sample EveryType() {
   add("f32", {DType::kFloat32}, arrow::FloatBuilder(), 0.1f);
   add("f64", {DType::kFloat64}, arrow::DoubleBuilder(), 0.1 + 0.2);
   FieldType decimal{DType::kDecimal, 15, 2};
-  add("d", decimal, arrow::Decimal128Builder(ArrowType(decimal), pool), arrow::Decimal128(-105));
+  add("d", decimal, arrow::Decimal128Builder(ArrowType(decimal), pool),
+      arrow::Decimal128(-105));
   FieldType wide{DType::kDecimal, 38, 10};
   add("wide", wide, arrow::Decimal128Builder(ArrowType(wide), pool),
       *arrow::Decimal128::FromString("1234567890123456789012345678.0123456789"));
@@ -248,10 +253,12 @@ Sample EveryType() {
   add("tsn", nanos, arrow::TimestampBuilder(ArrowType(nanos), pool),
       int64_t{1234567890123456789});
   FieldType zoned{DType::kTimestampTz};
-  add("tz", zoned, arrow::TimestampBuilder(ArrowType(zoned), pool), int64_t{1700000000000001});
+  add("tz", zoned, arrow::TimestampBuilder(ArrowType(zoned), pool),
+      int64_t{1700000000000001});
   add("bin", {DType::kBinary}, arrow::BinaryBuilder(), std::string("\0\xff\x10", 3));
   add("json", {DType::kJson}, arrow::StringBuilder(), "{\"a\": [1.10, null, \"x\"]}");
-  sample.batch = arrow::RecordBatch::Make(ArrowSchema(sample.schema), 2, std::move(arrays));
+  sample.batch =
+      arrow::RecordBatch::Make(ArrowSchema(sample.schema), 2, std::move(arrays));
   return sample;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// What the file connector's tests share: a folder of their own, and a stream from end to end.
+// What the file connector's tests share: a folder of their own, and a stream from end to
+// end.
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -32,8 +33,8 @@ class FileTest : public ::testing::Test {
   std::unique_ptr<Source> OpenSource() const;
   std::unique_ptr<Destination> OpenDestination() const;
 
-  /// Reads a stream; all its rows as one line of texts per row, columns parted by `|`, NULL
-  /// as `∅`.
+  /// Reads a stream; all its rows as one line of texts per row, columns parted by `|`,
+  /// NULL as `∅`.
   struct Rows {
     StreamSchema schema;
     std::vector<std::string> lines;

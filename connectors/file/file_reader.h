@@ -19,7 +19,8 @@ class FileReader {
  public:
   virtual ~FileReader() = default;
   /// The next rows, in the order and types of the FileRead's columns; null at the end.
-  virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next(std::stop_token stop) = 0;
+  virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next(
+      std::stop_token stop) = 0;
   virtual int64_t bytes_read() const = 0;
 };
 
@@ -38,15 +39,19 @@ struct FileRead {
 /// kData "file.schema_differs" when the file's columns are not the stream's,
 /// "file.inferred_type" or "file.value" with file, line and column for a cell that is not
 /// of its column's type.
-arrow::Result<std::unique_ptr<FileReader>> MakeTextReader(Store& store, const FileRead& read);
+arrow::Result<std::unique_ptr<FileReader>> MakeTextReader(Store& store,
+                                                          const FileRead& read);
 arrow::Result<std::unique_ptr<FileReader>> MakeParquetReader(Store& store,
                                                              const FileRead& read);
-arrow::Result<std::unique_ptr<FileReader>> MakeFileReader(Store& store, const FileRead& read);
+arrow::Result<std::unique_ptr<FileReader>> MakeFileReader(Store& store,
+                                                          const FileRead& read);
 
-/// Columns and types of a stream's text files, from their first 16 MiB (contracts 2.6) and
-/// what the options declare.
-arrow::Result<StreamSchema> InferTextSchema(Store& store, const std::vector<std::string>& paths,
-                                            const FormatOptions& options, int64_t sample_bytes);
+/// Columns and types of a stream's text files, from their first 16 MiB (contracts 2.6)
+/// and what the options declare.
+arrow::Result<StreamSchema> InferTextSchema(Store& store,
+                                            const std::vector<std::string>& paths,
+                                            const FormatOptions& options,
+                                            int64_t sample_bytes);
 
 struct ParquetShape {
   StreamSchema schema;

@@ -12,7 +12,7 @@
 namespace arrow::io {
 class InputStream;
 class OutputStream;
-}
+}  // namespace arrow::io
 
 namespace dxt::file {
 
@@ -28,8 +28,8 @@ class FileWriter {
   virtual int64_t bytes() const = 0;
 };
 
-/// `old`: the text of a file whose rows come first, decompressed; null for a new file. What
-/// is no array cannot be continued as JSON: kUnsupported "file.not_an_array".
+/// `old`: the text of a file whose rows come first, decompressed; null for a new file.
+/// What is no array cannot be continued as JSON: kUnsupported "file.not_an_array".
 arrow::Result<std::unique_ptr<FileWriter>> MakeTextWriter(
     std::shared_ptr<arrow::io::OutputStream> sink, const FormatOptions& options,
     const StreamSchema& schema, arrow::io::InputStream* old);
@@ -41,7 +41,8 @@ arrow::Result<std::unique_ptr<FileWriter>> MakeFileWriter(
     std::shared_ptr<arrow::io::OutputStream> sink, const FormatOptions& options,
     const StreamSchema& schema);
 
-/// The values that a column of a new file of `format` can hold; kUnsupported where §7 says R.
+/// The values that a column of a new file of `format` can hold; kUnsupported where §7
+/// says R.
 arrow::Result<ValueDomain> DomainOf(Format format, const FieldType& type);
 
 }  // namespace dxt::file

@@ -11,7 +11,8 @@ namespace {
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
-  for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (char& c : lower)
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return lower;
 }
 
@@ -162,11 +163,16 @@ arrow::Status ReadText(const ConfigValue* connection, const ConfigValue* stream,
 
 std::string_view FormatName(Format format) {
   switch (format) {
-    case Format::kCsv: return "csv";
-    case Format::kTsv: return "tsv";
-    case Format::kJson: return "json";
-    case Format::kJsonl: return "jsonl";
-    case Format::kParquet: return "parquet";
+    case Format::kCsv:
+      return "csv";
+    case Format::kTsv:
+      return "tsv";
+    case Format::kJson:
+      return "json";
+    case Format::kJsonl:
+      return "jsonl";
+    case Format::kParquet:
+      return "parquet";
   }
   return "csv";
 }
@@ -216,20 +222,22 @@ const std::vector<OptionSpec>& FormatOptionSpecs() {
       spec.example = example;
       return spec;
     };
-    add("format", OptionKind::kString, "Format of the files, where the name does not say it.",
-        "", "csv")
+    add("format", OptionKind::kString,
+        "Format of the files, where the name does not say it.", "", "csv")
         .choices = {"csv", "tsv", "json", "jsonl", "ndjson", "parquet"};
     add("compression", OptionKind::kString,
-        "gzip, zstd or none for text (default: by extension); also snappy, the default, for "
+        "gzip, zstd or none for text (default: by extension); also snappy, the default, "
+        "for "
         "Parquet.",
         "", "zstd")
         .choices = {"none", "gzip", "zstd", "snappy"};
     add("delimiter", OptionKind::kString, "Character between cells of CSV.", ",", ";");
     add("header", OptionKind::kBoolean, "The first line holds the column names.", "true",
         "false");
-    add("quote", OptionKind::kString, "Quote character of CSV; empty for none.", "\"", "'");
-    add("encoding", OptionKind::kString, "Character set of text files that are read.", "utf8",
-        "latin1")
+    add("quote", OptionKind::kString, "Quote character of CSV; empty for none.", "\"",
+        "'");
+    add("encoding", OptionKind::kString, "Character set of text files that are read.",
+        "utf8", "latin1")
         .choices = {"utf8", "latin1", "utf16"};
     OptionSpec& nulls =
         add("null_values", OptionKind::kList,
@@ -238,8 +246,8 @@ const std::vector<OptionSpec>& FormatOptionSpecs() {
     OptionSpec text;
     text.kind = OptionKind::kString;
     nulls.items = {text};
-    add("decimal", OptionKind::kString, "How JSON holds decimals that are written.", "string",
-        "number")
+    add("decimal", OptionKind::kString, "How JSON holds decimals that are written.",
+        "string", "number")
         .choices = {"string", "number"};
     add("max_part_bytes", OptionKind::kBytes,
         "A window larger than this becomes several parts of a folder.", "1GiB", "256MiB");
@@ -250,9 +258,9 @@ const std::vector<OptionSpec>& FormatOptionSpecs() {
             "Columns that are read as string instead of by inference.", "", "[zip]");
     strings.scalar_as_list = true;
     strings.items = {text};
-    OptionSpec& columns = add("columns", OptionKind::kMap,
-                              "Types of columns, instead of inferred ones.", "",
-                              "{zip: string, total: \"decimal(15,2)\"}");
+    OptionSpec& columns =
+        add("columns", OptionKind::kMap, "Types of columns, instead of inferred ones.",
+            "", "{zip: string, total: \"decimal(15,2)\"}");
     columns.items = {text};
     return list;
   }();
@@ -268,7 +276,8 @@ arrow::Result<std::optional<Format>> FormatOption(const ConfigValue* connection,
   return std::optional<Format>(*format);
 }
 
-arrow::Result<FormatOptions> ResolveFormat(std::string_view path, const ConfigValue* connection,
+arrow::Result<FormatOptions> ResolveFormat(std::string_view path,
+                                           const ConfigValue* connection,
                                            const ConfigValue* stream) {
   ARROW_RETURN_NOT_OK(CheckNames(stream));
   FormatOptions options;
@@ -280,14 +289,16 @@ arrow::Result<FormatOptions> ResolveFormat(std::string_view path, const ConfigVa
     ARROW_ASSIGN_OR_RAISE(format, FormatOption(connection, nullptr));
   }
   if (!format) {
-    return MakeError(ErrorClass::kConfig, "file.unknown_format",
-                     "The name '" + std::string(path) + "' does not say what format it has",
-                     "Set options.format to csv, tsv, json, jsonl or parquet");
+    return MakeError(
+        ErrorClass::kConfig, "file.unknown_format",
+        "The name '" + std::string(path) + "' does not say what format it has",
+        "Set options.format to csv, tsv, json, jsonl or parquet");
   }
   options.format = *format;
   if (*format == Format::kTsv) options.delimiter = '\t';
   const auto pick = [&](std::string_view name) { return Pick(connection, stream, name); };
-  ARROW_RETURN_NOT_OK(ReadCompression(pick("compression"), by_name.compression, &options));
+  ARROW_RETURN_NOT_OK(
+      ReadCompression(pick("compression"), by_name.compression, &options));
   ARROW_RETURN_NOT_OK(ReadText(connection, stream, &options));
   if (const auto* value = pick("lineage")) {
     ARROW_ASSIGN_OR_RAISE(options.lineage, Truth(*value, "lineage"));

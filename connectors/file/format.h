@@ -50,13 +50,15 @@ struct FormatOptions {
   bool IsStringColumn(std::string_view column) const;
 };
 
-/// Options of a stream (`extract.options`, `load.options`) and of a connection (`options`):
-/// one list for both, so that whatever a stream says overrides its connection.
+/// Options of a stream (`extract.options`, `load.options`) and of a connection
+/// (`options`): one list for both, so that whatever a stream says overrides its
+/// connection.
 const std::vector<OptionSpec>& FormatOptionSpecs();
 
-/// `path` gives format and compression unless an option does. kConfig "file.unknown_format",
-/// "file.unknown_option", "file.invalid_option".
-arrow::Result<FormatOptions> ResolveFormat(std::string_view path, const ConfigValue* connection,
+/// `path` gives format and compression unless an option does. kConfig
+/// "file.unknown_format", "file.unknown_option", "file.invalid_option".
+arrow::Result<FormatOptions> ResolveFormat(std::string_view path,
+                                           const ConfigValue* connection,
                                            const ConfigValue* stream);
 
 /// The format that options name, or nullopt.

@@ -31,13 +31,15 @@ const char* FindStringEnd(const char* at, const char* end) {
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
     const __m128i low = _mm_cmpeq_epi8(_mm_max_epu8(bytes, control), control);
     const __m128i found = _mm_or_si128(
-        low, _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
+        low,
+        _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, backslash)));
     const int mask = _mm_movemask_epi8(found);
     if (mask != 0) return at + __builtin_ctz(static_cast<unsigned>(mask));
     at += 16;
   }
 #endif
-  while (at < end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) > 0x1f) ++at;
+  while (at < end && *at != '"' && *at != '\\' && static_cast<unsigned char>(*at) > 0x1f)
+    ++at;
   return at;
 }
 
@@ -65,7 +67,8 @@ bool JsonSkipper::String(bool* escaped) {
       at += 6;
       continue;
     }
-    if (!std::strchr("\"\\/bfnrt", at[1]) || at[1] == '\0') return Fail("an unknown escape");
+    if (!std::strchr("\"\\/bfnrt", at[1]) || at[1] == '\0')
+      return Fail("an unknown escape");
     at += 2;
   }
 }
@@ -98,7 +101,8 @@ bool JsonSkipper::Number() {
 
 bool JsonSkipper::Word(const char* word, size_t size) {
   const size_t left = static_cast<size_t>(end - at);
-  if (std::memcmp(at, word, std::min(left, size)) != 0) return Fail("a value is expected");
+  if (std::memcmp(at, word, std::min(left, size)) != 0)
+    return Fail("a value is expected");
   if (left < size) return false;
   at += size;
   return true;
@@ -109,13 +113,20 @@ bool JsonSkipper::Value(int depth) {
   if (depth > kMaxDepth) return Fail("values are nested more than 256 deep");
   bool escaped = false;
   switch (*at) {
-    case '"': return String(&escaped);
-    case '{': return Object(depth);
-    case '[': return Array(depth);
-    case 't': return Word("true", 4);
-    case 'f': return Word("false", 5);
-    case 'n': return Word("null", 4);
-    default: return Number();
+    case '"':
+      return String(&escaped);
+    case '{':
+      return Object(depth);
+    case '[':
+      return Array(depth);
+    case 't':
+      return Word("true", 4);
+    case 'f':
+      return Word("false", 5);
+    case 'n':
+      return Word("null", 4);
+    default:
+      return Number();
   }
 }
 
@@ -185,7 +196,8 @@ class JsonScanner final : public RecordScanner {
  public:
   JsonScanner(std::unique_ptr<TextInput> input, const FormatOptions& options,
               std::vector<std::string> known, bool discover)
-      : input_(std::move(input)), lines_only_(options.format == Format::kJsonl),
+      : input_(std::move(input)),
+        lines_only_(options.format == Format::kJsonl),
         discover_(discover) {
     for (auto& name : known) AddName(std::move(name));
   }
@@ -253,8 +265,10 @@ class JsonScanner final : public RecordScanner {
     if (block->rows == 0) block->columns = static_cast<int>(width);
     if (block->columns != static_cast<int>(width)) return false;
     const size_t needed = (static_cast<size_t>(block->rows) + 1) * width;
-    if (block->cells.size() < needed) block->cells.resize(std::max<size_t>(needed * 2, 256));
-    std::copy(row_.begin(), row_.end(), block->cells.begin() + static_cast<long>(needed - width));
+    if (block->cells.size() < needed)
+      block->cells.resize(std::max<size_t>(needed * 2, 256));
+    std::copy(row_.begin(), row_.end(),
+              block->cells.begin() + static_cast<long>(needed - width));
     Advance(block, skipper.at);
     ++block->rows;
     return true;
@@ -266,7 +280,8 @@ class JsonScanner final : public RecordScanner {
       skipper.Blank();
       if (skipper.at == skipper.end) {
         Advance(block, skipper.at);
-        if (input_->eof() && (state_ == State::kFirstElement || state_ == State::kNextElement)) {
+        if (input_->eof() &&
+            (state_ == State::kFirstElement || state_ == State::kNextElement)) {
           return Error(block, skipper.at, "the file ends before the array does");
         }
         return false;
@@ -291,15 +306,18 @@ class JsonScanner final : public RecordScanner {
         continue;
       }
       if (state_ == State::kNextElement) {
-        if (c != ',') return Error(block, skipper.at, "a comma or a closing bracket is expected");
+        if (c != ',')
+          return Error(block, skipper.at, "a comma or a closing bracket is expected");
         ++skipper.at;
         skipper.Blank();
         if (skipper.at == skipper.end) {
-          if (input_->eof()) return Error(block, skipper.at, "the file ends before the array does");
+          if (input_->eof())
+            return Error(block, skipper.at, "the file ends before the array does");
           return false;
         }
       }
-      if (*skipper.at != '{') return Error(block, skipper.at, "a record must be an object");
+      if (*skipper.at != '{')
+        return Error(block, skipper.at, "a record must be an object");
       return true;
     }
   }
@@ -372,18 +390,20 @@ class JsonScanner final : public RecordScanner {
       row_.resize(names_.size());
     }
     if (column < 0) {
-      failure_ = Error(block, where,
-                       "the key '" + std::string(name) +
-                           "' was not there in the first 16 MiB, from which the columns come",
-                       "file.new_key",
-                       "Name it with its type in options.columns, or leave it out of the file");
+      failure_ =
+          Error(block, where,
+                "the key '" + std::string(name) +
+                    "' was not there in the first 16 MiB, from which the columns come",
+                "file.new_key",
+                "Name it with its type in options.columns, or leave it out of the file");
       return false;
     }
     const size_t at = static_cast<size_t>(column);
     if (seen_.size() <= at) seen_.resize(names_.size(), false);
     if (seen_[at]) {
-      failure_ = Error(block, where, "the key '" + names_[at] + "' stands twice in one object",
-                       "file.duplicate_key", {});
+      failure_ =
+          Error(block, where, "the key '" + names_[at] + "' stands twice in one object",
+                "file.duplicate_key", {});
       return false;
     }
     seen_[at] = true;
@@ -428,10 +448,12 @@ class JsonScanner final : public RecordScanner {
   }
 
   arrow::Status Error(const CellBlock* block, const char* at, const std::string& what,
-                      std::string_view code = "file.json_syntax", std::string hint = {}) const {
+                      std::string_view code = "file.json_syntax",
+                      std::string hint = {}) const {
     const int64_t line = input_->line() + std::count(block->base, at, '\n');
     return MakeError(ErrorClass::kData, code,
-                     input_->path() + ":" + std::to_string(line) + ": " + what, std::move(hint));
+                     input_->path() + ":" + std::to_string(line) + ": " + what,
+                     std::move(hint));
   }
 
   std::unique_ptr<TextInput> input_;
@@ -449,12 +471,11 @@ class JsonScanner final : public RecordScanner {
 
 }  // namespace
 
-arrow::Result<std::unique_ptr<RecordScanner>> MakeJsonScanner(std::unique_ptr<TextInput> input,
-                                                              const FormatOptions& options,
-                                                              std::vector<std::string> known,
-                                                              bool discover) {
-  return std::unique_ptr<RecordScanner>(
-      std::make_unique<JsonScanner>(std::move(input), options, std::move(known), discover));
+arrow::Result<std::unique_ptr<RecordScanner>> MakeJsonScanner(
+    std::unique_ptr<TextInput> input, const FormatOptions& options,
+    std::vector<std::string> known, bool discover) {
+  return std::unique_ptr<RecordScanner>(std::make_unique<JsonScanner>(
+      std::move(input), options, std::move(known), discover));
 }
 
 }  // namespace dxt::file

@@ -19,19 +19,23 @@ class JsonTest : public FileTest {
   void ExpectError(const Rows& rows, std::string_view code, std::string_view part) const {
     ASSERT_FALSE(rows.status.ok()) << rows.lines.size() << " rows";
     EXPECT_EQ(GetErrorInfo(rows.status).code, code) << rows.status.ToString();
-    EXPECT_NE(rows.status.message().find(part), std::string::npos) << rows.status.message();
+    EXPECT_NE(rows.status.message().find(part), std::string::npos)
+        << rows.status.message();
   }
 };
 
 TEST_F(JsonTest, InfersTypesOfLines) {
   const Rows rows = ReadLines(
-      R"({"i":1,"f":1.5,"b":true,"s":"007","d":"2024-01-02","n":null,"o":{"x":1.10},"m":1})" "\n"
-      R"({"i":-9223372036854775808,"f":2e3,"b":false,"s":"x","d":"2024-01-03","o":[1, 2],"m":"1"})" "\n");
+      R"({"i":1,"f":1.5,"b":true,"s":"007","d":"2024-01-02","n":null,"o":{"x":1.10},"m":1})"
+      "\n"
+      R"({"i":-9223372036854775808,"f":2e3,"b":false,"s":"x","d":"2024-01-03","o":[1, 2],"m":"1"})"
+      "\n");
   ASSERT_TRUE(rows.status.ok()) << rows.status.ToString();
   EXPECT_EQ(rows.types(),
             "i int64, f float64, b bool, s string, d date, n string, o json, m json");
-  EXPECT_EQ(rows.lines, (Lines{R"(1|1.5|true|007|2024-01-02|∅|{"x":1.10}|1)",
-                               R"(-9223372036854775808|2000|false|x|2024-01-03|∅|[1, 2]|"1")"}));
+  EXPECT_EQ(rows.lines,
+            (Lines{R"(1|1.5|true|007|2024-01-02|∅|{"x":1.10}|1)",
+                   R"(-9223372036854775808|2000|false|x|2024-01-03|∅|[1, 2]|"1")"}));
 }
 
 TEST_F(JsonTest, KeysMayComeInAnyOrderAndBeAbsent) {
@@ -48,14 +52,17 @@ TEST_F(JsonTest, NumbersThatNoBinaryTypeKeepTravelAsDigits) {
 }
 
 TEST_F(JsonTest, EscapesBecomeCharacters) {
-  const Rows rows = ReadLines(R"({"s":"a\n\"\\\/\u00e9\ud83d\ude00","k\u0065y":1})" "\n");
+  const Rows rows = ReadLines(R"({"s":"a\n\"\\\/\u00e9\ud83d\ude00","k\u0065y":1})"
+                              "\n");
   ASSERT_TRUE(rows.status.ok()) << rows.status.ToString();
   EXPECT_EQ(rows.types(), "s string, key int64");
   EXPECT_EQ(rows.lines, Lines{"a\n\"\\/é😀|1"});
 }
 
 TEST_F(JsonTest, HalfASurrogateIsRefused) {
-  ExpectError(ReadLines(R"({"s":"\ud83d"})" "\n"), "file.inferred_type", "t.jsonl:1");
+  ExpectError(ReadLines(R"({"s":"\ud83d"})"
+                        "\n"),
+              "file.inferred_type", "t.jsonl:1");
 }
 
 TEST_F(JsonTest, DuplicateKeysAreRefused) {
@@ -80,14 +87,16 @@ TEST_F(JsonTest, AKeyBehindTheSampleIsRefused) {
   ASSERT_GT(text.size(), size_t{17} << 20);
   text += "{\"id\":1,\"late\":2}\n";
   ExpectError(ReadLines(text), "file.new_key", "t.jsonl:1300001: the key 'late'");
-  const Rows declared = Read("t.jsonl", Map({{"columns", Map({{"late", Scalar("int64")}})}}));
+  const Rows declared =
+      Read("t.jsonl", Map({{"columns", Map({{"late", Scalar("int64")}})}}));
   ASSERT_TRUE(declared.status.ok()) << declared.status.ToString();
   EXPECT_EQ(declared.lines.back(), "1|2");
 }
 
 TEST_F(JsonTest, StringColumnsTakeTheTextOfAnyValue) {
-  const Rows rows = ReadLines("{\"a\":1.50}\n{\"a\":\"x\"}\n{\"a\":{\"b\":1}}\n{\"a\":null}\n",
-                              Map({{"string_columns", List({"a"})}}));
+  const Rows rows =
+      ReadLines("{\"a\":1.50}\n{\"a\":\"x\"}\n{\"a\":{\"b\":1}}\n{\"a\":null}\n",
+                Map({{"string_columns", List({"a"})}}));
   EXPECT_EQ(rows.lines, (Lines{"1.50", "x", "{\"b\":1}", "∅"}));
 }
 
@@ -128,9 +137,10 @@ TEST_F(JsonTest, WritesContractsForms) {
   ASSERT_TRUE(Run(load).ok());
   const std::string text = ReadText("o.jsonl");
   for (const std::string part :
-       {R"("d":"-1.05")", R"("date":"0001-01-01")", R"("ts":"1969-12-31T23:59:59.999999")",
-        R"("tz":"2023-11-14T22:13:20.000001Z")", R"("bin":"AP8Q")",
-        R"("json":{"a": [1.10, null, "x"]})", R"("f32":0.1,)", R"("u64":18446744073709551615)"}) {
+       {R"("d":"-1.05")", R"("date":"0001-01-01")",
+        R"("ts":"1969-12-31T23:59:59.999999")", R"("tz":"2023-11-14T22:13:20.000001Z")",
+        R"("bin":"AP8Q")", R"("json":{"a": [1.10, null, "x"]})", R"("f32":0.1,)",
+        R"("u64":18446744073709551615)"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
   load.target = "n.jsonl";
@@ -145,7 +155,8 @@ TEST_F(JsonTest, NanIsRefusedWithItsColumn) {
   load.schema.fields = {{"f", {DType::kFloat64}, true, {}}};
   arrow::DoubleBuilder builder;
   ASSERT_TRUE(builder.Append(std::nan("")).ok());
-  load.batches = {arrow::RecordBatch::Make(ArrowSchema(load.schema), 1, {*builder.Finish()})};
+  load.batches = {
+      arrow::RecordBatch::Make(ArrowSchema(load.schema), 1, {*builder.Finish()})};
   const auto done = Run(load);
   EXPECT_EQ(GetErrorInfo(done.status()).column, "f");
   EXPECT_FALSE(std::filesystem::exists(Path("nan.jsonl")));

@@ -41,7 +41,8 @@ std::string_view ViewOf(const arrow::Array& array, int64_t row) {
   return static_cast<const Array&>(array).GetView(row);
 }
 
-arrow::Status AppendTimestampString(const arrow::Array& array, int64_t row, std::string* out) {
+arrow::Status AppendTimestampString(const arrow::Array& array, int64_t row,
+                                    std::string* out) {
   const auto& type = static_cast<const arrow::TimestampType&>(*array.type());
   int64_t value = static_cast<const arrow::TimestampArray&>(array).Value(row);
   const bool nanoseconds = type.unit() == arrow::TimeUnit::NANO;
@@ -74,8 +75,8 @@ arrow::Status AppendTimeString(const arrow::Array& array, int64_t row, std::stri
   return arrow::Status::OK();
 }
 
-arrow::Status AppendStruct(const arrow::StructArray& array, int64_t row, const JsonStyle& style,
-                           std::string* out) {
+arrow::Status AppendStruct(const arrow::StructArray& array, int64_t row,
+                           const JsonStyle& style, std::string* out) {
   out->push_back('{');
   for (int i = 0; i < array.num_fields(); ++i) {
     if (i > 0) out->push_back(',');
@@ -129,8 +130,9 @@ void AppendBytes(std::string_view bytes, std::string* out) {
 template <typename Array>
 void AppendInt(const arrow::Array& array, int64_t row, std::string* out) {
   char text[24];
-  const auto end =
-      std::to_chars(text, text + sizeof(text), static_cast<const Array&>(array).Value(row)).ptr;
+  const auto end = std::to_chars(text, text + sizeof(text),
+                                 static_cast<const Array&>(array).Value(row))
+                       .ptr;
   out->append(text, static_cast<size_t>(end - text));
 }
 
@@ -164,23 +166,43 @@ arrow::Status AppendJson(const arrow::Array& array, int64_t row, const JsonStyle
     return arrow::Status::OK();
   }
   switch (array.type_id()) {
-    case Type::NA: out->append("null"); break;
-    case Type::BOOL:
-      out->append(static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true" : "false");
+    case Type::NA:
+      out->append("null");
       break;
-    case Type::INT8: AppendInt<arrow::Int8Array>(array, row, out); break;
-    case Type::INT16: AppendInt<arrow::Int16Array>(array, row, out); break;
-    case Type::INT32: AppendInt<arrow::Int32Array>(array, row, out); break;
-    case Type::INT64: AppendInt<arrow::Int64Array>(array, row, out); break;
-    case Type::UINT8: AppendInt<arrow::UInt8Array>(array, row, out); break;
-    case Type::UINT16: AppendInt<arrow::UInt16Array>(array, row, out); break;
-    case Type::UINT32: AppendInt<arrow::UInt32Array>(array, row, out); break;
-    case Type::UINT64: AppendInt<arrow::UInt64Array>(array, row, out); break;
+    case Type::BOOL:
+      out->append(static_cast<const arrow::BooleanArray&>(array).Value(row) ? "true"
+                                                                            : "false");
+      break;
+    case Type::INT8:
+      AppendInt<arrow::Int8Array>(array, row, out);
+      break;
+    case Type::INT16:
+      AppendInt<arrow::Int16Array>(array, row, out);
+      break;
+    case Type::INT32:
+      AppendInt<arrow::Int32Array>(array, row, out);
+      break;
+    case Type::INT64:
+      AppendInt<arrow::Int64Array>(array, row, out);
+      break;
+    case Type::UINT8:
+      AppendInt<arrow::UInt8Array>(array, row, out);
+      break;
+    case Type::UINT16:
+      AppendInt<arrow::UInt16Array>(array, row, out);
+      break;
+    case Type::UINT32:
+      AppendInt<arrow::UInt32Array>(array, row, out);
+      break;
+    case Type::UINT64:
+      AppendInt<arrow::UInt64Array>(array, row, out);
+      break;
     case Type::FLOAT:
-      return AppendFloatToken(static_cast<const arrow::FloatArray&>(array).Value(row), true, out);
+      return AppendFloatToken(static_cast<const arrow::FloatArray&>(array).Value(row),
+                              true, out);
     case Type::DOUBLE:
-      return AppendFloatToken(static_cast<const arrow::DoubleArray&>(array).Value(row), false,
-                              out);
+      return AppendFloatToken(static_cast<const arrow::DoubleArray&>(array).Value(row),
+                              false, out);
     case Type::DECIMAL32:
     case Type::DECIMAL64:
     case Type::DECIMAL128:
@@ -210,33 +232,45 @@ arrow::Status AppendJson(const arrow::Array& array, int64_t row, const JsonStyle
       break;
     }
     case Type::TIME32:
-    case Type::TIME64: return AppendTimeString(array, row, out);
-    case Type::TIMESTAMP: return AppendTimestampString(array, row, out);
-    case Type::STRING: return AppendText(ViewOf<arrow::StringArray>(array, row), out);
+    case Type::TIME64:
+      return AppendTimeString(array, row, out);
+    case Type::TIMESTAMP:
+      return AppendTimestampString(array, row, out);
+    case Type::STRING:
+      return AppendText(ViewOf<arrow::StringArray>(array, row), out);
     case Type::LARGE_STRING:
       return AppendText(ViewOf<arrow::LargeStringArray>(array, row), out);
-    case Type::BINARY: AppendBytes(ViewOf<arrow::BinaryArray>(array, row), out); break;
-    case Type::LARGE_BINARY: AppendBytes(ViewOf<arrow::LargeBinaryArray>(array, row), out); break;
+    case Type::BINARY:
+      AppendBytes(ViewOf<arrow::BinaryArray>(array, row), out);
+      break;
+    case Type::LARGE_BINARY:
+      AppendBytes(ViewOf<arrow::LargeBinaryArray>(array, row), out);
+      break;
     case Type::FIXED_SIZE_BINARY:
       AppendBytes(ViewOf<arrow::FixedSizeBinaryArray>(array, row), out);
       break;
-    case Type::LIST: return AppendList<arrow::ListArray>(array, row, style, out);
-    case Type::LARGE_LIST: return AppendList<arrow::LargeListArray>(array, row, style, out);
+    case Type::LIST:
+      return AppendList<arrow::ListArray>(array, row, style, out);
+    case Type::LARGE_LIST:
+      return AppendList<arrow::LargeListArray>(array, row, style, out);
     case Type::FIXED_SIZE_LIST:
       return AppendList<arrow::FixedSizeListArray>(array, row, style, out);
-    case Type::MAP: return AppendMap(static_cast<const arrow::MapArray&>(array), row, style, out);
+    case Type::MAP:
+      return AppendMap(static_cast<const arrow::MapArray&>(array), row, style, out);
     case Type::STRUCT:
       return AppendStruct(static_cast<const arrow::StructArray&>(array), row, style, out);
     case Type::DICTIONARY: {
       const auto& dictionary = static_cast<const arrow::DictionaryArray&>(array);
-      return AppendJson(*dictionary.dictionary(), dictionary.GetValueIndex(row), style, out);
+      return AppendJson(*dictionary.dictionary(), dictionary.GetValueIndex(row), style,
+                        out);
     }
     case Type::EXTENSION:
-      return AppendJson(*static_cast<const arrow::ExtensionArray&>(array).storage(), row, style,
-                        out);
+      return AppendJson(*static_cast<const arrow::ExtensionArray&>(array).storage(), row,
+                        style, out);
     default:
-      return MakeError(ErrorClass::kUnsupported, "type.unsupported",
-                       "Values of type " + array.type()->ToString() + " cannot become JSON");
+      return MakeError(
+          ErrorClass::kUnsupported, "type.unsupported",
+          "Values of type " + array.type()->ToString() + " cannot become JSON");
   }
   return arrow::Status::OK();
 }

@@ -17,8 +17,8 @@ struct JsonStyle {
 arrow::Status AppendJson(const arrow::Array& array, int64_t row, const JsonStyle& style,
                          std::string* out);
 
-/// YYYY-MM-DDTHH:MM:SS.ffffff (nine digits for nanoseconds), Z behind it when `zoned`; false
-/// (and nothing appended) outside the years 0001 to 9999.
+/// YYYY-MM-DDTHH:MM:SS.ffffff (nine digits for nanoseconds), Z behind it when `zoned`;
+/// false (and nothing appended) outside the years 0001 to 9999.
 bool AppendIsoTimestamp(int64_t value, bool nanoseconds, bool zoned, std::string* out);
 /// YYYY-MM-DD; false outside the years 0001 to 9999.
 bool AppendIsoDate(int64_t days, std::string* out);

@@ -33,8 +33,8 @@ bool IsRowName(std::string_view name) {
 std::string FolderName(std::string_view stream) {
   std::string name;
   for (const char c : stream) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_' ||
-                       (c == '.' && !name.empty());
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '-' ||
+                       c == '_' || (c == '.' && !name.empty());
     name += plain ? c : '_';
   }
   return name.empty() ? "_" : name;
@@ -128,10 +128,12 @@ arrow::Result<std::string> Ledger::ChainFolder(const StreamIdentity& identity) c
   const Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return Broken(*target_.store, fence);
   if (json.value("pipeline", "") == identity.pipeline &&
-      json.value("stream", "") == identity.stream && json.value("lane", "") == identity.lane) {
+      json.value("stream", "") == identity.stream &&
+      json.value("lane", "") == identity.lane) {
     return plain;
   }
-  const std::string key = identity.pipeline + "\n" + identity.stream + "\n" + identity.lane;
+  const std::string key =
+      identity.pipeline + "\n" + identity.stream + "\n" + identity.lane;
   return plain + "@" + FolderIdent({{key, 0}}).substr(2);
 }
 
@@ -156,7 +158,8 @@ arrow::Result<std::vector<std::string>> Ledger::RowPaths(const std::string& chai
   return paths;
 }
 
-arrow::Result<std::optional<LedgerRow>> Ledger::Newest(const StreamIdentity& identity) const {
+arrow::Result<std::optional<LedgerRow>> Ledger::Newest(
+    const StreamIdentity& identity) const {
   ARROW_ASSIGN_OR_RAISE(const std::string chain, ChainFolder(identity));
   ARROW_ASSIGN_OR_RAISE(const auto rows, RowPaths(chain));
   if (rows.empty()) return std::optional<LedgerRow>();
@@ -192,10 +195,10 @@ arrow::Result<int64_t> Ledger::Bump(const StreamIdentity& identity, const Owner&
                                     const std::string& now) const {
   ARROW_ASSIGN_OR_RAISE(const std::string chain, ChainFolder(identity));
   ARROW_ASSIGN_OR_RAISE(const int64_t epoch, Epoch(identity));
-  const Json fence{{"schema", "dxt.fence/1"},       {"pipeline", identity.pipeline},
-                   {"stream", identity.stream},     {"lane", identity.lane},
-                   {"epoch", epoch + 1},            {"owner", owner.text},
-                   {"run", owner.run},              {"renewed_at", now}};
+  const Json fence{{"schema", "dxt.fence/1"},   {"pipeline", identity.pipeline},
+                   {"stream", identity.stream}, {"lane", identity.lane},
+                   {"epoch", epoch + 1},        {"owner", owner.text},
+                   {"run", owner.run},          {"renewed_at", now}};
   ARROW_RETURN_NOT_OK(
       target_.store->Put(JoinPath(chain, "fence.json"), fence.dump(1), true).status());
   return epoch + 1;
@@ -208,7 +211,8 @@ arrow::Result<int64_t> Ledger::Epoch(const StreamIdentity& identity) const {
   if (!entry) return 0;
   ARROW_ASSIGN_OR_RAISE(const std::string text, target_.store->Get(fence));
   const Json json = Json::parse(text, nullptr, false);
-  if (!json.is_object() || !json.contains("epoch") || !json["epoch"].is_number_integer()) {
+  if (!json.is_object() || !json.contains("epoch") ||
+      !json["epoch"].is_number_integer()) {
     return Broken(*target_.store, fence);
   }
   return json["epoch"].get<int64_t>();
@@ -220,11 +224,13 @@ arrow::Status Ledger::MarkOpen(const StreamIdentity& identity,
   return target_.store->Touch(JoinPath(chain, load_id + std::string(kOpenSuffix)));
 }
 
-void Ledger::UnmarkOpen(const StreamIdentity& identity, const std::string& load_id) const {
+void Ledger::UnmarkOpen(const StreamIdentity& identity,
+                        const std::string& load_id) const {
   const auto chain = ChainFolder(identity);
   // A mark that stays is looked at and dropped by the next owner's Sweep.
   if (!chain.ok()) return;
-  static_cast<void>(target_.store->Remove(JoinPath(*chain, load_id + std::string(kOpenSuffix))));
+  static_cast<void>(
+      target_.store->Remove(JoinPath(*chain, load_id + std::string(kOpenSuffix))));
 }
 
 arrow::Result<bool> Ledger::Insert(const LedgerRow& row) const {
@@ -261,11 +267,12 @@ arrow::Status Ledger::Apply(const LedgerRow& row) const {
     if (!row.base_ident.empty()) {
       ARROW_ASSIGN_OR_RAISE(const auto now, store.Stat(JoinPath(base, to)));
       if (now && FileIdent(store, now->size, now->mtime_ns) != row.base_ident) {
-        return MakeError(ErrorClass::kGuard, "file.changed",
-                         "'" + store.Show(JoinPath(base, to)) +
-                             "' was changed by something else while a load was being committed",
-                         "The loaded rows are in '" + store.Show(source) +
-                             "'; put them together by hand, then remove that file");
+        return MakeError(
+            ErrorClass::kGuard, "file.changed",
+            "'" + store.Show(JoinPath(base, to)) +
+                "' was changed by something else while a load was being committed",
+            "The loaded rows are in '" + store.Show(source) +
+                "'; put them together by hand, then remove that file");
       }
     }
     ARROW_RETURN_NOT_OK(store.Move(source, JoinPath(base, to)));

@@ -12,9 +12,9 @@
 
 namespace dxt::file {
 
-/// One committed window and what makes its rows visible. The row is written before the files
-/// are moved: once it is there the load is committed, and whoever comes next finishes the
-/// moves.
+/// One committed window and what makes its rows visible. The row is written before the
+/// files are moved: once it is there the load is committed, and whoever comes next
+/// finishes the moves.
 struct LedgerRow {
   LoadRecord record;
   StreamIdentity identity;
@@ -27,8 +27,8 @@ struct LedgerRow {
 };
 
 /// The rows and fences beside one target: `_dxt/<stream>/<window_seq>.json` in a folder,
-/// `_dxt/<file>/<stream>/…` beside a file. Chains of other pipelines with the same stream id
-/// get a suffix. While a load is under way `<load_id>.open` marks its staged files.
+/// `_dxt/<file>/<stream>/…` beside a file. Chains of other pipelines with the same stream
+/// id get a suffix. While a load is under way `<load_id>.open` marks its staged files.
 class Ledger {
  public:
   explicit Ledger(const Target& target) : target_(target) {}
@@ -43,7 +43,8 @@ class Ledger {
   arrow::Result<int64_t> Bump(const StreamIdentity& identity, const Owner& owner,
                               const std::string& now) const;
   arrow::Result<int64_t> Epoch(const StreamIdentity& identity) const;
-  arrow::Status MarkOpen(const StreamIdentity& identity, const std::string& load_id) const;
+  arrow::Status MarkOpen(const StreamIdentity& identity,
+                         const std::string& load_id) const;
   void UnmarkOpen(const StreamIdentity& identity, const std::string& load_id) const;
   /// Creates the row exclusively: false when that window exists.
   arrow::Result<bool> Insert(const LedgerRow& row) const;
@@ -56,8 +57,8 @@ class Ledger {
   /// Removes staged files of loads of this chain that were never committed.
   arrow::Status Sweep(const StreamIdentity& identity) const;
 
-  /// The target's rows as they are: files in place, and those of a commit that was recorded
-  /// but not moved yet.
+  /// The target's rows as they are: files in place, and those of a commit that was
+  /// recorded but not moved yet.
   arrow::Result<TargetFiles> Files() const;
 
  private:

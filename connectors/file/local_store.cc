@@ -93,7 +93,8 @@ class LocalOutput final : public arrow::io::OutputStream {
   arrow::Status Write(const void* data, int64_t size) override {
     const char* at = static_cast<const char*>(data);
     while (size > 0) {
-      const ssize_t written = write(fd_, at, static_cast<size_t>(std::min<int64_t>(size, 1 << 30)));
+      const ssize_t written =
+          write(fd_, at, static_cast<size_t>(std::min<int64_t>(size, 1 << 30)));
       if (written < 0) {
         if (errno == EINTR) continue;
         return SystemError(errno, "write", path_);
@@ -165,7 +166,7 @@ class LocalStore final : public Store {
   std::string Show(std::string_view path) const override { return std::string(path); }
 
   arrow::Result<std::optional<Entry>> Stat(const std::string& path) override {
-    struct stat info {};
+    struct stat info{};
     if (stat(path.c_str(), &info) != 0) {
       if (errno == ENOENT || errno == ENOTDIR) return std::optional<Entry>();
       return SystemError(errno, "look at", path);
@@ -173,7 +174,8 @@ class LocalStore final : public Store {
     return std::optional<Entry>(EntryOf(path, info));
   }
 
-  arrow::Result<std::vector<Entry>> List(const std::string& folder, bool recursive) override {
+  arrow::Result<std::vector<Entry>> List(const std::string& folder,
+                                         bool recursive) override {
     std::vector<Entry> entries;
     ARROW_RETURN_NOT_OK(ListInto(folder, recursive, 0, &entries));
     std::sort(entries.begin(), entries.end(),
@@ -214,7 +216,8 @@ class LocalStore final : public Store {
   }
 
   arrow::Result<bool> Exchange(const std::string& a, const std::string& b) override {
-    if (syscall(SYS_renameat2, AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) != 0) {
+    if (syscall(SYS_renameat2, AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(),
+                RENAME_EXCHANGE) != 0) {
       if (errno == EINVAL || errno == ENOSYS) return false;
       return SystemError(errno, "exchange", b);
     }
@@ -233,12 +236,13 @@ class LocalStore final : public Store {
                           bool replace) override {
     // Written beside it and linked, so that whoever sees the name sees all of it.
     const std::string folder(ParentPath(path));
-    const std::string temporary =
-        JoinPath(folder, "." + std::string(BaseName(path)) + "." + std::to_string(getpid()) +
-                             "." + std::to_string(gettid()) + ".tmp");
+    const std::string temporary = JoinPath(
+        folder, "." + std::string(BaseName(path)) + "." + std::to_string(getpid()) + "." +
+                    std::to_string(gettid()) + ".tmp");
     {
       ARROW_ASSIGN_OR_RAISE(auto output, OpenOutput(temporary));
-      const arrow::Status written = output->Write(bytes.data(), static_cast<int64_t>(bytes.size()));
+      const arrow::Status written =
+          output->Write(bytes.data(), static_cast<int64_t>(bytes.size()));
       const arrow::Status closed = written.ok() ? output->Close() : written;
       if (!closed.ok()) {
         unlink(temporary.c_str());
@@ -290,7 +294,7 @@ class LocalStore final : public Store {
       auto lock = std::make_unique<FolderLock>(fd);
       if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
         // A replace may have exchanged the folder between open and flock.
-        struct stat mine {}, now {};
+        struct stat mine{}, now{};
         if (fstat(fd, &mine) == 0 && stat(folder.c_str(), &now) == 0 &&
             mine.st_ino == now.st_ino && mine.st_dev == now.st_dev) {
           return std::unique_ptr<StoreLock>(std::move(lock));
@@ -300,7 +304,8 @@ class LocalStore final : public Store {
       if (errno != EWOULDBLOCK) return SystemError(errno, "lock", folder);
       lock.reset();
       if (stopped()) {
-        return MakeError(ErrorClass::kCancelled, "cancelled", "Stopped while waiting for a lock");
+        return MakeError(ErrorClass::kCancelled, "cancelled",
+                         "Stopped while waiting for a lock");
       }
       if (waited >= wait_ms) {
         return MakeError(ErrorClass::kTransient, "file.locked",
@@ -313,9 +318,11 @@ class LocalStore final : public Store {
   }
 
   arrow::Status Check(const std::string& folder) override {
-    struct stat info {};
-    if (stat(folder.c_str(), &info) != 0) return SystemError(errno, "open the folder", folder);
-    if (access(folder.c_str(), R_OK | X_OK) != 0) return SystemError(errno, "read", folder);
+    struct stat info{};
+    if (stat(folder.c_str(), &info) != 0)
+      return SystemError(errno, "open the folder", folder);
+    if (access(folder.c_str(), R_OK | X_OK) != 0)
+      return SystemError(errno, "read", folder);
     return arrow::Status::OK();
   }
 
@@ -333,8 +340,9 @@ class LocalStore final : public Store {
       const std::string_view name = item->d_name;
       if (name == "." || name == "..") continue;
       std::string path = JoinPath(folder, name);
-      struct stat info {};
-      if (stat(path.c_str(), &info) != 0) continue;  // Gone meanwhile, or a dangling link.
+      struct stat info{};
+      if (stat(path.c_str(), &info) != 0)
+        continue;  // Gone meanwhile, or a dangling link.
       if (S_ISDIR(info.st_mode) && recursive && depth < kMaxDepth) {
         ARROW_RETURN_NOT_OK(ListInto(path, true, depth + 1, entries));
       }
@@ -355,7 +363,9 @@ std::string JoinPath(std::string_view folder, std::string_view name) {
   return path;
 }
 
-std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+std::string_view BaseName(std::string_view path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 std::string_view ParentPath(std::string_view path) {
   const size_t slash = path.rfind('/');

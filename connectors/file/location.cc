@@ -62,7 +62,8 @@ bool MatchClass(std::string_view pattern, size_t* at, char c) {
     negate = true;
     ++i;
   }
-  for (bool first = true; i < pattern.size() && (first || pattern[i] != ']'); first = false) {
+  for (bool first = true; i < pattern.size() && (first || pattern[i] != ']');
+       first = false) {
     const char low = pattern[i];
     char high = low;
     if (i + 2 < pattern.size() && pattern[i + 1] == '-' && pattern[i + 2] != ']') {
@@ -102,7 +103,8 @@ arrow::Result<std::vector<std::string>> Expand(const Location& location,
   std::vector<std::string> paths;
   for (const auto& entry : entries) {
     const std::string_view relative = std::string_view(entry.path).substr(folder.size());
-    if (entry.is_folder || IsHidden(relative.substr(relative.find_first_not_of('/')))) continue;
+    if (entry.is_folder || IsHidden(relative.substr(relative.find_first_not_of('/'))))
+      continue;
     if (MatchGlob(pattern, entry.path)) paths.push_back(entry.path);
   }
   if (paths.empty()) return Missing(location, pattern, "matches no file");
@@ -136,7 +138,8 @@ bool MatchGlob(std::string_view pattern, std::string_view path) {
       const bool deep = p + 1 < pattern.size() && pattern[p + 1] == '*';
       std::string_view rest = pattern.substr(p + (deep ? 2 : 1));
       // `**/` also stands for no folder at all.
-      if (deep && StartsWith(rest, "/") && MatchGlob(rest.substr(1), path.substr(s))) return true;
+      if (deep && StartsWith(rest, "/") && MatchGlob(rest.substr(1), path.substr(s)))
+        return true;
       for (size_t i = s; i <= path.size(); ++i) {
         if (MatchGlob(rest, path.substr(i))) return true;
         if (i < path.size() && path[i] == '/' && !deep) return false;
@@ -158,19 +161,21 @@ bool MatchGlob(std::string_view pattern, std::string_view path) {
 
 arrow::Result<std::string> Location::Resolve(std::string_view reference) const {
   const auto outside = [&]() {
-    return MakeError(ErrorClass::kConfig, "file.outside",
-                     "The path '" + std::string(reference) + "' leaves the connection's folder '" +
-                         store->Show(folder) + "'",
-                     "Write a path inside the folder, or a connection for the other folder");
+    return MakeError(
+        ErrorClass::kConfig, "file.outside",
+        "The path '" + std::string(reference) + "' leaves the connection's folder '" +
+            store->Show(folder) + "'",
+        "Write a path inside the folder, or a connection for the other folder");
   };
   if (StartsWith(reference, kFile)) reference.remove_prefix(kFile.size());
-  if (StartsWith(reference, kS3) && !store->is_local()) reference.remove_prefix(kS3.size());
+  if (StartsWith(reference, kS3) && !store->is_local())
+    reference.remove_prefix(kS3.size());
   std::string path;
   const bool absolute =
-      store->is_local() ? StartsWith(reference, "/")
-                        : StartsWith(reference, folder) && !folder.empty() &&
-                              (reference.size() == folder.size() ||
-                               reference[folder.size()] == '/');
+      store->is_local()
+          ? StartsWith(reference, "/")
+          : StartsWith(reference, folder) && !folder.empty() &&
+                (reference.size() == folder.size() || reference[folder.size()] == '/');
   if (!Normalize(reference, &path)) return outside();
   if (absolute) {
     const bool inside = folder.empty() || folder == "/" || path == folder ||
@@ -188,12 +193,13 @@ arrow::Result<std::string> Location::Resolve(std::string_view reference) const {
   if (only_file.empty()) return path;
   const std::string file = JoinPath(folder, only_file);
   const std::string_view name = BaseName(path);
-  if (path == folder || path == file || name == only_file.substr(0, only_file.find('.'))) {
+  if (path == folder || path == file ||
+      name == only_file.substr(0, only_file.find('.'))) {
     return file;
   }
   return MakeError(ErrorClass::kConfig, "file.outside",
-                   "The connection names the one file '" + store->Show(file) + "', not '" +
-                       std::string(reference) + "'",
+                   "The connection names the one file '" + store->Show(file) +
+                       "', not '" + std::string(reference) + "'",
                    "Set the connection's url to the folder");
 }
 
@@ -205,10 +211,12 @@ arrow::Result<Location> OpenLocation(const ConfigView& config) {
   std::string path;
   if (StartsWith(url, kS3)) {
     if (!Normalize(std::string_view(url).substr(kS3.size()), &path) || path.empty()) {
-      return MakeError(ErrorClass::kConfig, "file.invalid_url",
-                       "The url of an S3 connection must be s3://bucket or s3://bucket/prefix");
+      return MakeError(
+          ErrorClass::kConfig, "file.invalid_url",
+          "The url of an S3 connection must be s3://bucket or s3://bucket/prefix");
     }
-    ARROW_ASSIGN_OR_RAISE(location.store, MakeS3Store(config, path.substr(0, path.find('/'))));
+    ARROW_ASSIGN_OR_RAISE(location.store,
+                          MakeS3Store(config, path.substr(0, path.find('/'))));
   } else {
     if (StartsWith(url, kFile)) url.erase(0, kFile.size());
     const size_t scheme = url.find("://");
@@ -239,20 +247,24 @@ arrow::Result<Location> OpenLocation(const ConfigView& config) {
 
 std::string LocationIdentity(const ConfigView& config) {
   const std::string url = config.String("url");
-  if (StartsWith(url, kS3)) return "s3:" + config.String("endpoint") + "/" + url.substr(5);
+  if (StartsWith(url, kS3))
+    return "s3:" + config.String("endpoint") + "/" + url.substr(5);
   std::error_code error;
   const std::string path = StartsWith(url, kFile) ? url.substr(kFile.size()) : url;
   const auto real = std::filesystem::weakly_canonical(path, error);
   return "file:" + (error ? path : real.string());
 }
 
-arrow::Result<std::vector<std::string>> FolderFiles(Store& store, const std::string& folder,
+arrow::Result<std::vector<std::string>> FolderFiles(Store& store,
+                                                    const std::string& folder,
                                                     std::optional<Format> format) {
   std::vector<std::string> paths;
   ARROW_ASSIGN_OR_RAISE(auto entries, store.List(folder, true));
   for (const auto& entry : entries) {
-    const std::string_view relative = std::string_view(entry.path).substr(
-        std::min(entry.path.size(), folder.size() + (folder.ends_with('/') ? 0 : 1)));
+    const std::string_view relative =
+        std::string_view(entry.path)
+            .substr(std::min(entry.path.size(),
+                             folder.size() + (folder.ends_with('/') ? 0 : 1)));
     const std::string_view name = BaseName(entry.path);
     const bool here = relative == name || StartsWith(relative, "load-");
     if (entry.is_folder || !here || IsHidden(relative) || !IsDataFile(name)) continue;
@@ -266,7 +278,8 @@ arrow::Result<FileSet> FindFiles(const Location& location, std::string_view refe
                                  const ConfigValue* stream_options) {
   FileSet set;
   ARROW_ASSIGN_OR_RAISE(const std::string path, location.Resolve(reference));
-  ARROW_ASSIGN_OR_RAISE(const auto format, FormatOption(&location.options, stream_options));
+  ARROW_ASSIGN_OR_RAISE(const auto format,
+                        FormatOption(&location.options, stream_options));
   set.text = location.store->Show(path);
   ARROW_ASSIGN_OR_RAISE(const auto entry, location.store->Stat(path));
   if (entry && !entry->is_folder) {

@@ -17,9 +17,9 @@ class Store;
 /// Where a connection points: a folder, or one file (or glob) in it.
 struct Location {
   std::shared_ptr<Store> store;
-  std::string folder;      ///< Of the store; "" = the connection has no url.
-  std::string only_file;   ///< Set when the url names a file or a glob.
-  ConfigValue options;     ///< Of the connection, a map; streams' options override it.
+  std::string folder;     ///< Of the store; "" = the connection has no url.
+  std::string only_file;  ///< Set when the url names a file or a glob.
+  ConfigValue options;    ///< Of the connection, a map; streams' options override it.
 
   /// A stream's reference as a path of the store, without `.` and `..`. What leaves the
   /// folder is kConfig "file.outside". "" means the folder, or the one file.
@@ -38,14 +38,15 @@ struct FileSet {
   std::string text;  ///< The path, glob or folder, for people.
 };
 
-/// Expands a path, glob (`*`, `?`, `[…]`, `**`) or folder. kConfig "file.missing" with the
-/// absolute path when there is nothing, "file.mixed_formats".
+/// Expands a path, glob (`*`, `?`, `[…]`, `**`) or folder. kConfig "file.missing" with
+/// the absolute path when there is nothing, "file.mixed_formats".
 arrow::Result<FileSet> FindFiles(const Location& location, std::string_view reference,
                                  const ConfigValue* stream_options);
 
 /// The data files of a folder and of its load-* folders, of one format or of any; without
 /// dot-files and `_dxt`.
-arrow::Result<std::vector<std::string>> FolderFiles(Store& store, const std::string& folder,
+arrow::Result<std::vector<std::string>> FolderFiles(Store& store,
+                                                    const std::string& folder,
                                                     std::optional<Format> format);
 
 bool HasGlob(std::string_view text);

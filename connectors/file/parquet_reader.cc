@@ -40,15 +40,16 @@ bool IsUuid(const arrow::DataType& type) {
          static_cast<const arrow::ExtensionType&>(type).extension_name() == "arrow.uuid";
 }
 
-/// FieldTypeOf, and what it leaves open: NULL columns are string, uuid is its text, arrays of
-/// anything but scalars travel as JSON.
+/// FieldTypeOf, and what it leaves open: NULL columns are string, uuid is its text,
+/// arrays of anything but scalars travel as JSON.
 arrow::Result<FieldType> TypeOf(const arrow::Field& field) {
   FieldType type;
   if (field.type()->id() == arrow::Type::NA || IsUuid(*field.type())) return type;
   ARROW_ASSIGN_OR_RAISE(type, FieldTypeOf(field));
   if (type.dtype == DType::kArray && type.element) {
     const DType element = type.element->dtype;
-    if (element == DType::kArray || element == DType::kObject || element == DType::kJson) {
+    if (element == DType::kArray || element == DType::kObject ||
+        element == DType::kJson) {
       type.element = nullptr;
     }
   }
@@ -67,7 +68,8 @@ arrow::Result<OpenParquet> Open(Store& store, const std::string& path) {
   parquet::ReaderProperties properties = parquet::default_reader_properties();
   properties.enable_buffered_stream();
   properties.set_buffer_size(store.is_local() ? kLocalBuffer : kRemoteBuffer);
-  parquet::ArrowReaderProperties arrow_properties = parquet::default_arrow_reader_properties();
+  parquet::ArrowReaderProperties arrow_properties =
+      parquet::default_arrow_reader_properties();
   arrow_properties.set_use_threads(false);
   arrow_properties.set_pre_buffer(false);
   arrow_properties.set_arrow_extensions_enabled(true);
@@ -137,7 +139,9 @@ bool ValidTexts(const arrow::Array& array) {
 class ParquetReader final : public FileReader {
  public:
   ParquetReader(OpenParquet open, const FileRead& read, std::string shown, bool local)
-      : open_(std::move(open)), columns_(read.columns), shown_(std::move(shown)),
+      : open_(std::move(open)),
+        columns_(read.columns),
+        shown_(std::move(shown)),
         local_(local) {}
 
   arrow::Status Start(const FileRead& read) {
@@ -158,8 +162,8 @@ class ParquetReader final : public FileReader {
     }
     rows_ = rows;
     const int64_t row_bytes = rows > 0 ? std::max<int64_t>(bytes / rows, 1) : 1;
-    open_.reader->set_batch_size(
-        std::clamp<int64_t>(read.batch_bytes / row_bytes, 1, std::max<int64_t>(read.batch_rows, 1)));
+    open_.reader->set_batch_size(std::clamp<int64_t>(
+        read.batch_bytes / row_bytes, 1, std::max<int64_t>(read.batch_rows, 1)));
     auto batches = open_.reader->GetRecordBatchReader(wanted, leaves_);
     if (!batches.ok()) return Damaged(shown_, batches.status(), local_);
     batches_ = std::move(*batches);
@@ -210,15 +214,16 @@ class ParquetReader final : public FileReader {
     for (const int at : chosen) Leaves(fields[static_cast<size_t>(at)], &leaves_);
     arrow::FieldVector out;
     for (size_t i = 0; i < columns_.size(); ++i) {
-      positions_[i] = static_cast<int>(std::distance(chosen.begin(), chosen.find(positions_[i])));
+      positions_[i] =
+          static_cast<int>(std::distance(chosen.begin(), chosen.find(positions_[i])));
       out.push_back(arrow::field(columns_[i].name, ArrowType(columns_[i].type)));
     }
     schema_ = arrow::schema(std::move(out));
     return arrow::Status::OK();
   }
 
-  arrow::Result<std::shared_ptr<arrow::Array>> Convert(std::shared_ptr<arrow::Array> array,
-                                                       const ColumnRead& column) {
+  arrow::Result<std::shared_ptr<arrow::Array>> Convert(
+      std::shared_ptr<arrow::Array> array, const ColumnRead& column) {
     const auto wanted = ArrowType(column.type);
     if (IsUuid(*array->type()) && wanted->id() == arrow::Type::STRING) {
       return UuidText(*array);
@@ -249,8 +254,9 @@ class ParquetReader final : public FileReader {
       info.error_class = ErrorClass::kData;
       info.code = "file.invalid_utf8";
       info.column = column.column;
-      return MakeError(std::move(info), shown_ + ": column '" + column.column +
-                                            "' is text, but holds bytes that are not UTF-8");
+      return MakeError(std::move(info),
+                       shown_ + ": column '" + column.column +
+                           "' is text, but holds bytes that are not UTF-8");
     }
     return array;
   }
@@ -273,8 +279,8 @@ class ParquetReader final : public FileReader {
 arrow::Result<std::unique_ptr<FileReader>> MakeParquetReader(Store& store,
                                                              const FileRead& read) {
   ARROW_ASSIGN_OR_RAISE(auto open, Open(store, read.path));
-  auto reader = std::make_unique<ParquetReader>(std::move(open), read, store.Show(read.path),
-                                                store.is_local());
+  auto reader = std::make_unique<ParquetReader>(std::move(open), read,
+                                                store.Show(read.path), store.is_local());
   ARROW_RETURN_NOT_OK(reader->Start(read));
   return std::unique_ptr<FileReader>(std::move(reader));
 }
@@ -290,8 +296,9 @@ arrow::Result<ParquetShape> ReadParquetShape(Store& store, const std::string& pa
     Field field;
     field.name = arrow_field->name();
     if (!seen.insert(field.name).second) {
-      return MakeError(ErrorClass::kData, "file.duplicate_column",
-                       "'" + store.Show(path) + "' has two columns named '" + field.name + "'");
+      return MakeError(
+          ErrorClass::kData, "file.duplicate_column",
+          "'" + store.Show(path) + "' has two columns named '" + field.name + "'");
     }
     auto type = TypeOf(*arrow_field);
     if (!type.ok()) return Prefix(type.status(), store.Show(path));

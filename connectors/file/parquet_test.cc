@@ -20,8 +20,8 @@ class ParquetTest : public FileTest {
     auto sink = *arrow::io::FileOutputStream::Open(Path(name).string());
     parquet::ArrowWriterProperties::Builder properties;
     properties.store_schema();
-    ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), sink, group,
-                                           parquet::default_writer_properties(),
+    ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), sink,
+                                           group, parquet::default_writer_properties(),
                                            properties.build())
                     .ok());
     ASSERT_TRUE(sink->Close().ok());
@@ -40,7 +40,8 @@ TEST_F(ParquetTest, TruncatedFilesAreCorrupt) {
   WriteText("tail.parquet", bytes.substr(bytes.size() / 2));
   WriteText("text.parquet", "this is no parquet file");
   WriteText("empty.parquet", "");
-  for (const std::string name : {"cut.parquet", "tail.parquet", "text.parquet", "empty.parquet"}) {
+  for (const std::string name :
+       {"cut.parquet", "tail.parquet", "text.parquet", "empty.parquet"}) {
     const Rows rows = Read(name);
     ASSERT_FALSE(rows.status.ok()) << name;
     EXPECT_EQ(GetErrorInfo(rows.status).code, "file.corrupt") << rows.status.ToString();
@@ -55,9 +56,11 @@ TEST_F(ParquetTest, NormalizesForeignTypes) {
       {arrow::field("dict", dictionary), arrow::field("large", arrow::large_utf8()),
        arrow::field("ms", arrow::timestamp(arrow::TimeUnit::MILLI)),
        arrow::field("t32", arrow::time32(arrow::TimeUnit::MILLI)),
-       arrow::field("nested", arrow::struct_({arrow::field("x", arrow::int32()),
-                                              arrow::field("y", arrow::list(arrow::utf8()))})),
-       arrow::field("list", arrow::list(arrow::int64())), arrow::field("none", arrow::null()),
+       arrow::field("nested",
+                    arrow::struct_({arrow::field("x", arrow::int32()),
+                                    arrow::field("y", arrow::list(arrow::utf8()))})),
+       arrow::field("list", arrow::list(arrow::int64())),
+       arrow::field("none", arrow::null()),
        arrow::field("fixed", arrow::fixed_size_binary(2))});
   auto array = [](const std::shared_ptr<arrow::DataType>& type, auto&& fill) {
     auto builder = *arrow::MakeBuilder(type);
@@ -85,7 +88,8 @@ TEST_F(ParquetTest, NormalizesForeignTypes) {
     EXPECT_TRUE(static_cast<arrow::Int32Builder*>(s.field_builder(0))->Append(7).ok());
     auto* list = static_cast<arrow::ListBuilder*>(s.field_builder(1));
     EXPECT_TRUE(list->Append().ok());
-    EXPECT_TRUE(static_cast<arrow::StringBuilder*>(list->value_builder())->Append("q\"").ok());
+    EXPECT_TRUE(
+        static_cast<arrow::StringBuilder*>(list->value_builder())->Append("q\"").ok());
   });
   auto list = array(arrow::list(arrow::int64()), [](arrow::ArrayBuilder& b) {
     auto& l = static_cast<arrow::ListBuilder&>(b);
@@ -96,16 +100,18 @@ TEST_F(ParquetTest, NormalizesForeignTypes) {
   auto fixed = array(arrow::fixed_size_binary(2), [](arrow::ArrayBuilder& b) {
     EXPECT_TRUE(static_cast<arrow::FixedSizeBinaryBuilder&>(b).Append("ab").ok());
   });
-  WriteTable("f.parquet", arrow::Table::Make(schema, arrow::ArrayVector{dict, large, ms, t32, nested,
-                                                                        list, none, fixed}));
+  WriteTable("f.parquet",
+             arrow::Table::Make(schema, arrow::ArrayVector{dict, large, ms, t32, nested,
+                                                           list, none, fixed}));
   const Rows rows = Read("f.parquet");
   ASSERT_TRUE(rows.status.ok()) << rows.status.ToString();
   EXPECT_EQ(rows.types(),
             "dict string, large string, ms timestamp, t32 time, nested object, "
             "list array<int64>, none string, fixed binary");
   ASSERT_EQ(rows.lines.size(), 1u);
-  EXPECT_EQ(rows.lines[0].substr(0, 71),
-            "red|big|1970-01-01 00:00:01.500000|00:00:01.500000|{\"x\":7,\"y\":[\"q\\\"\"]}|");
+  EXPECT_EQ(
+      rows.lines[0].substr(0, 71),
+      "red|big|1970-01-01 00:00:01.500000|00:00:01.500000|{\"x\":7,\"y\":[\"q\\\"\"]}|");
 }
 
 TEST_F(ParquetTest, SplitsByRowGroupAndCountsFromTheFooter) {
@@ -161,7 +167,8 @@ TEST_F(ParquetTest, WritesLogicalTypesThatOthersRead) {
   };
   EXPECT_EQ(logical("json"), "JSON");
   EXPECT_EQ(logical("d"), "Decimal(precision=15, scale=2)");
-  EXPECT_EQ(schema->Column(schema->ColumnIndex("d"))->physical_type(), parquet::Type::INT64);
+  EXPECT_EQ(schema->Column(schema->ColumnIndex("d"))->physical_type(),
+            parquet::Type::INT64);
   EXPECT_NE(logical("ts").find("isAdjustedToUTC=false"), std::string::npos);
   EXPECT_NE(logical("tz").find("isAdjustedToUTC=true"), std::string::npos);
   EXPECT_EQ(reader->metadata()->RowGroup(0)->ColumnChunk(0)->compression(),
@@ -180,7 +187,8 @@ TEST_F(ParquetTest, WideDecimalsAreRefusedAndUndeclaredOnesGetDigits) {
   EXPECT_EQ(GetErrorInfo(destination->PlanTable(wanted, existing).status()).code,
             "file.parquet_decimal");
   wanted.columns[0].native_override = "decimal(38,2)";
-  EXPECT_EQ(destination->PlanTable(wanted, existing)->columns[0].domain.deliver.precision, 38);
+  EXPECT_EQ(destination->PlanTable(wanted, existing)->columns[0].domain.deliver.precision,
+            38);
   wanted.columns[0].native_override = "";
   wanted.columns[0].field.type = {DType::kDecimal};
   EXPECT_EQ(destination->PlanTable(wanted, existing)->columns[0].domain.deliver.scale, 9);

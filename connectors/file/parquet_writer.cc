@@ -27,19 +27,25 @@ constexpr int64_t kSampleBytesKept = 8 << 20;
 
 parquet::Compression::type CodecOf(Compression compression) {
   switch (compression) {
-    case Compression::kSnappy: return parquet::Compression::SNAPPY;
-    case Compression::kZstd: return parquet::Compression::ZSTD;
-    case Compression::kGzip: return parquet::Compression::GZIP;
-    case Compression::kNone: return parquet::Compression::UNCOMPRESSED;
+    case Compression::kSnappy:
+      return parquet::Compression::SNAPPY;
+    case Compression::kZstd:
+      return parquet::Compression::ZSTD;
+    case Compression::kGzip:
+      return parquet::Compression::GZIP;
+    case Compression::kNone:
+      return parquet::Compression::UNCOMPRESSED;
   }
   return parquet::Compression::SNAPPY;
 }
 
 class ParquetWriter final : public FileWriter {
  public:
-  ParquetWriter(std::shared_ptr<arrow::io::OutputStream> sink, const FormatOptions& options,
-                const StreamSchema& schema)
-      : sink_(std::move(sink)), compression_(options.compression), fields_(schema.fields) {
+  ParquetWriter(std::shared_ptr<arrow::io::OutputStream> sink,
+                const FormatOptions& options, const StreamSchema& schema)
+      : sink_(std::move(sink)),
+        compression_(options.compression),
+        fields_(schema.fields) {
     arrow::FieldVector fields;
     for (const auto& field : schema.fields) {
       auto arrow_field = ArrowField(field);
@@ -54,10 +60,12 @@ class ParquetWriter final : public FileWriter {
   arrow::Status Write(const arrow::RecordBatch& batch) override {
     arrow::ArrayVector columns;
     for (int i = 0; i < batch.num_columns(); ++i) {
-      ARROW_ASSIGN_OR_RAISE(auto column, Prepare(batch.column(i), static_cast<size_t>(i)));
+      ARROW_ASSIGN_OR_RAISE(auto column,
+                            Prepare(batch.column(i), static_cast<size_t>(i)));
       columns.push_back(std::move(column));
     }
-    auto prepared = arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(columns));
+    auto prepared =
+        arrow::RecordBatch::Make(schema_, batch.num_rows(), std::move(columns));
     if (writer_) return Put(*prepared);
     sample_rows_ += prepared->num_rows();
     sample_bytes_ += arrow::util::TotalBufferSize(*prepared);
@@ -109,8 +117,8 @@ class ParquetWriter final : public FileWriter {
     std::unordered_set<std::string_view> distinct;
     size_t seen = 0;
     for (const auto& batch : sample_) {
-      const auto& texts =
-          static_cast<const arrow::StringArray&>(*batch->column(static_cast<int>(column)));
+      const auto& texts = static_cast<const arrow::StringArray&>(
+          *batch->column(static_cast<int>(column)));
       for (int64_t row = 0; row < texts.length() && seen < kLookedAt; ++row) {
         if (texts.IsNull(row)) continue;
         distinct.insert(texts.GetView(row));
@@ -185,7 +193,8 @@ arrow::Result<ValueDomain> DomainOf(Format format, const FieldType& type) {
   if (format == Format::kJson || format == Format::kJsonl) {
     domain.nan = domain.infinity = false;
     // As a string, an undeclared decimal may be anything its source calls one.
-    if (type.dtype == DType::kDecimal && type.precision == 0) domain.nan = domain.infinity = true;
+    if (type.dtype == DType::kDecimal && type.precision == 0)
+      domain.nan = domain.infinity = true;
     return domain;
   }
   if (format != Format::kParquet) return domain;

@@ -17,8 +17,8 @@ class TextInput;
 class RecordScanner {
  public:
   virtual ~RecordScanner() = default;
-  /// Names of the columns, in the order of the cells. A JSON scanner that discovers adds to
-  /// them as it goes.
+  /// Names of the columns, in the order of the cells. A JSON scanner that discovers adds
+  /// to them as it goes.
   const std::vector<std::string>& names() const { return names_; }
   /// Fills `block` with at most `max_rows` rows, closing it once `max_bytes` of text are
   /// in. No rows = the end. The block lives until the next call.
@@ -31,14 +31,13 @@ class RecordScanner {
 
 /// Reads the header. kData "file.row_width", "file.csv_quote", "file.duplicate_column", …
 /// always with file and line.
-arrow::Result<std::unique_ptr<RecordScanner>> MakeCsvScanner(std::unique_ptr<TextInput> input,
-                                                             const FormatOptions& options);
+arrow::Result<std::unique_ptr<RecordScanner>> MakeCsvScanner(
+    std::unique_ptr<TextInput> input, const FormatOptions& options);
 
 /// `known`: the keys an object may have. When `discover` is set, others are added;
 /// else they are kData "file.new_key".
-arrow::Result<std::unique_ptr<RecordScanner>> MakeJsonScanner(std::unique_ptr<TextInput> input,
-                                                              const FormatOptions& options,
-                                                              std::vector<std::string> known,
-                                                              bool discover);
+arrow::Result<std::unique_ptr<RecordScanner>> MakeJsonScanner(
+    std::unique_ptr<TextInput> input, const FormatOptions& options,
+    std::vector<std::string> known, bool discover);
 
 }  // namespace dxt::file

@@ -71,7 +71,8 @@ class S3Store final : public Store {
     return std::optional<Entry>(EntryOf(*info));
   }
 
-  arrow::Result<std::vector<Entry>> List(const std::string& folder, bool recursive) override {
+  arrow::Result<std::vector<Entry>> List(const std::string& folder,
+                                         bool recursive) override {
     fs::FileSelector selector;
     selector.base_dir = folder;
     selector.recursive = recursive;
@@ -122,9 +123,12 @@ class S3Store final : public Store {
     auto info = files_->GetFileInfo(path);
     if (!info.ok()) return Failed(info.status(), "look at", path);
     switch (info->type()) {
-      case fs::FileType::NotFound: return arrow::Status::OK();
-      case fs::FileType::Directory: return Failed(files_->DeleteDir(path), "remove", path);
-      default: return Failed(files_->DeleteFile(path), "remove", path);
+      case fs::FileType::NotFound:
+        return arrow::Status::OK();
+      case fs::FileType::Directory:
+        return Failed(files_->DeleteDir(path), "remove", path);
+      default:
+        return Failed(files_->DeleteFile(path), "remove", path);
     }
   }
 
@@ -141,7 +145,9 @@ class S3Store final : public Store {
     return true;
   }
 
-  arrow::Status Touch(const std::string& path) override { return Put(path, "", true).status(); }
+  arrow::Status Touch(const std::string& path) override {
+    return Put(path, "", true).status();
+  }
 
   arrow::Result<std::string> Get(const std::string& path) override {
     ARROW_ASSIGN_OR_RAISE(auto file, OpenRandom(path));
@@ -190,8 +196,9 @@ class S3Store final : public Store {
     ErrorInfo info;
     info.error_class = ErrorClass::kTransient;
     info.code = "file.io";
-    if (says("ACCESS_DENIED") || says("INVALID_ACCESS_KEY") || says("SIGNATURE_DOES_NOT_MATCH") ||
-        says("HTTP status 403") || says("HTTP status 401") || says("EXPIRED_TOKEN")) {
+    if (says("ACCESS_DENIED") || says("INVALID_ACCESS_KEY") ||
+        says("SIGNATURE_DOES_NOT_MATCH") || says("HTTP status 403") ||
+        says("HTTP status 401") || says("EXPIRED_TOKEN")) {
       info.error_class = ErrorClass::kAuth;
       info.code = "file.permission_denied";
       info.hint = "Check access_key_id, secret_access_key and the bucket's policy";
@@ -203,12 +210,13 @@ class S3Store final : public Store {
       info.error_class = ErrorClass::kThrottled;
     }
     for (const auto& secret : secrets_) {
-      for (size_t at = message.find(secret); at != std::string::npos; at = message.find(secret)) {
+      for (size_t at = message.find(secret); at != std::string::npos;
+           at = message.find(secret)) {
         message.replace(at, secret.size(), "***");
       }
     }
-    return MakeError(std::move(info),
-                     "Could not " + std::string(what) + " '" + Show(path) + "': " + message);
+    return MakeError(std::move(info), "Could not " + std::string(what) + " '" +
+                                          Show(path) + "': " + message);
   }
 
   std::shared_ptr<fs::FileSystem> files_;

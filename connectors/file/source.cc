@@ -42,9 +42,9 @@ arrow::Status SameSchema(const std::string& path, const std::string& first,
     const Field* other = a.Find(field.name);
     if (!other) return SchemaDiffers(path, first, "column '" + field.name + "' is new");
     if (!(other->type == field.type)) {
-      return SchemaDiffers(path, first, "column '" + field.name + "' is " +
-                                            ToString(field.type) + " instead of " +
-                                            ToString(other->type));
+      return SchemaDiffers(path, first,
+                           "column '" + field.name + "' is " + ToString(field.type) +
+                               " instead of " + ToString(other->type));
     }
   }
   if (a.fields.size() != b.fields.size()) {
@@ -81,7 +81,8 @@ arrow::Result<Inspection> Inspect(Store& store, FileSet files, int64_t sample) {
   return result;
 }
 
-/// A split is a run of files, or of row groups of one: "file first_group last_group count".
+/// A split is a run of files, or of row groups of one: "file first_group last_group
+/// count".
 struct Part {
   size_t first_file = 0;
   size_t files = 0;
@@ -125,8 +126,12 @@ class SplitReader final : public Reader {
  public:
   SplitReader(std::shared_ptr<Store> store, std::shared_ptr<const Inspection> stream,
               const ReadSpec& spec, const Part& part, int64_t skip)
-      : store_(std::move(store)), stream_(std::move(stream)), spec_(spec), part_(part),
-        skip_(skip), rows_done_(skip) {
+      : store_(std::move(store)),
+        stream_(std::move(stream)),
+        spec_(spec),
+        part_(part),
+        skip_(skip),
+        rows_done_(skip) {
     arrow::FieldVector fields;
     for (const auto& column : spec_.columns) {
       fields.push_back(ArrowField({column.name, column.type, true, {}}));
@@ -164,7 +169,8 @@ class SplitReader final : public Reader {
       skip_ -= skipped;
       if (skipped == batch->num_rows()) continue;
       ReadStep step;
-      ARROW_ASSIGN_OR_RAISE(step.batch, Complete(*batch->Slice(skipped), first_row + skipped));
+      ARROW_ASSIGN_OR_RAISE(step.batch,
+                            Complete(*batch->Slice(skipped), first_row + skipped));
       rows_done_ += step.batch->num_rows();
       step.position = Position{1, std::to_string(rows_done_)};
       return step;
@@ -192,16 +198,16 @@ class SplitReader final : public Reader {
   }
 
   /// Puts lineage columns between the file's own.
-  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Complete(const arrow::RecordBatch& batch,
-                                                              int64_t first_row) const {
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Complete(
+      const arrow::RecordBatch& batch, int64_t first_row) const {
     arrow::ArrayVector arrays;
     int next = 0;
     for (const auto& column : spec_.columns) {
       if (column.column == kFileNameColumn) {
         const std::string& path = stream_->files.paths[part_.first_file + file_];
         ARROW_ASSIGN_OR_RAISE(
-            auto array, arrow::MakeArrayFromScalar(arrow::StringScalar(store_->Show(path)),
-                                                   batch.num_rows()));
+            auto array, arrow::MakeArrayFromScalar(
+                            arrow::StringScalar(store_->Show(path)), batch.num_rows()));
         arrays.push_back(std::move(array));
       } else if (column.column == kRowIdColumn) {
         ARROW_ASSIGN_OR_RAISE(auto array, RowIds(first_row + 1, batch.num_rows()));
@@ -294,7 +300,8 @@ class FileSource final : public Source {
     return plan;
   }
 
-  arrow::Result<std::unique_ptr<Reader>> OpenReader(const ReadSpec& spec, const Split& split,
+  arrow::Result<std::unique_ptr<Reader>> OpenReader(const ReadSpec& spec,
+                                                    const Split& split,
                                                     std::optional<Position> from,
                                                     std::stop_token) override {
     for (const auto& column : spec.columns) {
@@ -306,13 +313,16 @@ class FileSource final : public Source {
     Part part;
     if (!Decode(split.bytes, &part) ||
         part.first_file + part.files > stream->files.paths.size()) {
-      return MakeError(ErrorClass::kInternal, "file.split", "A split of other files was asked for");
+      return MakeError(ErrorClass::kInternal, "file.split",
+                       "A split of other files was asked for");
     }
     int64_t skip = 0;
     if (from) {
       const auto& bytes = from->bytes;
-      if (std::from_chars(bytes.data(), bytes.data() + bytes.size(), skip).ec != std::errc()) {
-        return MakeError(ErrorClass::kInternal, "file.position", "The position is not ours");
+      if (std::from_chars(bytes.data(), bytes.data() + bytes.size(), skip).ec !=
+          std::errc()) {
+        return MakeError(ErrorClass::kInternal, "file.position",
+                         "The position is not ours");
       }
     }
     for (const auto& column : spec.columns) {
@@ -320,8 +330,8 @@ class FileSource final : public Source {
       return MakeError(ErrorClass::kUnsupported, "source.no_expressions",
                        "Files have no SQL, so `source.expression` cannot be used");
     }
-    return std::unique_ptr<Reader>(
-        std::make_unique<SplitReader>(location_.store, std::move(stream), spec, part, skip));
+    return std::unique_ptr<Reader>(std::make_unique<SplitReader>(
+        location_.store, std::move(stream), spec, part, skip));
   }
 
   arrow::Result<std::optional<int64_t>> CountRows(const ReadSpec& spec,
@@ -359,9 +369,11 @@ class FileSource final : public Source {
                        "Set kind: file and a path as source");
     }
     const std::string key = ref.source + '\n' + KeyOf(ref.options);
-    if (const auto found = streams_.find(key); found != streams_.end()) return found->second;
+    if (const auto found = streams_.find(key); found != streams_.end())
+      return found->second;
     ARROW_ASSIGN_OR_RAISE(auto files, FindFiles(location_, ref.source, &ref.options));
-    ARROW_ASSIGN_OR_RAISE(auto stream, Inspect(*location_.store, std::move(files), kSampleBytes));
+    ARROW_ASSIGN_OR_RAISE(auto stream,
+                          Inspect(*location_.store, std::move(files), kSampleBytes));
     auto shared = std::make_shared<const Inspection>(std::move(stream));
     streams_.emplace(key, shared);
     return shared;

@@ -38,9 +38,9 @@ class StoreLock {
   virtual ~StoreLock() = default;
 };
 
-/// Files of one kind of storage. Paths are absolute on a disk and "bucket/key" in a bucket,
-/// with `/` between parts. Safe from any thread. Every error names the path and carries a
-/// code: file.missing, file.permission_denied, file.no_space, file.io.
+/// Files of one kind of storage. Paths are absolute on a disk and "bucket/key" in a
+/// bucket, with `/` between parts. Safe from any thread. Every error names the path and
+/// carries a code: file.missing, file.permission_denied, file.no_space, file.io.
 class Store {
  public:
   virtual ~Store() = default;
@@ -67,7 +67,8 @@ class Store {
   virtual arrow::Result<bool> Exchange(const std::string& a, const std::string& b) = 0;
   /// Removes a file or a whole folder; nothing there is fine.
   virtual arrow::Status Remove(const std::string& path) = 0;
-  /// Writes a small file whole and durably; false when it existed and `replace` is not set.
+  /// Writes a small file whole and durably; false when it existed and `replace` is not
+  /// set.
   virtual arrow::Result<bool> Put(const std::string& path, std::string_view bytes,
                                   bool replace) = 0;
   /// Makes an empty file that need not survive a power cut.
@@ -76,7 +77,8 @@ class Store {
   /// Makes `folder` where it is missing, then waits for its lock, asking `stopped` a few
   /// times a second.
   virtual arrow::Result<std::unique_ptr<StoreLock>> Lock(
-      const std::string& folder, int64_t wait_ms, const std::function<bool()>& stopped) = 0;
+      const std::string& folder, int64_t wait_ms,
+      const std::function<bool()>& stopped) = 0;
   /// Proves that `folder` can be listed.
   virtual arrow::Status Check(const std::string& folder) = 0;
 };

@@ -7,7 +7,9 @@
 
 namespace dxt::file {
 
-std::string Target::base() const { return is_folder ? path : std::string(ParentPath(path)); }
+std::string Target::base() const {
+  return is_folder ? path : std::string(ParentPath(path));
+}
 
 std::string Target::ledger() const {
   const std::string folder = JoinPath(base(), "_dxt");
@@ -30,7 +32,8 @@ std::string FolderIdent(std::vector<std::pair<std::string, int64_t>> files) {
   std::sort(files.begin(), files.end());
   uint64_t hash = 14695981039346656037ull;  // FNV-1a: detects change, guards nothing.
   const auto add = [&](std::string_view text) {
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
+    for (const char c : text)
+      hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
   };
   for (const auto& [name, size] : files) {
     add(name);
@@ -49,13 +52,15 @@ arrow::Result<Target> ResolveTarget(const Location& location, std::string_view r
                      "'" + location.store->Show(target.path) +
                          "' is a pattern, and a target needs a name");
   }
-  ARROW_ASSIGN_OR_RAISE(const auto format, FormatOption(&location.options, stream_options));
+  ARROW_ASSIGN_OR_RAISE(const auto format,
+                        FormatOption(&location.options, stream_options));
   ARROW_ASSIGN_OR_RAISE(const auto entry, location.store->Stat(target.path));
   const NameFormat name = FormatOfName(target.path);
   if (entry) {
     target.is_folder = entry->is_folder;
   } else {
-    target.is_folder = reference.ends_with('/') || reference.empty() || !name.has_extension;
+    target.is_folder =
+        reference.ends_with('/') || reference.empty() || !name.has_extension;
     if (!location.only_file.empty()) target.is_folder = false;
   }
   std::string named = target.path;
@@ -65,8 +70,9 @@ arrow::Result<Target> ResolveTarget(const Location& location, std::string_view r
     if (!format) {
       ARROW_ASSIGN_OR_RAISE(files, FolderFiles(*target.store, target.path, std::nullopt));
     }
-    named = files.empty() ? "part." + std::string(format ? FormatName(*format) : "parquet")
-                          : std::string(BaseName(files.front()));
+    named = files.empty()
+                ? "part." + std::string(format ? FormatName(*format) : "parquet")
+                : std::string(BaseName(files.front()));
   }
   auto options = ResolveFormat(named, &location.options, stream_options);
   if (!options.ok()) {

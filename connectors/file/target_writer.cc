@@ -30,8 +30,12 @@ arrow::Status Located(const arrow::Status& status, const std::string& path) {
 class TargetWriter final : public Writer {
  public:
   TargetWriter(const Target& target, const WriteSpec& spec, StreamSchema columns)
-      : target_(target), ledger_(target_), identity_(spec.identity), load_id_(spec.load_id),
-        replace_(spec.table.mode == LoadMode::kReplace), columns_(std::move(columns)) {
+      : target_(target),
+        ledger_(target_),
+        identity_(spec.identity),
+        load_id_(spec.load_id),
+        replace_(spec.table.mode == LoadMode::kReplace),
+        columns_(std::move(columns)) {
     for (const auto& field : columns_.fields) {
       sources_.push_back(spec.schema->GetFieldIndex(field.name));
     }
@@ -56,7 +60,8 @@ class TargetWriter final : public Writer {
                           ? arrow::Compression::GZIP
                           : arrow::Compression::ZSTD;
     ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(type));
-    ARROW_ASSIGN_OR_RAISE(auto stream, arrow::io::CompressedInputStream::Make(codec.get(), raw));
+    ARROW_ASSIGN_OR_RAISE(auto stream,
+                          arrow::io::CompressedInputStream::Make(codec.get(), raw));
     return OpenPart(stream.get());
   }
 
@@ -122,8 +127,8 @@ class TargetWriter final : public Writer {
     parts_.push_back(path);
     ARROW_ASSIGN_OR_RAISE(auto sink, target_.store->OpenOutput(path));
     if (target_.options.format == Format::kParquet) {
-      ARROW_ASSIGN_OR_RAISE(writer_,
-                            MakeParquetWriter(std::move(sink), target_.options, columns_));
+      ARROW_ASSIGN_OR_RAISE(
+          writer_, MakeParquetWriter(std::move(sink), target_.options, columns_));
       return arrow::Status::OK();
     }
     auto made = MakeTextWriter(std::move(sink), target_.options, columns_, old);

@@ -21,8 +21,9 @@ struct StagedLoad {
 std::string EncodeStaged(const StagedLoad& staged);
 arrow::Result<StagedLoad> DecodeStaged(const std::string& handle);
 
-/// Writes a load into the staging place. `columns`: what the files hold, in order; columns
-/// that the load lacks become NULL. `old`: files whose rows come first (append to a file).
+/// Writes a load into the staging place. `columns`: what the files hold, in order;
+/// columns that the load lacks become NULL. `old`: files whose rows come first (append to
+/// a file).
 arrow::Result<std::unique_ptr<Writer>> OpenTargetWriter(const Target& target,
                                                         const WriteSpec& spec,
                                                         StreamSchema columns,

@@ -114,20 +114,22 @@ class TextInput::Transcoder {
 
 TextInput::~TextInput() = default;
 
-arrow::Result<std::unique_ptr<TextInput>> TextInput::Make(Store& store, const std::string& path,
+arrow::Result<std::unique_ptr<TextInput>> TextInput::Make(Store& store,
+                                                          const std::string& path,
                                                           const FormatOptions& options) {
   std::unique_ptr<TextInput> input(new TextInput());
   input->path_ = store.Show(path);
   ARROW_ASSIGN_OR_RAISE(input->raw_, store.OpenInput(path));
   input->stream_ = input->raw_;
   if (options.compression != Compression::kNone) {
-    const auto type = options.compression == Compression::kGzip ? arrow::Compression::GZIP
-                                                                : arrow::Compression::ZSTD;
+    const auto type = options.compression == Compression::kGzip
+                          ? arrow::Compression::GZIP
+                          : arrow::Compression::ZSTD;
     ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(type));
     // The codec must outlive the stream: both go into one owner.
     std::shared_ptr<arrow::util::Codec> shared = std::move(codec);
-    ARROW_ASSIGN_OR_RAISE(auto stream, arrow::io::CompressedInputStream::Make(
-                                           shared.get(), input->raw_));
+    ARROW_ASSIGN_OR_RAISE(
+        auto stream, arrow::io::CompressedInputStream::Make(shared.get(), input->raw_));
     auto* bare = stream.get();
     input->stream_ = std::shared_ptr<arrow::io::InputStream>(
         bare, [shared, stream](arrow::io::InputStream*) {});
@@ -196,7 +198,8 @@ arrow::Status TextInput::Fill() {
   }
   end_ += got;
   std::memset(buffer_.get() + end_, 0, kPadding);
-  if (first_ && !transcoder_ && size() >= 3 && std::memcmp(begin(), "\xef\xbb\xbf", 3) == 0) {
+  if (first_ && !transcoder_ && size() >= 3 &&
+      std::memcmp(begin(), "\xef\xbb\xbf", 3) == 0) {
     begin_ += 3;
   }
   first_ = first_ && size() == 0 && !eof_;

@@ -15,11 +15,12 @@ namespace dxt::file {
 
 class Store;
 
-/// The text of one file in UTF-8, seen through a window: decompressed, transcoded, without a
-/// byte order mark. Used by one thread.
+/// The text of one file in UTF-8, seen through a window: decompressed, transcoded,
+/// without a byte order mark. Used by one thread.
 class TextInput {
  public:
-  static arrow::Result<std::unique_ptr<TextInput>> Make(Store& store, const std::string& path,
+  static arrow::Result<std::unique_ptr<TextInput>> Make(Store& store,
+                                                        const std::string& path,
                                                         const FormatOptions& options);
   ~TextInput();
 

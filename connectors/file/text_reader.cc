@@ -16,7 +16,9 @@
 namespace dxt::file {
 namespace {
 
-bool IsJsonFormat(Format format) { return format == Format::kJson || format == Format::kJsonl; }
+bool IsJsonFormat(Format format) {
+  return format == Format::kJson || format == Format::kJsonl;
+}
 
 std::vector<std::string> NamesOf(const StreamSchema& schema) {
   std::vector<std::string> names;
@@ -24,7 +26,8 @@ std::vector<std::string> NamesOf(const StreamSchema& schema) {
   return names;
 }
 
-arrow::Result<std::unique_ptr<RecordScanner>> OpenScanner(Store& store, const std::string& path,
+arrow::Result<std::unique_ptr<RecordScanner>> OpenScanner(Store& store,
+                                                          const std::string& path,
                                                           const FormatOptions& options,
                                                           std::vector<std::string> known,
                                                           bool discover) {
@@ -54,7 +57,8 @@ arrow::Status CheckHeader(const std::string& path, const std::vector<std::string
 class TextReader final : public FileReader {
  public:
   TextReader(std::unique_ptr<RecordScanner> scanner, const FileRead& read)
-      : scanner_(std::move(scanner)), batch_rows_(std::max<int64_t>(read.batch_rows, 1)),
+      : scanner_(std::move(scanner)),
+        batch_rows_(std::max<int64_t>(read.batch_rows, 1)),
         batch_bytes_(std::max<int64_t>(read.batch_bytes, 1)) {
     const bool json = IsJsonFormat(read.options.format);
     const auto& names = scanner_->names();
@@ -112,10 +116,10 @@ class TextReader final : public FileReader {
                                "], or its type in options.columns"
                          : "Correct the file, or the column's declared type";
     return MakeError(std::move(info),
-                     scanner_->input().path() + ":" + std::to_string(line) + ": column '" +
-                         decoder.name + "' is " + ToString(decoder.type) +
-                         (inferred ? ", as the first 16 MiB say, but '" : ", but '") + shown +
-                         "' is not");
+                     scanner_->input().path() + ":" + std::to_string(line) +
+                         ": column '" + decoder.name + "' is " + ToString(decoder.type) +
+                         (inferred ? ", as the first 16 MiB say, but '" : ", but '") +
+                         shown + "' is not");
   }
 
   std::unique_ptr<RecordScanner> scanner_;
@@ -127,7 +131,8 @@ class TextReader final : public FileReader {
 };
 
 /// Adds one block's cells to what is known of each column.
-void Learn(const CellBlock& block, bool json, char quote, std::vector<TextInference>* columns) {
+void Learn(const CellBlock& block, bool json, char quote,
+           std::vector<TextInference>* columns) {
   columns->resize(std::max(columns->size(), static_cast<size_t>(block.columns)));
   std::string scratch;
   for (int64_t row = 0; row < block.rows; ++row) {
@@ -145,8 +150,11 @@ void Learn(const CellBlock& block, bool json, char quote, std::vector<TextInfere
         text = scratch;
       }
       switch (cell.kind) {
-        case Cell::kNull: break;
-        case Cell::kNested: column.AddJsonNested(); break;
+        case Cell::kNull:
+          break;
+        case Cell::kNested:
+          column.AddJsonNested();
+          break;
         case Cell::kPlain:
           if (!json) {
             column.Add(text);
@@ -156,7 +164,8 @@ void Learn(const CellBlock& block, bool json, char quote, std::vector<TextInfere
             column.AddJsonNumber(text);
           }
           break;
-        default: json ? column.AddJsonString(text) : column.Add(text);
+        default:
+          json ? column.AddJsonString(text) : column.Add(text);
       }
     }
   }
@@ -164,23 +173,28 @@ void Learn(const CellBlock& block, bool json, char quote, std::vector<TextInfere
 
 }  // namespace
 
-arrow::Result<std::unique_ptr<FileReader>> MakeTextReader(Store& store, const FileRead& read) {
+arrow::Result<std::unique_ptr<FileReader>> MakeTextReader(Store& store,
+                                                          const FileRead& read) {
   ARROW_ASSIGN_OR_RAISE(auto scanner, OpenScanner(store, read.path, read.options,
                                                   NamesOf(read.schema), false));
   if (!IsJsonFormat(read.options.format)) {
     ARROW_RETURN_NOT_OK(
         CheckHeader(store.Show(read.path), scanner->names(), NamesOf(read.schema)));
   }
-  return std::unique_ptr<FileReader>(std::make_unique<TextReader>(std::move(scanner), read));
+  return std::unique_ptr<FileReader>(
+      std::make_unique<TextReader>(std::move(scanner), read));
 }
 
-arrow::Result<std::unique_ptr<FileReader>> MakeFileReader(Store& store, const FileRead& read) {
+arrow::Result<std::unique_ptr<FileReader>> MakeFileReader(Store& store,
+                                                          const FileRead& read) {
   return read.options.format == Format::kParquet ? MakeParquetReader(store, read)
                                                  : MakeTextReader(store, read);
 }
 
-arrow::Result<StreamSchema> InferTextSchema(Store& store, const std::vector<std::string>& paths,
-                                            const FormatOptions& options, int64_t sample_bytes) {
+arrow::Result<StreamSchema> InferTextSchema(Store& store,
+                                            const std::vector<std::string>& paths,
+                                            const FormatOptions& options,
+                                            int64_t sample_bytes) {
   const bool json = IsJsonFormat(options.format);
   std::vector<TextInference> columns;
   std::vector<std::string> names;

@@ -12,8 +12,8 @@ constexpr int64_t kLargestExactDouble = 1LL << 53;
 
 constexpr bool Digit(char c) { return c >= '0' && c <= '9'; }
 
-/// The significant digits and the exponent of a decimal text, for comparing two spellings of
-/// one number.
+/// The significant digits and the exponent of a decimal text, for comparing two spellings
+/// of one number.
 struct Digits {
   std::array<char, 40> text;
   int count = 0;
@@ -71,7 +71,8 @@ bool KeepsDigits(std::string_view text, double value) {
   if (wanted.count <= 15 && wanted.exponent > -290 && wanted.exponent < 290) return true;
   std::array<char, 40> buffer;
   const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
-  const Digits got = SignificantDigits({buffer.data(), static_cast<size_t>(end - buffer.data())});
+  const Digits got =
+      SignificantDigits({buffer.data(), static_cast<size_t>(end - buffer.data())});
   return got.count == wanted.count && got.exponent == wanted.exponent &&
          std::equal(got.text.begin(), got.text.begin() + got.count, wanted.text.begin());
 }
@@ -163,7 +164,8 @@ bool ParseOffset(std::string_view text, int* seconds) {
 }
 
 std::string_view WithoutPlus(std::string_view text, Reading reading) {
-  if (reading == Reading::kDeclared && text.size() > 1 && text[0] == '+' && text[1] != '-') {
+  if (reading == Reading::kDeclared && text.size() > 1 && text[0] == '+' &&
+      text[1] != '-') {
     text.remove_prefix(1);
   }
   return text;
@@ -202,7 +204,8 @@ bool ParseUnsigned(std::string_view text, Reading reading, uint64_t* value) {
   return parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
 }
 
-bool ParseDouble(std::string_view text, Reading reading, bool json_number, double* value) {
+bool ParseDouble(std::string_view text, Reading reading, bool json_number,
+                 double* value) {
   if (reading == Reading::kDeclared) {
     const auto number = ParseFloat64(text);
     *value = number.value_or(0);
@@ -220,7 +223,8 @@ bool ParseDouble(std::string_view text, Reading reading, bool json_number, doubl
       return true;
     }
   }
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), *value);
   if (error != std::errc() || end != text.data() + text.size()) return false;
   return KeepsDigits(text, *value);
 }
@@ -283,7 +287,8 @@ bool ParseTimestamp(std::string_view text, bool nanoseconds, TimestampText* valu
 }
 
 bool IsDecimalText(std::string_view text, bool special) {
-  if (special && (text == "NaN" || text == "Infinity" || text == "-Infinity")) return true;
+  if (special && (text == "NaN" || text == "Infinity" || text == "-Infinity"))
+    return true;
   size_t at = 0;
   if (at < text.size() && (text[at] == '-' || text[at] == '+')) ++at;
   int digits = 0;
@@ -307,7 +312,8 @@ uint32_t TextInference::Temporal(std::string_view text) const {
   int32_t days = 0;
   if (ParseDate(text, &days)) return kDate;
   TimestampText timestamp;
-  if (!ParseTimestamp(text, true, &timestamp) && !ParseTimestamp(text, false, &timestamp)) {
+  if (!ParseTimestamp(text, true, &timestamp) &&
+      !ParseTimestamp(text, false, &timestamp)) {
     return kText;
   }
   return static_cast<uint32_t>(timestamp.zoned ? kTimestampTz : kTimestamp) |
@@ -367,14 +373,22 @@ FieldType TextInference::Type() const {
   const uint32_t kinds = seen_ & ~static_cast<uint32_t>(kWide | kNanoseconds);
   type.nanoseconds = seen_ & kNanoseconds;
   switch (kinds) {
-    case kInteger: return of(DType::kInt64);
-    case kFloat: return of(DType::kFloat64);
-    case kTruth: return of(DType::kBool);
-    case kDate: return of(DType::kDate);
-    case kTimestamp: return of(DType::kTimestamp);
-    case kTimestampTz: return of(DType::kTimestampTz);
-    case kNested: return of(DType::kJson);
-    default: break;
+    case kInteger:
+      return of(DType::kInt64);
+    case kFloat:
+      return of(DType::kFloat64);
+    case kTruth:
+      return of(DType::kBool);
+    case kDate:
+      return of(DType::kDate);
+    case kTimestamp:
+      return of(DType::kTimestamp);
+    case kTimestampTz:
+      return of(DType::kTimestampTz);
+    case kNested:
+      return of(DType::kJson);
+    default:
+      break;
   }
   type.nanoseconds = false;
   const uint32_t numbers = kInteger | kFloat | kExact;

@@ -9,22 +9,22 @@
 
 namespace dxt::file {
 
-/// How a text is read: as inference saw it (the text can be written back unchanged), or as a
-/// declared type allows (leading zeros, exponents, t and f).
+/// How a text is read: as inference saw it (the text can be written back unchanged), or
+/// as a declared type allows (leading zeros, exponents, t and f).
 enum class Reading : uint8_t { kInferred, kDeclared };
 
 bool ParseInteger(std::string_view text, Reading reading, int64_t* value);
 bool ParseUnsigned(std::string_view text, Reading reading, uint64_t* value);
-/// Inferred: plain digits with a point that a double keeps. JSON: `json_number` also allows
-/// exponents.
+/// Inferred: plain digits with a point that a double keeps. JSON: `json_number` also
+/// allows exponents.
 bool ParseDouble(std::string_view text, Reading reading, bool json_number, double* value);
 bool ParseTruth(std::string_view text, Reading reading, bool* value);
 /// YYYY-MM-DD, years 0001 to 9999; days since 1970.
 bool ParseDate(std::string_view text, int32_t* days);
 
 struct TimestampText {
-  int64_t value = 0;        ///< In the unit asked for, UTC when `zoned`.
-  bool zoned = false;       ///< Had Z or an offset.
+  int64_t value = 0;   ///< In the unit asked for, UTC when `zoned`.
+  bool zoned = false;  ///< Had Z or an offset.
   int fraction_digits = 0;
 };
 /// YYYY-MM-DD, `T` or blank, HH:MM[:SS[.fraction]], then nothing, Z or an offset.
@@ -51,8 +51,14 @@ class TextInference {
 
  private:
   enum Kind : uint32_t {
-    kInteger = 1, kFloat = 2, kTruth = 4, kDate = 8, kTimestamp = 16, kTimestampTz = 32,
-    kText = 64, kNested = 128,
+    kInteger = 1,
+    kFloat = 2,
+    kTruth = 4,
+    kDate = 8,
+    kTimestamp = 16,
+    kTimestampTz = 32,
+    kText = 64,
+    kNested = 128,
     kWide = 256,         ///< An integer beyond 2^53.
     kNanoseconds = 512,  ///< A fraction of more than six digits.
     kExact = 1024,       ///< A number that neither int64 nor double keeps.

@@ -4,10 +4,10 @@
 
 #include <arrow/array.h>
 #include <arrow/buffer.h>
-#include <arrow/scalar.h>
 #include <arrow/io/compressed.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/record_batch.h>
+#include <arrow/scalar.h>
 #include <arrow/type.h>
 #include <arrow/util/compression.h>
 #include <simdjson.h>
@@ -109,7 +109,8 @@ class QuoteRule {
 void AppendQuoted(std::string_view text, char quote, std::string* out) {
   out->push_back(quote);
   size_t from = 0;
-  for (size_t at = text.find(quote); at != std::string_view::npos; at = text.find(quote, from)) {
+  for (size_t at = text.find(quote); at != std::string_view::npos;
+       at = text.find(quote, from)) {
     out->append(text.substr(from, at + 1 - from));
     out->push_back(quote);
     from = at + 1;
@@ -127,10 +128,12 @@ class TextEncoder final : public CellEncoder {
     array_ = static_cast<const arrow::StringArray*>(&array);
     const int64_t size = array_->total_values_length();
     if (size == 0) return arrow::Status::OK();
-    const char* data =
-        reinterpret_cast<const char*>(array_->value_data()->data()) + array_->value_offset(0);
-    if (simdjson::validate_utf8(data, static_cast<size_t>(size))) return arrow::Status::OK();
-    return MakeError(ErrorClass::kData, "file.invalid_utf8", "holds bytes that are not UTF-8");
+    const char* data = reinterpret_cast<const char*>(array_->value_data()->data()) +
+                       array_->value_offset(0);
+    if (simdjson::validate_utf8(data, static_cast<size_t>(size)))
+      return arrow::Status::OK();
+    return MakeError(ErrorClass::kData, "file.invalid_utf8",
+                     "holds bytes that are not UTF-8");
   }
 
   bool Append(int64_t row, std::string* out) override {
@@ -149,7 +152,8 @@ class TextEncoder final : public CellEncoder {
 
  private:
   bool AppendJsonValue(std::string_view text, std::string* out) const {
-    if (dtype_ == DType::kString || (dtype_ == DType::kDecimal && !style_.decimal_number)) {
+    if (dtype_ == DType::kString ||
+        (dtype_ == DType::kDecimal && !style_.decimal_number)) {
       return AppendJsonString(text, out);
     }
     if (!IsJson(text)) return false;
@@ -194,8 +198,8 @@ std::unique_ptr<CellEncoder> DecimalEncoder(const FieldType& type, const Style& 
   const bool quoted = style.json && !style.decimal_number;
   const int words = type.precision <= 38 ? 2 : 4;
   return Simple<arrow::FixedSizeBinaryArray>(
-      [quoted, words, scale = type.scale](const arrow::FixedSizeBinaryArray& array, int64_t row,
-                                          std::string* out) {
+      [quoted, words, scale = type.scale](const arrow::FixedSizeBinaryArray& array,
+                                          int64_t row, std::string* out) {
         uint64_t value[4];
         std::memcpy(value, array.Value(row), static_cast<size_t>(words) * 8);
         if (quoted) out->push_back('"');
@@ -215,16 +219,26 @@ std::unique_ptr<CellEncoder> MakeEncoder(const FieldType& type, const Style& sty
     return true;
   };
   switch (type.dtype) {
-    case DType::kInt8: return Integers<arrow::Int8Array>();
-    case DType::kInt16: return Integers<arrow::Int16Array>();
-    case DType::kInt32: return Integers<arrow::Int32Array>();
-    case DType::kInt64: return Integers<arrow::Int64Array>();
-    case DType::kUint8: return Integers<arrow::UInt8Array>();
-    case DType::kUint16: return Integers<arrow::UInt16Array>();
-    case DType::kUint32: return Integers<arrow::UInt32Array>();
-    case DType::kUint64: return Integers<arrow::UInt64Array>();
-    case DType::kFloat32: return Floats<arrow::FloatArray>(json);
-    case DType::kFloat64: return Floats<arrow::DoubleArray>(json);
+    case DType::kInt8:
+      return Integers<arrow::Int8Array>();
+    case DType::kInt16:
+      return Integers<arrow::Int16Array>();
+    case DType::kInt32:
+      return Integers<arrow::Int32Array>();
+    case DType::kInt64:
+      return Integers<arrow::Int64Array>();
+    case DType::kUint8:
+      return Integers<arrow::UInt8Array>();
+    case DType::kUint16:
+      return Integers<arrow::UInt16Array>();
+    case DType::kUint32:
+      return Integers<arrow::UInt32Array>();
+    case DType::kUint64:
+      return Integers<arrow::UInt64Array>();
+    case DType::kFloat32:
+      return Floats<arrow::FloatArray>(json);
+    case DType::kFloat64:
+      return Floats<arrow::DoubleArray>(json);
     case DType::kDecimal:
       if (type.precision > 0) return DecimalEncoder(type, style);
       return std::make_unique<TextEncoder>(style, type.dtype);
@@ -252,8 +266,9 @@ std::unique_ptr<CellEncoder> MakeEncoder(const FieldType& type, const Style& sty
       return Simple<arrow::TimestampArray>(
           [quoted, nanos = type.nanoseconds, zoned = type.dtype == DType::kTimestampTz](
               const arrow::TimestampArray& array, int64_t row, std::string* out) {
-            return quoted(
-                out, [&] { return AppendIsoTimestamp(array.Value(row), nanos, zoned, out); });
+            return quoted(out, [&] {
+              return AppendIsoTimestamp(array.Value(row), nanos, zoned, out);
+            });
           });
     case DType::kBinary:
       return Simple<arrow::BinaryArray>(
@@ -269,7 +284,8 @@ std::unique_ptr<CellEncoder> MakeEncoder(const FieldType& type, const Style& sty
       return std::make_unique<TextEncoder>(style, type.dtype);
     case DType::kString:
     case DType::kJson:
-    case DType::kObject: return std::make_unique<TextEncoder>(style, type.dtype);
+    case DType::kObject:
+      return std::make_unique<TextEncoder>(style, type.dtype);
   }
   return std::make_unique<NestedEncoder>(style);
 }
@@ -296,10 +312,12 @@ class TextWriter final : public FileWriter {
 
   arrow::Status Start(const FormatOptions& options, arrow::io::InputStream* old) {
     if (options.compression != Compression::kNone) {
-      const auto type = options.compression == Compression::kGzip ? arrow::Compression::GZIP
-                                                                  : arrow::Compression::ZSTD;
+      const auto type = options.compression == Compression::kGzip
+                            ? arrow::Compression::GZIP
+                            : arrow::Compression::ZSTD;
       ARROW_ASSIGN_OR_RAISE(codec_, arrow::util::Codec::Create(type));
-      ARROW_ASSIGN_OR_RAISE(sink_, arrow::io::CompressedOutputStream::Make(codec_.get(), sink_));
+      ARROW_ASSIGN_OR_RAISE(sink_,
+                            arrow::io::CompressedOutputStream::Make(codec_.get(), sink_));
     }
     if (old) {
       ARROW_ASSIGN_OR_RAISE(const bool continued,
@@ -341,7 +359,9 @@ class TextWriter final : public FileWriter {
     return sink_->Close();
   }
 
-  int64_t bytes() const override { return written_ + static_cast<int64_t>(buffer_.size()); }
+  int64_t bytes() const override {
+    return written_ + static_cast<int64_t>(buffer_.size());
+  }
 
  private:
   arrow::Status Named(const arrow::Status& status, size_t column) const {
@@ -378,7 +398,8 @@ class TextWriter final : public FileWriter {
 
   /// Copies an old array up to its closing bracket.
   arrow::Result<bool> CopyArray(arrow::io::InputStream& old) {
-    std::string held;  // The last bracket and the blanks behind it, while nothing follows.
+    std::string
+        held;  // The last bracket and the blanks behind it, while nothing follows.
     char before = '\0';
     for (;;) {
       ARROW_ASSIGN_OR_RAISE(const auto chunk, old.Read(kCopyBytes));
@@ -387,8 +408,8 @@ class TextWriter final : public FileWriter {
       const size_t end = held.find_last_not_of(" \t\r\n");
       if (end == std::string::npos) continue;
       const size_t keep = held[end] == ']' ? end : end + 1;
-      const size_t inner = keep == 0 ? std::string::npos
-                                     : held.find_last_not_of(" \t\r\n", keep - 1);
+      const size_t inner =
+          keep == 0 ? std::string::npos : held.find_last_not_of(" \t\r\n", keep - 1);
       if (inner != std::string::npos) before = held[inner];
       ARROW_RETURN_NOT_OK(sink_->Write(held.data(), static_cast<int64_t>(keep)));
       written_ += static_cast<int64_t>(keep);
@@ -404,7 +425,8 @@ class TextWriter final : public FileWriter {
     return true;
   }
 
-  arrow::Status CsvRow(const std::vector<std::shared_ptr<arrow::Array>>& columns, int64_t row) {
+  arrow::Status CsvRow(const std::vector<std::shared_ptr<arrow::Array>>& columns,
+                       int64_t row) {
     for (size_t i = 0; i < columns.size(); ++i) {
       if (i > 0) buffer_.push_back(style_.delimiter);
       if (columns[i]->IsNull(row)) continue;
@@ -417,7 +439,8 @@ class TextWriter final : public FileWriter {
     return arrow::Status::OK();
   }
 
-  arrow::Status JsonRow(const std::vector<std::shared_ptr<arrow::Array>>& columns, int64_t row) {
+  arrow::Status JsonRow(const std::vector<std::shared_ptr<arrow::Array>>& columns,
+                        int64_t row) {
     if (format_ == Format::kJson) buffer_ += has_elements_ ? ",\n" : "\n";
     has_elements_ = true;
     if (columns.empty()) buffer_.push_back('{');

@@ -69,13 +69,26 @@ bool AppendUnescapedJson(std::string_view text, std::string* out) {
     out->append(text.substr(from, at - from));
     from = at + 2;
     switch (text[at + 1]) {
-      case 'b': out->push_back('\b'); continue;
-      case 'f': out->push_back('\f'); continue;
-      case 'n': out->push_back('\n'); continue;
-      case 'r': out->push_back('\r'); continue;
-      case 't': out->push_back('\t'); continue;
-      case 'u': break;
-      default: out->push_back(text[at + 1]); continue;
+      case 'b':
+        out->push_back('\b');
+        continue;
+      case 'f':
+        out->push_back('\f');
+        continue;
+      case 'n':
+        out->push_back('\n');
+        continue;
+      case 'r':
+        out->push_back('\r');
+        continue;
+      case 't':
+        out->push_back('\t');
+        continue;
+      case 'u':
+        break;
+      default:
+        out->push_back(text[at + 1]);
+        continue;
     }
     uint32_t code = 0;
     if (!FourHex(text, from, &code)) return false;
@@ -83,8 +96,8 @@ bool AppendUnescapedJson(std::string_view text, std::string* out) {
     if (code >= 0xdc00 && code < 0xe000) return false;
     if (code >= 0xd800 && code < 0xdc00) {
       uint32_t low = 0;
-      if (text.substr(from, 2) != "\\u" || !FourHex(text, from + 2, &low) || low < 0xdc00 ||
-          low >= 0xe000) {
+      if (text.substr(from, 2) != "\\u" || !FourHex(text, from + 2, &low) ||
+          low < 0xdc00 || low >= 0xe000) {
         return false;
       }
       from += 6;

@@ -28,7 +28,8 @@ MemoryTable NewTable(const WriteSpec& spec, std::string ident) {
   return table;
 }
 
-arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord& record) {
+arrow::Status CheckChain(const std::optional<LoadRecord>& last,
+                         const LoadRecord& record) {
   const std::string cursor = last ? last->cursor_after : "";
   const int64_t expected = last ? last->window_seq + 1 : 1;
   if (record.cursor_before == cursor && record.window_seq == expected) {
@@ -65,12 +66,13 @@ arrow::Status MemoryDatabase::Seed(const std::string& reference, StreamSchema sc
   }
   const std::lock_guard lock(mutex_);
   table.ident = std::to_string(++made_);
-  tables_[sql::ReferenceText(parts)] = std::make_shared<const MemoryTable>(std::move(table));
+  tables_[sql::ReferenceText(parts)] =
+      std::make_shared<const MemoryTable>(std::move(table));
   return arrow::Status::OK();
 }
 
-std::shared_ptr<const MemoryTable> MemoryDatabase::FindLocked(const std::string& reference,
-                                                              std::string* name) const {
+std::shared_ptr<const MemoryTable> MemoryDatabase::FindLocked(
+    const std::string& reference, std::string* name) const {
   const auto parts = sql::SplitReference(reference);
   if (!parts.ok()) return nullptr;
   *name = sql::ReferenceText(*parts);
@@ -82,7 +84,8 @@ std::shared_ptr<const MemoryTable> MemoryDatabase::FindLocked(const std::string&
   return tables_.at(*name);
 }
 
-std::shared_ptr<const MemoryTable> MemoryDatabase::Table(const std::string& reference) const {
+std::shared_ptr<const MemoryTable> MemoryDatabase::Table(
+    const std::string& reference) const {
   const std::lock_guard lock(mutex_);
   std::string name;
   return FindLocked(reference, &name);
@@ -118,7 +121,8 @@ void MemoryDatabase::Before(std::string step, Action action) {
   actions_[std::move(step)].push_back(std::move(action));
 }
 
-void MemoryDatabase::FailNext(const std::string& step, std::optional<arrow::Status> error) {
+void MemoryDatabase::FailNext(const std::string& step,
+                              std::optional<arrow::Status> error) {
   if (!error) {
     ErrorInfo info;
     info.error_class = ErrorClass::kTransient;
@@ -157,7 +161,8 @@ MemoryDatabase::LaneKey MemoryDatabase::KeyOf(const StreamIdentity& identity) {
   return {identity.pipeline, {identity.stream, identity.lane}};
 }
 
-std::optional<LoadRecord> MemoryDatabase::NewestLocked(const StreamIdentity& identity) const {
+std::optional<LoadRecord> MemoryDatabase::NewestLocked(
+    const StreamIdentity& identity) const {
   for (auto load = loads_.rbegin(); load != loads_.rend(); ++load) {
     if (KeyOf(load->identity) == KeyOf(identity)) return load->record;
   }
@@ -179,8 +184,9 @@ bool MemoryDatabase::OtherPipeline(const StreamIdentity& identity) const {
 
 bool MemoryDatabase::HasLoad(std::string_view load_id) const {
   const std::lock_guard lock(mutex_);
-  return std::any_of(loads_.begin(), loads_.end(),
-                     [&](const MemoryLoad& load) { return load.record.load_id == load_id; });
+  return std::any_of(loads_.begin(), loads_.end(), [&](const MemoryLoad& load) {
+    return load.record.load_id == load_id;
+  });
 }
 
 int64_t MemoryDatabase::BumpFence(const StreamIdentity& identity) {
@@ -202,8 +208,9 @@ arrow::Result<CommitResult> MemoryDatabase::Apply(const WriteSpec& spec,
   }
   const auto fence = fences_.find(KeyOf(spec.identity));
   if (fence == fences_.end() || fence->second != spec.epoch) {
-    return MakeError(ErrorClass::kFenced, "load.fenced",
-                     "Another run has taken over the stream '" + spec.identity.stream + "'");
+    return MakeError(
+        ErrorClass::kFenced, "load.fenced",
+        "Another run has taken over the stream '" + spec.identity.stream + "'");
   }
   ARROW_RETURN_NOT_OK(CheckChain(NewestLocked(spec.identity), record));
 
@@ -214,16 +221,17 @@ arrow::Result<CommitResult> MemoryDatabase::Apply(const WriteSpec& spec,
   const auto schema = table.arrow_schema();
   Batches fresh;
   for (const auto& batch : batches) {
-    ARROW_ASSIGN_OR_RAISE(auto aligned,
-                          Aligned(batch, mode == LoadMode::kUpsert ? spec.schema : schema));
+    ARROW_ASSIGN_OR_RAISE(
+        auto aligned, Aligned(batch, mode == LoadMode::kUpsert ? spec.schema : schema));
     result.rows_written += aligned->num_rows();
     fresh.push_back(std::move(aligned));
   }
   if (mode == LoadMode::kUpsert) {
     ARROW_ASSIGN_OR_RAISE(auto before, Joined(table.batches, schema));
     ARROW_ASSIGN_OR_RAISE(auto rows, Joined(fresh, spec.schema));
-    ARROW_ASSIGN_OR_RAISE(auto merged, Merge(before, rows, spec.table.keys, spec.dedup_column,
-                                             spec.duplicate_keys_fail));
+    ARROW_ASSIGN_OR_RAISE(auto merged,
+                          Merge(before, rows, spec.table.keys, spec.dedup_column,
+                                spec.duplicate_keys_fail));
     result.rows_written = merged.written;
     result.rows_deduplicated = merged.deduplicated;
     table.batches = {merged.rows};

@@ -50,7 +50,8 @@ class MemoryDatabase {
   /// Null when there is none.
   std::shared_ptr<const MemoryTable> Table(const std::string& reference) const;
   /// All rows of a table as one batch; fails when there is no such table.
-  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Rows(const std::string& reference) const;
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Rows(
+      const std::string& reference) const;
   void Drop(const std::string& reference);
   /// References of all tables, in order of name.
   std::vector<std::string> References() const;

@@ -35,7 +35,9 @@ class MemoryWriter final : public Writer {
  public:
   MemoryWriter(std::shared_ptr<MemoryDatabase> database, std::shared_ptr<Held> held,
                std::shared_ptr<arrow::Schema> schema)
-      : database_(std::move(database)), held_(std::move(held)), schema_(std::move(schema)) {}
+      : database_(std::move(database)),
+        held_(std::move(held)),
+        schema_(std::move(schema)) {}
 
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) override {
     ARROW_RETURN_NOT_OK(database_->Step("append", stop));
@@ -74,8 +76,9 @@ arrow::Status CheckExisting(const TableSpec& wanted, const TargetTable& existing
     for (const auto& candidate : wanted.columns) found |= candidate.name == column.name;
     if (!found) {
       return MakeError(ErrorClass::kConfig, "target.column_required",
-                       "The target " + wanted.reference + " needs a value for its column '" +
-                           column.name + "', which the stream does not have");
+                       "The target " + wanted.reference +
+                           " needs a value for its column '" + column.name +
+                           "', which the stream does not have");
     }
   }
   return arrow::Status::OK();
@@ -86,7 +89,9 @@ class MemoryDestination final : public Destination {
   explicit MemoryDestination(std::shared_ptr<MemoryDatabase> database)
       : database_(std::move(database)), held_(std::make_shared<Held>()) {}
 
-  arrow::Status Check(std::stop_token stop) override { return database_->Step("check", stop); }
+  arrow::Status Check(std::stop_token stop) override {
+    return database_->Step("check", stop);
+  }
 
   arrow::Result<TargetTable> Describe(const std::string& reference,
                                       std::stop_token stop) override {
@@ -134,8 +139,8 @@ class MemoryDestination final : public Destination {
                        "The key column '" + key + "' is not among the stream's columns");
     }
     if (wanted.mode == LoadMode::kUpsert && wanted.keys.empty()) {
-      return MakeError(ErrorClass::kConfig, "load.keys_required", "Mode upsert needs keys",
-                       "Set load.upsert_keys");
+      return MakeError(ErrorClass::kConfig, "load.keys_required",
+                       "Mode upsert needs keys", "Set load.upsert_keys");
     }
     if (!plan.create) {
       ARROW_RETURN_NOT_OK(CheckExisting(wanted, existing));
@@ -172,7 +177,8 @@ class MemoryDestination final : public Destination {
       for (int64_t row = 0; row < values->length(); ++row) {
         if (values->IsNull(row)) continue;
         ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*values, row, type));
-        if (!largest || CompareCursors(*largest, text, type) < 0) largest = std::move(text);
+        if (!largest || CompareCursors(*largest, text, type) < 0)
+          largest = std::move(text);
       }
     }
     return largest;
@@ -183,12 +189,14 @@ class MemoryDestination final : public Destination {
     return database_->Newest(identity);
   }
 
-  arrow::Result<bool> SharedTarget(const StreamIdentity& identity, std::stop_token) override {
+  arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
+                                   std::stop_token) override {
     return database_->OtherPipeline(identity);
   }
 
-  arrow::Result<std::vector<Ownership>> Acquire(std::span<const StreamIdentity> identities,
-                                                const Owner&, std::stop_token stop) override {
+  arrow::Result<std::vector<Ownership>> Acquire(
+      std::span<const StreamIdentity> identities, const Owner&,
+      std::stop_token stop) override {
     ARROW_RETURN_NOT_OK(database_->Step("acquire", stop));
     std::vector<Ownership> owned;
     for (const auto& identity : identities) {

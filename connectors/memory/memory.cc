@@ -66,9 +66,8 @@ std::string MemoryConnector::Identity(const ConfigView& config) const {
   return "memory:" + config.String("name");
 }
 
-arrow::Result<std::unique_ptr<Source>> MemoryConnector::OpenSource(const ConfigView& config,
-                                                                   const ConnectorContext&,
-                                                                   std::stop_token) const {
+arrow::Result<std::unique_ptr<Source>> MemoryConnector::OpenSource(
+    const ConfigView& config, const ConnectorContext&, std::stop_token) const {
   return MakeSource(Database(config.String("name")));
 }
 

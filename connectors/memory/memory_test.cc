@@ -12,7 +12,8 @@ namespace {
 
 StreamSchema Orders() {
   StreamSchema schema;
-  schema.fields = {{"id", {DType::kInt64}, false, {}}, {"name", {DType::kString}, true, {}}};
+  schema.fields = {{"id", {DType::kInt64}, false, {}},
+                   {"name", {DType::kString}, true, {}}};
   schema.primary_key = {"id"};
   return schema;
 }
@@ -71,7 +72,8 @@ class MemoryTest : public testing::Test {
 TEST_F(MemoryTest, ReadsWhatWasSeededInSplitsAndFromPositions) {
   auto database = connector_.Database();
   ASSERT_TRUE(
-      database->Seed("shop.orders", Orders(), {Batch({1, 2, 3}, "a"), Batch({4}, "b")}).ok());
+      database->Seed("shop.orders", Orders(), {Batch({1, 2, 3}, "a"), Batch({4}, "b")})
+          .ok());
   auto source = *connector_.OpenSource(ConfigView(&connector_.spec(), {}), {}, {});
   ReadSpec spec;
   spec.ref.source = "Shop.Orders";
@@ -86,7 +88,8 @@ TEST_F(MemoryTest, ReadsWhatWasSeededInSplitsAndFromPositions) {
   EXPECT_EQ(first.batch->num_rows(), 2);
   EXPECT_EQ(first.batch->schema()->field(0)->name(), "key");
   auto resumed = *source->OpenReader(spec, plan.splits[0], first.position, {});
-  EXPECT_EQ((*resumed->Next({})).batch->column(0)->GetScalar(0).ValueOrDie()->ToString(), "3");
+  EXPECT_EQ((*resumed->Next({})).batch->column(0)->GetScalar(0).ValueOrDie()->ToString(),
+            "3");
   EXPECT_TRUE((*resumed->Next({})).end);
 }
 
@@ -126,7 +129,8 @@ TEST_F(MemoryTest, ShrinkGuardChangesNothing) {
   const auto receipt = *writer->Finish({});
   LoadRecord record;
   record.window_seq = 1;
-  const auto stopped = target->Commit(spec, record, {&receipt, 1}, {.max_shrink = 0.5}, {});
+  const auto stopped =
+      target->Commit(spec, record, {&receipt, 1}, {.max_shrink = 0.5}, {});
   EXPECT_EQ(GetErrorInfo(stopped.status()).code, "guard.shrink");
   EXPECT_EQ((*connector_.Database()->Rows("orders"))->num_rows(), 200);
 }

@@ -37,9 +37,10 @@ arrow::Result<std::vector<std::string>> KeysOf(const arrow::RecordBatch& batch,
         info.code = "load.null_key";
         info.column = name;
         info.hint = "Filter such rows out, or choose other upsert_keys";
-        return MakeError(std::move(info), "Row " + std::to_string(row + 1) +
-                                              " of the load has no value in the key column '" +
-                                              name + "'");
+        return MakeError(std::move(info),
+                         "Row " + std::to_string(row + 1) +
+                             " of the load has no value in the key column '" + name +
+                             "'");
       }
       ARROW_RETURN_NOT_OK(AppendKey(*column, row, &keys[row]));
     }
@@ -91,7 +92,8 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Aligned(
   for (const auto& field : schema->fields()) {
     auto column = fresh->GetColumnByName(field->name());
     if (!column) {
-      ARROW_ASSIGN_OR_RAISE(column, arrow::MakeArrayOfNull(field->type(), fresh->num_rows()));
+      ARROW_ASSIGN_OR_RAISE(column,
+                            arrow::MakeArrayOfNull(field->type(), fresh->num_rows()));
     } else if (!column->type()->Equals(*field->type())) {
       return MakeError(ErrorClass::kInternal, "memory.type",
                        "Column '" + field->name() + "' is " + field->type()->ToString() +
@@ -132,8 +134,8 @@ arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
   }
   merged.written = static_cast<int64_t>(winners.size());
 
-  // Row i of the result: which row of old ⧺ fresh gives the stream's columns, and which row
-  // of old the others.
+  // Row i of the result: which row of old ⧺ fresh gives the stream's columns, and which
+  // row of old the others.
   std::vector<std::optional<int64_t>> from, kept;
   const int64_t before = old->num_rows();
   ARROW_ASSIGN_OR_RAISE(const auto old_keys, KeysOf(*old, keys));

@@ -16,7 +16,9 @@ namespace {
 
 using TablePtr = std::shared_ptr<const MemoryTable>;
 
-std::string Pair(int64_t a, int64_t b) { return std::to_string(a) + ":" + std::to_string(b); }
+std::string Pair(int64_t a, int64_t b) {
+  return std::to_string(a) + ":" + std::to_string(b);
+}
 
 arrow::Result<std::pair<int64_t, int64_t>> ParsePair(const std::string& text) {
   std::pair<int64_t, int64_t> pair;
@@ -26,7 +28,8 @@ arrow::Result<std::pair<int64_t, int64_t>> ParsePair(const std::string& text) {
     const auto [last, second] = std::from_chars(middle + 1, end, pair.second);
     if (second == std::errc() && last == end) return pair;
   }
-  return MakeError(ErrorClass::kInternal, "memory.position", "A position is not readable");
+  return MakeError(ErrorClass::kInternal, "memory.position",
+                   "A position is not readable");
 }
 
 /// Batches [next, end) of a table, cut to the spec's columns and batch size.
@@ -67,7 +70,8 @@ class MemoryReader final : public Reader {
     for (const int column : columns_) {
       arrays.push_back(batch->column(column)->Slice(row_, rows));
       for (const auto& buffer : arrays.back()->data()->buffers) {
-        if (buffer) bytes_ += buffer->size() * rows / std::max<int64_t>(1, batch->num_rows());
+        if (buffer)
+          bytes_ += buffer->size() * rows / std::max<int64_t>(1, batch->num_rows());
       }
     }
     step.batch = arrow::RecordBatch::Make(schema_, rows, std::move(arrays));
@@ -91,7 +95,9 @@ class MemorySource final : public Source {
   explicit MemorySource(std::shared_ptr<MemoryDatabase> database)
       : database_(std::move(database)) {}
 
-  arrow::Status Check(std::stop_token stop) override { return database_->Step("check", stop); }
+  arrow::Status Check(std::stop_token stop) override {
+    return database_->Step("check", stop);
+  }
 
   arrow::Result<std::vector<StreamInfo>> Discover(const std::string& schema,
                                                   std::stop_token stop) override {
@@ -106,7 +112,8 @@ class MemorySource final : public Source {
     return streams;
   }
 
-  arrow::Result<StreamInfo> Describe(const StreamRef& ref, std::stop_token stop) override {
+  arrow::Result<StreamInfo> Describe(const StreamRef& ref,
+                                     std::stop_token stop) override {
     ARROW_RETURN_NOT_OK(database_->Step("describe", stop));
     ARROW_ASSIGN_OR_RAISE(const auto table, Find(ref));
     ARROW_ASSIGN_OR_RAISE(const auto parts, sql::SplitReference(ref.source));
@@ -124,13 +131,14 @@ class MemorySource final : public Source {
     const auto batches = static_cast<int64_t>(table->batches.size());
     const int64_t count = std::max<int64_t>(1, std::min<int64_t>(max_splits, batches));
     for (int64_t i = 0; i < count; ++i) {
-      plan.splits.push_back(
-          {static_cast<int32_t>(i), Pair(batches * i / count, batches * (i + 1) / count)});
+      plan.splits.push_back({static_cast<int32_t>(i),
+                             Pair(batches * i / count, batches * (i + 1) / count)});
     }
     return plan;
   }
 
-  arrow::Result<std::unique_ptr<Reader>> OpenReader(const ReadSpec& spec, const Split& split,
+  arrow::Result<std::unique_ptr<Reader>> OpenReader(const ReadSpec& spec,
+                                                    const Split& split,
                                                     std::optional<Position> from,
                                                     std::stop_token stop) override {
     const auto found = snapshots_.find(spec.ref.source);
@@ -145,8 +153,8 @@ class MemorySource final : public Source {
     for (const auto& column : spec.columns) {
       ARROW_ASSIGN_OR_RAISE(const int index, ColumnOf(spec.ref, *table, column));
       columns.push_back(index);
-      wanted.fields.push_back(
-          {column.name, column.type, table->schema.fields[index].nullable, column.native});
+      wanted.fields.push_back({column.name, column.type,
+                               table->schema.fields[index].nullable, column.native});
     }
     ARROW_ASSIGN_OR_RAISE(auto range, ParsePair(split.bytes));
     int64_t row = 0;
@@ -214,8 +222,9 @@ class MemorySource final : public Source {
                        "Column '" + column.column + "' is " + ToString(fields[i].type) +
                            " and cannot be read as " + ToString(column.type));
     }
-    return MakeError(ErrorClass::kConfig, "memory.column_missing",
-                     "The table '" + ref.source + "' has no column '" + column.column + "'");
+    return MakeError(
+        ErrorClass::kConfig, "memory.column_missing",
+        "The table '" + ref.source + "' has no column '" + column.column + "'");
   }
 
   std::shared_ptr<MemoryDatabase> database_;

@@ -189,10 +189,10 @@ arrow::Status Connection::Wait(short events, int timeout_ms, std::string_view do
 
 void Connection::NoticeRefusal() {
   char next = 0;
-  refused_ = refused_ ||
-             (!PQsslInUse(connection_) &&
-              recv(PQsocket(connection_), &next, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
-              next == 'E');
+  refused_ =
+      refused_ || (!PQsslInUse(connection_) &&
+                   recv(PQsocket(connection_), &next, 1, MSG_PEEK | MSG_DONTWAIT) == 1 &&
+                   next == 'E');
 }
 
 arrow::Status Connection::Flush(std::string_view doing, const std::stop_token& stop) {

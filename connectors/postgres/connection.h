@@ -124,9 +124,9 @@ class Connection {
   arrow::Status Wait(short events, int timeout_ms, std::string_view doing,
                      const std::stop_token& stop, bool* ready);
   arrow::Status Flush(std::string_view doing, const std::stop_token& stop);
-  /// Having refused a row the server swallows the rest of a COPY in silence. Looks whether
-  /// its error is the next byte to come, before libpq takes it and keeps it until the COPY's
-  /// end; TLS hides it, then only the end will tell.
+  /// Having refused a row the server swallows the rest of a COPY in silence. Looks
+  /// whether its error is the next byte to come, before libpq takes it and keeps it until
+  /// the COPY's end; TLS hides it, then only the end will tell.
   void NoticeRefusal();
   /// One result of the statement on its way; null when there is no more.
   arrow::Result<pg_result*> NextResult(std::string_view doing,

@@ -10,7 +10,8 @@ namespace {
 /// Splits "10.5MiB" into number and unit; nullopt when the number is not one.
 std::optional<std::pair<double, std::string>> NumberAndUnit(std::string_view text) {
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || number < 0) return std::nullopt;
   std::string unit;
   for (const char* at = end; at != text.data() + text.size(); ++at) {
@@ -66,7 +67,8 @@ std::string ConfigView::String(std::string_view name) const {
 std::optional<int64_t> ConfigView::Integer(std::string_view name) const {
   const std::string text = String(name);
   int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
 }

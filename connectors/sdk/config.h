@@ -1,6 +1,6 @@
 #pragma once
-// Options: what can be set, and what was set. Parser, linter, `connectors --detailed`, JSON
-// Schema and reference pages are all made from OptionSpec.
+// Options: what can be set, and what was set. Parser, linter, `connectors --detailed`,
+// JSON Schema and reference pages are all made from OptionSpec.
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -30,40 +30,56 @@ const std::vector<std::pair<Capability, std::string_view>>& CapabilityNames() {
 
 std::string_view StreamKindName(StreamKind kind) {
   switch (kind) {
-    case StreamKind::kTable: return "table";
-    case StreamKind::kView: return "view";
-    case StreamKind::kQuery: return "query";
-    case StreamKind::kFile: return "file";
-    case StreamKind::kApi: return "api";
+    case StreamKind::kTable:
+      return "table";
+    case StreamKind::kView:
+      return "view";
+    case StreamKind::kQuery:
+      return "query";
+    case StreamKind::kFile:
+      return "file";
+    case StreamKind::kApi:
+      return "api";
   }
   return "table";
 }
 
 std::string_view LoadModeName(LoadMode mode) {
   switch (mode) {
-    case LoadMode::kAppend: return "append";
-    case LoadMode::kReplace: return "replace";
-    case LoadMode::kUpsert: return "upsert";
-    case LoadMode::kMirror: return "mirror";
+    case LoadMode::kAppend:
+      return "append";
+    case LoadMode::kReplace:
+      return "replace";
+    case LoadMode::kUpsert:
+      return "upsert";
+    case LoadMode::kMirror:
+      return "mirror";
   }
   return "append";
 }
 
 std::string_view ReplaceStrategyName(ReplaceStrategy strategy) {
   switch (strategy) {
-    case ReplaceStrategy::kAuto: return "auto";
-    case ReplaceStrategy::kSwap: return "swap";
-    case ReplaceStrategy::kRewrite: return "rewrite";
-    case ReplaceStrategy::kRecreate: return "recreate";
+    case ReplaceStrategy::kAuto:
+      return "auto";
+    case ReplaceStrategy::kSwap:
+      return "swap";
+    case ReplaceStrategy::kRewrite:
+      return "rewrite";
+    case ReplaceStrategy::kRecreate:
+      return "recreate";
   }
   return "auto";
 }
 
 std::string_view GuaranteeName(Guarantee guarantee) {
   switch (guarantee) {
-    case Guarantee::kExactlyOnceTxn: return "exactly_once_txn";
-    case Guarantee::kExactlyOnceIdempotent: return "exactly_once_idempotent";
-    case Guarantee::kAtLeastOnce: return "at_least_once";
+    case Guarantee::kExactlyOnceTxn:
+      return "exactly_once_txn";
+    case Guarantee::kExactlyOnceIdempotent:
+      return "exactly_once_idempotent";
+    case Guarantee::kAtLeastOnce:
+      return "at_least_once";
   }
   return "at_least_once";
 }
@@ -79,9 +95,10 @@ arrow::Status Reader::Acknowledge(const Position&) { return arrow::Status::OK();
 
 arrow::Result<std::vector<Field>> Source::DescribeExpressions(
     const StreamRef&, const std::vector<std::string>&, std::stop_token) {
-  return MakeError(ErrorClass::kUnsupported, "source.no_expressions",
-                   "This source has no SQL, so `source.expression` cannot be used",
-                   "Name a column in `source`, or load first and use an SQL source after");
+  return MakeError(
+      ErrorClass::kUnsupported, "source.no_expressions",
+      "This source has no SQL, so `source.expression` cannot be used",
+      "Name a column in `source`, or load first and use an SQL source after");
 }
 
 arrow::Status Writer::AppendFiles(std::span<const std::string>, std::stop_token) {

@@ -21,12 +21,12 @@ class Source;
 /// kUnsupported, which the suite also proves.
 enum class Capability : uint32_t {
   kRead = 1u << 0,
-  kDiscover = 1u << 1,       ///< Source lists its own streams.
-  kPushdown = 1u << 2,       ///< Source applies cursor, filters, order and limit itself.
-  kSql = 1u << 3,            ///< Queries, expressions and `criteria.where` work.
-  kSplit = 1u << 4,          ///< One stream can be read by several readers.
-  kResume = 1u << 5,         ///< A reader can start at a Position.
-  kReadAgain = 1u << 6,      ///< A second read yields the same rows while none changed.
+  kDiscover = 1u << 1,   ///< Source lists its own streams.
+  kPushdown = 1u << 2,   ///< Source applies cursor, filters, order and limit itself.
+  kSql = 1u << 3,        ///< Queries, expressions and `criteria.where` work.
+  kSplit = 1u << 4,      ///< One stream can be read by several readers.
+  kResume = 1u << 5,     ///< A reader can start at a Position.
+  kReadAgain = 1u << 6,  ///< A second read yields the same rows while none changed.
   kWrite = 1u << 8,
   kAppend = 1u << 9,
   kReplace = 1u << 10,
@@ -36,7 +36,7 @@ enum class Capability : uint32_t {
   kLedger = 1u << 14,        ///< Loads are recorded in the target itself.
   kReadsParquet = 1u << 15,  ///< Writers take sealed Parquet files.
   kRawValues = 1u << 16,     ///< Same system on both ends may pass bytes untouched.
-  kEmbedded = 1u << 17,      ///< A database file, which a reader and a writer cannot share.
+  kEmbedded = 1u << 17,  ///< A database file, which a reader and a writer cannot share.
 };
 
 struct Capabilities {
@@ -86,14 +86,16 @@ class Connector {
   virtual const ConfigSpec& spec() const = 0;
   /// Turns an inline connection string into options, as if they had been written in YAML.
   virtual arrow::Result<ConfigValue> ParseUrl(std::string_view url) const = 0;
-  /// A text that is equal for two configs exactly when they name the same database, folder
-  /// or server: real paths, host:port/database. Holds no secret.
+  /// A text that is equal for two configs exactly when they name the same database,
+  /// folder or server: real paths, host:port/database. Holds no secret.
   virtual std::string Identity(const ConfigView& config) const = 0;
   /// Opens lazily or eagerly; unreachable systems fail here or at the first call.
   virtual arrow::Result<std::unique_ptr<Source>> OpenSource(
-      const ConfigView& config, const ConnectorContext& context, std::stop_token stop) const;
+      const ConfigView& config, const ConnectorContext& context,
+      std::stop_token stop) const;
   virtual arrow::Result<std::unique_ptr<Destination>> OpenDestination(
-      const ConfigView& config, const ConnectorContext& context, std::stop_token stop) const;
+      const ConfigView& config, const ConnectorContext& context,
+      std::stop_token stop) const;
 };
 
 }  // namespace dxt

@@ -29,7 +29,7 @@ struct StreamIdentity {
   std::string pipeline;  ///< "<project>/<pipeline>".
   std::string stream;    ///< Stream id.
   std::string lane = "sync";
-  std::string target;    ///< Reference of the target table or path.
+  std::string target;  ///< Reference of the target table or path.
   /// Hash of source connection, source, watermark field, target and keys.
   std::string fingerprint;
 };
@@ -97,8 +97,8 @@ struct TargetTable {
 
 /// A column as the stream wants it at the target.
 struct WantedColumn {
-  std::string name;  ///< Target name.
-  Field field;       ///< Type and native type as they arrive.
+  std::string name;             ///< Target name.
+  Field field;                  ///< Type and native type as they arrive.
   std::string native_override;  ///< `target.dtype`: used verbatim in new tables.
   bool nullable = true;
 };
@@ -124,10 +124,10 @@ struct TablePlan {
     /// raw bytes for it (ColumnRead::raw).
     bool accepts_raw = false;
   };
-  bool create = false;            ///< The table does not exist.
-  std::vector<std::string> ddl;   ///< In order; for people and for the Writer.
-  std::vector<Column> columns;    ///< One per wanted column, in its order.
-  std::string strategy;           ///< "create", "append", "upsert by unique index", "swap" …
+  bool create = false;           ///< The table does not exist.
+  std::vector<std::string> ddl;  ///< In order; for people and for the Writer.
+  std::vector<Column> columns;   ///< One per wanted column, in its order.
+  std::string strategy;  ///< "create", "append", "upsert by unique index", "swap" …
   std::string strategy_reason;
   std::vector<std::string> notes;
 };
@@ -140,7 +140,7 @@ struct WriteSpec {
   /// Schema of the batches: names are target names, types are `domain.deliver` (binary
   /// for raw columns).
   std::shared_ptr<arrow::Schema> schema;
-  std::vector<bool> raw;     ///< Per column: values are the system's own bytes.
+  std::vector<bool> raw;  ///< Per column: values are the system's own bytes.
   std::string load_id;
   int64_t epoch = 0;
   int64_t window_seq = 0;
@@ -169,7 +169,7 @@ struct CommitGuards {
 };
 
 struct CommitResult {
-  int64_t rows_written = 0;       ///< Handed to the target after de-duplication.
+  int64_t rows_written = 0;  ///< Handed to the target after de-duplication.
   int64_t rows_deleted = 0;
   int64_t rows_deduplicated = 0;
   std::string target_ident;
@@ -181,9 +181,12 @@ class Writer {
  public:
   virtual ~Writer() = default;
   virtual arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) = 0;
-  /// Loads sealed Parquet files instead of batches (kReadsParquet). Default: kUnsupported.
-  virtual arrow::Status AppendFiles(std::span<const std::string> paths, std::stop_token stop);
-  /// Makes the rows durable or held in an open transaction; invisible to readers either way.
+  /// Loads sealed Parquet files instead of batches (kReadsParquet). Default:
+  /// kUnsupported.
+  virtual arrow::Status AppendFiles(std::span<const std::string> paths,
+                                    std::stop_token stop);
+  /// Makes the rows durable or held in an open transaction; invisible to readers either
+  /// way.
   virtual arrow::Result<WriteReceipt> Finish(std::stop_token stop) = 0;
   /// Leaves nothing behind. Safe after any failure and when called twice.
   virtual void Abort() noexcept = 0;
@@ -207,10 +210,9 @@ class Destination {
   virtual arrow::Result<std::optional<int64_t>> CountRows(const std::string& reference,
                                                           std::stop_token stop) = 0;
   /// MAX(column) as CursorText writes it, nullopt when there is no non-NULL value.
-  virtual arrow::Result<std::optional<std::string>> MaxCursor(const std::string& reference,
-                                                              const std::string& column,
-                                                              const FieldType& type,
-                                                              std::stop_token stop) = 0;
+  virtual arrow::Result<std::optional<std::string>> MaxCursor(
+      const std::string& reference, const std::string& column, const FieldType& type,
+      std::stop_token stop) = 0;
   /// The newest load of this chain. Writes nothing, creates nothing.
   virtual arrow::Result<std::optional<LoadRecord>> Peek(const StreamIdentity& identity,
                                                         std::stop_token stop) = 0;
@@ -224,19 +226,20 @@ class Destination {
       std::stop_token stop) = 0;
   virtual arrow::Result<std::unique_ptr<Writer>> OpenWriter(const WriteSpec& spec,
                                                             std::stop_token stop) = 0;
-  /// In one transaction of the target: the data becomes visible, `record` becomes a row of
-  /// the ledger, and last of all the fence is checked. kFenced: another owner came.
-  /// kData "load.stale": `cursor_before` is not the chain's. A failure after the commit was
-  /// sent carries `outcome_unknown`: never repeat, Acquire and Resolve.
-  virtual arrow::Result<CommitResult> Commit(const WriteSpec& spec, const LoadRecord& record,
+  /// In one transaction of the target: the data becomes visible, `record` becomes a row
+  /// of the ledger, and last of all the fence is checked. kFenced: another owner came.
+  /// kData "load.stale": `cursor_before` is not the chain's. A failure after the commit
+  /// was sent carries `outcome_unknown`: never repeat, Acquire and Resolve.
+  virtual arrow::Result<CommitResult> Commit(const WriteSpec& spec,
+                                             const LoadRecord& record,
                                              std::span<const WriteReceipt> receipts,
                                              const CommitGuards& guards,
                                              std::stop_token stop) = 0;
   /// Drops what receipts hold without committing.
   virtual void Discard(std::span<const WriteReceipt> receipts) noexcept = 0;
   /// Was this load committed? Call after Acquire.
-  virtual arrow::Result<bool> Resolve(const StreamIdentity& identity, std::string_view load_id,
-                                      std::stop_token stop) = 0;
+  virtual arrow::Result<bool> Resolve(const StreamIdentity& identity,
+                                      std::string_view load_id, std::stop_token stop) = 0;
   /// Removes staging objects of dead owners of this stream, by name `_dxt_s_<load_id>`.
   virtual arrow::Status Sweep(const StreamIdentity& identity, std::stop_token stop) = 0;
 };

@@ -50,7 +50,8 @@ class Source {
                                                           std::stop_token stop) = 0;
   /// Returns the columns of one stream: all of a table, view or file; those of the result
   /// of a query. A missing table is kConfig "<system>.table_missing" with 'did you mean'.
-  virtual arrow::Result<StreamInfo> Describe(const StreamRef& ref, std::stop_token stop) = 0;
+  virtual arrow::Result<StreamInfo> Describe(const StreamRef& ref,
+                                             std::stop_token stop) = 0;
   /// Returns the types of columns that are SQL expressions over `ref`, in their order.
   /// Default: kUnsupported, "expressions need an SQL source".
   virtual arrow::Result<std::vector<Field>> DescribeExpressions(

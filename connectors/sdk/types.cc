@@ -14,9 +14,9 @@ namespace dxt {
 namespace {
 
 constexpr std::array<std::string_view, 21> kNames = {
-    "int8",   "int16",   "int32",   "int64",  "uint8", "uint16", "uint32",
-    "uint64", "float32", "float64", "decimal", "string", "bool", "date",
-    "time",   "timestamp", "timestamp_tz", "binary", "json", "array", "object"};
+    "int8",   "int16",     "int32",        "int64",   "uint8",  "uint16", "uint32",
+    "uint64", "float32",   "float64",      "decimal", "string", "bool",   "date",
+    "time",   "timestamp", "timestamp_tz", "binary",  "json",   "array",  "object"};
 
 constexpr char kDTypeKey[] = "dxt.dtype";
 constexpr char kExtensionKey[] = "ARROW:extension:name";
@@ -77,7 +77,8 @@ arrow::Result<FieldType> ParseFieldType(std::string_view text) {
   type.dtype = *dtype;
   const std::string_view rest = text.substr(DTypeName(*dtype).size());
   if (rest.empty()) return type;
-  const std::string_view inner = rest.substr(1, rest.size() - std::min<size_t>(2, rest.size()));
+  const std::string_view inner =
+      rest.substr(1, rest.size() - std::min<size_t>(2, rest.size()));
   if (rest.front() == '<' && rest.back() == '>' && *dtype == DType::kArray) {
     ARROW_ASSIGN_OR_RAISE(auto element, ParseFieldType(inner));
     type.element = std::make_shared<FieldType>(std::move(element));
@@ -94,7 +95,8 @@ arrow::Result<FieldType> ParseFieldType(std::string_view text) {
       if (last.ec != std::errc()) return unknown();
       at = last.ptr;
     }
-    if (at != end || first < 1 || first > 76 || second < 0 || second > first) return unknown();
+    if (at != end || first < 1 || first > 76 || second < 0 || second > first)
+      return unknown();
     type.precision = first;
     type.scale = second;
     return type;
@@ -115,31 +117,50 @@ const Field* StreamSchema::Find(std::string_view name) const {
 std::shared_ptr<arrow::DataType> ArrowType(const FieldType& type) {
   const auto unit = type.nanoseconds ? arrow::TimeUnit::NANO : arrow::TimeUnit::MICRO;
   switch (type.dtype) {
-    case DType::kInt8: return arrow::int8();
-    case DType::kInt16: return arrow::int16();
-    case DType::kInt32: return arrow::int32();
-    case DType::kInt64: return arrow::int64();
-    case DType::kUint8: return arrow::uint8();
-    case DType::kUint16: return arrow::uint16();
-    case DType::kUint32: return arrow::uint32();
-    case DType::kUint64: return arrow::uint64();
-    case DType::kFloat32: return arrow::float32();
-    case DType::kFloat64: return arrow::float64();
+    case DType::kInt8:
+      return arrow::int8();
+    case DType::kInt16:
+      return arrow::int16();
+    case DType::kInt32:
+      return arrow::int32();
+    case DType::kInt64:
+      return arrow::int64();
+    case DType::kUint8:
+      return arrow::uint8();
+    case DType::kUint16:
+      return arrow::uint16();
+    case DType::kUint32:
+      return arrow::uint32();
+    case DType::kUint64:
+      return arrow::uint64();
+    case DType::kFloat32:
+      return arrow::float32();
+    case DType::kFloat64:
+      return arrow::float64();
     case DType::kDecimal:
       if (type.precision == 0) return arrow::utf8();
       if (type.precision <= 38) return arrow::decimal128(type.precision, type.scale);
       return arrow::decimal256(type.precision, type.scale);
-    case DType::kString: return arrow::utf8();
-    case DType::kBool: return arrow::boolean();
-    case DType::kDate: return arrow::date32();
-    case DType::kTime: return arrow::time64(arrow::TimeUnit::MICRO);
-    case DType::kTimestamp: return arrow::timestamp(unit);
-    case DType::kTimestampTz: return arrow::timestamp(unit, "UTC");
-    case DType::kBinary: return arrow::binary();
-    case DType::kJson: return arrow::utf8();
+    case DType::kString:
+      return arrow::utf8();
+    case DType::kBool:
+      return arrow::boolean();
+    case DType::kDate:
+      return arrow::date32();
+    case DType::kTime:
+      return arrow::time64(arrow::TimeUnit::MICRO);
+    case DType::kTimestamp:
+      return arrow::timestamp(unit);
+    case DType::kTimestampTz:
+      return arrow::timestamp(unit, "UTC");
+    case DType::kBinary:
+      return arrow::binary();
+    case DType::kJson:
+      return arrow::utf8();
     case DType::kArray:
       return type.element ? arrow::list(ArrowType(*type.element)) : arrow::utf8();
-    case DType::kObject: return arrow::utf8();
+    case DType::kObject:
+      return arrow::utf8();
   }
   return arrow::utf8();
 }
@@ -176,22 +197,48 @@ arrow::Result<FieldType> FieldTypeOf(const arrow::Field& field) {
   };
   const arrow::DataType& arrow_type = *field.type();
   switch (arrow_type.id()) {
-    case arrow::Type::INT8: type.dtype = DType::kInt8; return type;
-    case arrow::Type::INT16: type.dtype = DType::kInt16; return type;
-    case arrow::Type::INT32: type.dtype = DType::kInt32; return type;
-    case arrow::Type::INT64: type.dtype = DType::kInt64; return type;
-    case arrow::Type::UINT8: type.dtype = DType::kUint8; return type;
-    case arrow::Type::UINT16: type.dtype = DType::kUint16; return type;
-    case arrow::Type::UINT32: type.dtype = DType::kUint32; return type;
-    case arrow::Type::UINT64: type.dtype = DType::kUint64; return type;
+    case arrow::Type::INT8:
+      type.dtype = DType::kInt8;
+      return type;
+    case arrow::Type::INT16:
+      type.dtype = DType::kInt16;
+      return type;
+    case arrow::Type::INT32:
+      type.dtype = DType::kInt32;
+      return type;
+    case arrow::Type::INT64:
+      type.dtype = DType::kInt64;
+      return type;
+    case arrow::Type::UINT8:
+      type.dtype = DType::kUint8;
+      return type;
+    case arrow::Type::UINT16:
+      type.dtype = DType::kUint16;
+      return type;
+    case arrow::Type::UINT32:
+      type.dtype = DType::kUint32;
+      return type;
+    case arrow::Type::UINT64:
+      type.dtype = DType::kUint64;
+      return type;
     case arrow::Type::HALF_FLOAT:
-    case arrow::Type::FLOAT: type.dtype = DType::kFloat32; return type;
-    case arrow::Type::DOUBLE: type.dtype = DType::kFloat64; return type;
-    case arrow::Type::BOOL: type.dtype = DType::kBool; return type;
+    case arrow::Type::FLOAT:
+      type.dtype = DType::kFloat32;
+      return type;
+    case arrow::Type::DOUBLE:
+      type.dtype = DType::kFloat64;
+      return type;
+    case arrow::Type::BOOL:
+      type.dtype = DType::kBool;
+      return type;
     case arrow::Type::DATE32:
-    case arrow::Type::DATE64: type.dtype = DType::kDate; return type;
+    case arrow::Type::DATE64:
+      type.dtype = DType::kDate;
+      return type;
     case arrow::Type::TIME32:
-    case arrow::Type::TIME64: type.dtype = DType::kTime; return type;
+    case arrow::Type::TIME64:
+      type.dtype = DType::kTime;
+      return type;
     case arrow::Type::TIMESTAMP: {
       const auto& timestamp = static_cast<const arrow::TimestampType&>(arrow_type);
       type.dtype = timestamp.timezone().empty() ? DType::kTimestamp : DType::kTimestampTz;
@@ -210,11 +257,14 @@ arrow::Result<FieldType> FieldTypeOf(const arrow::Field& field) {
     }
     case arrow::Type::STRING:
     case arrow::Type::LARGE_STRING:
-    case arrow::Type::STRING_VIEW: return text();
+    case arrow::Type::STRING_VIEW:
+      return text();
     case arrow::Type::BINARY:
     case arrow::Type::LARGE_BINARY:
     case arrow::Type::BINARY_VIEW:
-    case arrow::Type::FIXED_SIZE_BINARY: type.dtype = DType::kBinary; return type;
+    case arrow::Type::FIXED_SIZE_BINARY:
+      type.dtype = DType::kBinary;
+      return type;
     case arrow::Type::DICTIONARY:
       return FieldTypeOf(*field.WithType(
           static_cast<const arrow::DictionaryType&>(arrow_type).value_type()));
@@ -234,7 +284,9 @@ arrow::Result<FieldType> FieldTypeOf(const arrow::Field& field) {
       return type;
     }
     case arrow::Type::STRUCT:
-    case arrow::Type::MAP: type.dtype = DType::kObject; return type;
+    case arrow::Type::MAP:
+      type.dtype = DType::kObject;
+      return type;
     default:
       return MakeError(ErrorClass::kUnsupported, "type.unsupported",
                        "Column '" + field.name() + "' has the Arrow type " +

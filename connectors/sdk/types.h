@@ -13,11 +13,27 @@
 namespace dxt {
 
 enum class DType : uint8_t {
-  kInt8, kInt16, kInt32, kInt64,
-  kUint8, kUint16, kUint32, kUint64,
-  kFloat32, kFloat64, kDecimal,
-  kString, kBool, kDate, kTime, kTimestamp, kTimestampTz,
-  kBinary, kJson, kArray, kObject,
+  kInt8,
+  kInt16,
+  kInt32,
+  kInt64,
+  kUint8,
+  kUint16,
+  kUint32,
+  kUint64,
+  kFloat32,
+  kFloat64,
+  kDecimal,
+  kString,
+  kBool,
+  kDate,
+  kTime,
+  kTimestamp,
+  kTimestampTz,
+  kBinary,
+  kJson,
+  kArray,
+  kObject,
 };
 
 std::string_view DTypeName(DType dtype);
@@ -86,23 +102,23 @@ arrow::Result<FieldType> FieldTypeOf(const arrow::Field& field);
 /// converts each batch to `deliver` and tests every value that might fall outside before
 /// a Writer sees it, so that a server never rounds, clamps or casts for us.
 struct ValueDomain {
-  FieldType deliver;               ///< The type that the Writer must be handed.
-  int64_t max_characters = 0;      ///< Text; 0 = no limit. Unicode code points.
-  int64_t max_bytes = 0;           ///< Binary and text; 0 = no limit.
-  bool nul = true;                 ///< Text may hold U+0000.
-  bool nan = true;                 ///< Floats and undeclared decimals.
-  bool infinity = true;            ///< Likewise.
-  bool infinite_time = false;      ///< Dates and timestamps of ±infinity.
-  bool end_of_day = true;          ///< time 24:00:00.
-  int32_t fraction_digits = 6;     ///< Of a second: time and timestamps, 0 to 9.
-  int64_t first_day = INT64_MIN;   ///< Days since 1970-01-01, dates and timestamps.
+  FieldType deliver;              ///< The type that the Writer must be handed.
+  int64_t max_characters = 0;     ///< Text; 0 = no limit. Unicode code points.
+  int64_t max_bytes = 0;          ///< Binary and text; 0 = no limit.
+  bool nul = true;                ///< Text may hold U+0000.
+  bool nan = true;                ///< Floats and undeclared decimals.
+  bool infinity = true;           ///< Likewise.
+  bool infinite_time = false;     ///< Dates and timestamps of ±infinity.
+  bool end_of_day = true;         ///< time 24:00:00.
+  int32_t fraction_digits = 6;    ///< Of a second: time and timestamps, 0 to 9.
+  int64_t first_day = INT64_MIN;  ///< Days since 1970-01-01, dates and timestamps.
   int64_t last_day = INT64_MAX;
   uint64_t max_unsigned = UINT64_MAX;  ///< Upper bound for uint64 values.
   /// Undeclared decimals: most digits before and after the point; 0 = no limit.
   int32_t max_integer_digits = 0;
   int32_t max_fraction_digits = 0;
   bool duplicate_json_keys = true;
-  bool nul_in_json = true;         ///< The escape \u0000 inside JSON text.
+  bool nul_in_json = true;  ///< The escape \u0000 inside JSON text.
 };
 
 }  // namespace dxt

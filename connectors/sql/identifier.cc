@@ -35,12 +35,14 @@ std::string QuoteLiteral(std::string_view text) {
 
 arrow::Result<std::vector<std::string>> SplitReference(std::string_view reference) {
   const auto invalid = [&](std::string_view why) {
-    return MakeError(ErrorClass::kConfig, "reference.invalid",
-                     "The reference '" + std::string(reference) + "' is not valid: " +
-                         std::string(why),
-                     "Write schema.table; put names with dots or blanks in double quotes");
+    return MakeError(
+        ErrorClass::kConfig, "reference.invalid",
+        "The reference '" + std::string(reference) +
+            "' is not valid: " + std::string(why),
+        "Write schema.table; put names with dots or blanks in double quotes");
   };
-  if (reference.find('\0') != std::string_view::npos) return invalid("it holds a NUL byte");
+  if (reference.find('\0') != std::string_view::npos)
+    return invalid("it holds a NUL byte");
   std::vector<std::string> parts;
   size_t at = 0;
   while (true) {

@@ -15,16 +15,16 @@ struct Quoting {
   char close = '"';
 };
 
-/// Quotes one identifier; a closing quote inside is doubled. U+0000 must have been refused
-/// before (SplitReference does).
+/// Quotes one identifier; a closing quote inside is doubled. U+0000 must have been
+/// refused before (SplitReference does).
 std::string QuoteIdentifier(std::string_view name, Quoting quoting = {});
 /// Quotes and joins with dots.
 std::string QuoteReference(const std::vector<std::string>& parts, Quoting quoting = {});
 /// 'text' with quotes doubled (standard_conforming_strings).
 std::string QuoteLiteral(std::string_view text);
 
-/// Splits a document's reference at dots outside quotes: `"a.b".c`, `[a b].c`, `` `a`.b ``.
-/// kConfig "reference.invalid" for empty parts, unclosed quotes, U+0000.
+/// Splits a document's reference at dots outside quotes: `"a.b".c`, `[a b].c`, `` `a`.b
+/// ``. kConfig "reference.invalid" for empty parts, unclosed quotes, U+0000.
 arrow::Result<std::vector<std::string>> SplitReference(std::string_view reference);
 
 /// Writes parts as a document's reference, quoted only where SplitReference needs it.

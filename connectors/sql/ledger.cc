@@ -5,7 +5,8 @@ namespace {
 
 std::string Joined(const std::vector<std::string>& names, size_t count) {
   std::string text;
-  for (size_t i = 0; i < count; ++i) text += (i > 0 ? ", " : "") + QuoteIdentifier(names[i]);
+  for (size_t i = 0; i < count; ++i)
+    text += (i > 0 ? ", " : "") + QuoteIdentifier(names[i]);
   return text;
 }
 
@@ -13,10 +14,10 @@ std::string Joined(const std::vector<std::string>& names, size_t count) {
 
 const std::vector<std::string>& LedgerSql::LoadColumns() {
   static const std::vector<std::string> columns = {
-      "pipeline",     "stream",       "lane",          "window_seq",   "load_id",
-      "run",          "epoch",        "target",        "target_ident", "fingerprint",
+      "pipeline",     "stream",        "lane",         "window_seq",   "load_id",
+      "run",          "epoch",         "target",       "target_ident", "fingerprint",
       "mode",         "cursor_before", "cursor_after", "read_from",    "rows",
-      "rows_deleted", "schema_hash",  "package_hash",  "committed_at"};
+      "rows_deleted", "schema_hash",   "package_hash", "committed_at"};
   return columns;
 }
 
@@ -41,8 +42,8 @@ std::vector<std::string> LedgerSql::Create() const {
   return {
       "CREATE TABLE IF NOT EXISTS " + fence_table() +
           " (pipeline TEXT NOT NULL, stream TEXT NOT NULL, lane TEXT NOT NULL, "
-          "epoch BIGINT NOT NULL, owner TEXT NOT NULL, renewed_at " + timestamp_type_ +
-          " NOT NULL, PRIMARY KEY (pipeline, stream, lane))",
+          "epoch BIGINT NOT NULL, owner TEXT NOT NULL, renewed_at " +
+          timestamp_type_ + " NOT NULL, PRIMARY KEY (pipeline, stream, lane))",
       "CREATE TABLE IF NOT EXISTS " + loads_table() +
           " (pipeline TEXT NOT NULL, stream TEXT NOT NULL, lane TEXT NOT NULL, "
           "window_seq BIGINT NOT NULL, load_id TEXT NOT NULL UNIQUE, run TEXT NOT NULL, "
@@ -50,12 +51,14 @@ std::vector<std::string> LedgerSql::Create() const {
           "fingerprint TEXT NOT NULL, mode TEXT NOT NULL, cursor_before TEXT, "
           "cursor_after TEXT, read_from TEXT, \"rows\" BIGINT NOT NULL, "
           "rows_deleted BIGINT NOT NULL, schema_hash TEXT NOT NULL, package_hash TEXT, "
-          "committed_at " + timestamp_type_ +
+          "committed_at " +
+          timestamp_type_ +
           " NOT NULL, PRIMARY KEY (pipeline, stream, lane, window_seq))"};
 }
 
 std::string LedgerSql::SelectNewest() const {
-  return "SELECT " + Joined(LoadColumns(), LoadColumns().size()) + " FROM " + loads_table() +
+  return "SELECT " + Joined(LoadColumns(), LoadColumns().size()) + " FROM " +
+         loads_table() +
          " WHERE pipeline = $1 AND stream = $2 AND lane = $3 "
          "ORDER BY window_seq DESC LIMIT 1";
 }
@@ -65,12 +68,14 @@ std::string LedgerSql::SelectByLoadId() const {
 }
 
 std::string LedgerSql::SelectOtherPipeline() const {
-  return "SELECT 1 FROM " + loads_table() + " WHERE target = $1 AND pipeline <> $2 LIMIT 1";
+  return "SELECT 1 FROM " + loads_table() +
+         " WHERE target = $1 AND pipeline <> $2 LIMIT 1";
 }
 
 std::string LedgerSql::BumpFence() const {
   return "INSERT INTO " + fence_table() +
-         " AS f (pipeline, stream, lane, epoch, owner, renewed_at) VALUES ($1, $2, $3, 1, $4, " +
+         " AS f (pipeline, stream, lane, epoch, owner, renewed_at) VALUES ($1, $2, $3, "
+         "1, $4, " +
          clock_ +
          ") ON CONFLICT (pipeline, stream, lane) DO UPDATE SET epoch = f.epoch + 1, "
          "owner = excluded.owner, renewed_at = excluded.renewed_at RETURNING epoch";
@@ -93,8 +98,8 @@ std::string LedgerSql::Prune() const {
   const std::string loads = loads_table();
   return "DELETE FROM " + loads +
          " WHERE pipeline = $1 AND stream = $2 AND lane = $3 AND window_seq <= "
-         "(SELECT max(window_seq) - 1000 FROM " + loads +
-         " WHERE pipeline = $1 AND stream = $2 AND lane = $3)";
+         "(SELECT max(window_seq) - 1000 FROM " +
+         loads + " WHERE pipeline = $1 AND stream = $2 AND lane = $3)";
 }
 
 }  // namespace dxt::sql

@@ -7,7 +7,8 @@
 
 namespace dxt::sql {
 
-/// Statement texts over `_dxt_loads` and `_dxt_fence` in one container (a PostgreSQL schema,
+/// Statement texts over `_dxt_loads` and `_dxt_fence` in one container (a PostgreSQL
+/// schema,
 /// "" for the main database of SQLite and DuckDB). Parameters are $1, $2 … in the order
 /// named; SQLite and DuckDB read them as numbered parameters too.
 class LedgerSql {
@@ -28,8 +29,8 @@ class LedgerSql {
   std::string SelectOtherPipeline() const;
   /// $1 pipeline, $2 stream, $3 lane, $4 owner: inserts or increments; RETURNING epoch.
   std::string BumpFence() const;
-  /// $1 pipeline, $2 stream, $3 lane, $4 epoch, $5 owner: touches the fence if it is still
-  /// ours; no row changed = fenced.
+  /// $1 pipeline, $2 stream, $3 lane, $4 epoch, $5 owner: touches the fence if it is
+  /// still ours; no row changed = fenced.
   std::string CheckFence() const;
   /// All columns of LoadColumns() but committed_at, in that order.
   std::string InsertLoad() const;

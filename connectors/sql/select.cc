@@ -6,22 +6,33 @@ namespace dxt::sql {
 namespace {
 
 std::string_view Trimmed(std::string_view text) {
-  const auto blank = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
+  const auto blank = [](char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+  };
   while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && (blank(text.back()) || text.back() == ';')) text.remove_suffix(1);
+  while (!text.empty() && (blank(text.back()) || text.back() == ';'))
+    text.remove_suffix(1);
   return text;
 }
 
 std::string_view Operator(FilterOp op) {
   switch (op) {
-    case FilterOp::kEq: return " = ";
-    case FilterOp::kNe: return " <> ";
-    case FilterOp::kGt: return " > ";
-    case FilterOp::kGte: return " >= ";
-    case FilterOp::kLt: return " < ";
-    case FilterOp::kLte: return " <= ";
-    case FilterOp::kIn: return " IN ";
-    case FilterOp::kNotIn: return " NOT IN ";
+    case FilterOp::kEq:
+      return " = ";
+    case FilterOp::kNe:
+      return " <> ";
+    case FilterOp::kGt:
+      return " > ";
+    case FilterOp::kGte:
+      return " >= ";
+    case FilterOp::kLt:
+      return " < ";
+    case FilterOp::kLte:
+      return " <= ";
+    case FilterOp::kIn:
+      return " IN ";
+    case FilterOp::kNotIn:
+      return " NOT IN ";
   }
   return " = ";
 }
@@ -73,17 +84,20 @@ arrow::Result<std::string> FromAndWhere(const ReadSpec& spec, std::string_view s
     const std::string cursor = CursorSql(*spec.cursor, dialect);
     std::vector<std::string> bounds;
     if (spec.cursor->lower) {
-      ARROW_ASSIGN_OR_RAISE(auto value, dialect.value(*spec.cursor->lower, spec.cursor->type));
+      ARROW_ASSIGN_OR_RAISE(auto value,
+                            dialect.value(*spec.cursor->lower, spec.cursor->type));
       bounds.push_back(cursor + (spec.cursor->lower_inclusive ? " >= " : " > ") + value);
     }
     if (spec.cursor->upper) {
-      ARROW_ASSIGN_OR_RAISE(auto value, dialect.value(*spec.cursor->upper, spec.cursor->type));
+      ARROW_ASSIGN_OR_RAISE(auto value,
+                            dialect.value(*spec.cursor->upper, spec.cursor->type));
       bounds.push_back(cursor + " < " + value);
     }
     std::string range;
     for (const auto& bound : bounds) range += (range.empty() ? "" : " AND ") + bound;
     if (spec.cursor->include_null) {
-      if (!range.empty()) predicates.push_back("((" + range + ") OR " + cursor + " IS NULL)");
+      if (!range.empty())
+        predicates.push_back("((" + range + ") OR " + cursor + " IS NULL)");
     } else {
       predicates.push_back(range.empty() ? cursor + " IS NOT NULL" : range);
     }
@@ -116,7 +130,8 @@ arrow::Result<std::string> FillPlaceholders(const ReadSpec& spec,
                          "The query uses {{ cursor }} but there is no watermark yet",
                          "Set extract.initial_value, the value for the first run");
       }
-      ARROW_ASSIGN_OR_RAISE(auto value, dialect.value(*spec.cursor->lower, spec.cursor->type));
+      ARROW_ASSIGN_OR_RAISE(auto value,
+                            dialect.value(*spec.cursor->lower, spec.cursor->type));
       filled += value;
       continue;
     }
@@ -127,12 +142,13 @@ arrow::Result<std::string> FillPlaceholders(const ReadSpec& spec,
       }
     }
     if (!found) {
-      return MakeError(ErrorClass::kConfig, "sql.placeholder",
-                       "The query uses {{ " + name + " }}, which has no value",
-                       name.starts_with("var.")
-                           ? "Pass it: --var " + name.substr(4) + "=VALUE"
-                           : "Known are {{ cursor }} (with extract.mode: incremental) and "
-                             "{{ var.NAME }}");
+      return MakeError(
+          ErrorClass::kConfig, "sql.placeholder",
+          "The query uses {{ " + name + " }}, which has no value",
+          name.starts_with("var.")
+              ? "Pass it: --var " + name.substr(4) + "=VALUE"
+              : "Known are {{ cursor }} (with extract.mode: incremental) and "
+                "{{ var.NAME }}");
     }
     ARROW_ASSIGN_OR_RAISE(auto value, dialect.value(*found, FieldType{}));
     filled += value;

@@ -25,14 +25,14 @@ struct SelectDialect {
   /// Optional, in place of `bytewise`: wraps a cursor or a filtered column of any type so
   /// that it compares and orders as values of that type do.
   std::function<std::string(std::string_view sql, const FieldType& type)> comparable;
-  /// Writes the select list's item for a column: quoted name or (expression), with the cast
-  /// that makes it arrive as `column.type`.
+  /// Writes the select list's item for a column: quoted name or (expression), with the
+  /// cast that makes it arrive as `column.type`.
   std::function<std::string(const ColumnRead& column)> item;
 };
 
 /// Builds `SELECT items FROM source WHERE … ORDER BY … LIMIT …` for a ReadSpec.
-/// `source_sql` is the quoted table reference; for kind query the spec's own SQL is wrapped
-/// as `(…) AS _dxt_q`, with `{{ cursor }}` and `{{ var.x }}` replaced by values.
+/// `source_sql` is the quoted table reference; for kind query the spec's own SQL is
+/// wrapped as `(…) AS _dxt_q`, with `{{ cursor }}` and `{{ var.x }}` replaced by values.
 /// `extra_predicate` (a split's range) is ANDed; "" = none.
 /// A query without `{{ cursor }}` gets no cursor predicate: the engine filters its rows.
 arrow::Result<std::string> BuildSelect(const ReadSpec& spec, std::string_view source_sql,
@@ -44,6 +44,7 @@ arrow::Result<std::string> BuildCount(const ReadSpec& spec, std::string_view sou
 
 /// Replaces `{{ cursor }}` and `{{ var.NAME }}` in a query's text, outside nothing: the
 /// author wrote them where values may stand. Unknown names are kConfig "sql.placeholder".
-arrow::Result<std::string> FillPlaceholders(const ReadSpec& spec, const SelectDialect& dialect);
+arrow::Result<std::string> FillPlaceholders(const ReadSpec& spec,
+                                            const SelectDialect& dialect);
 
 }  // namespace dxt::sql

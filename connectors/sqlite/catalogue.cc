@@ -18,8 +18,9 @@ bool SameName(std::string_view a, std::string_view b) {
 arrow::Status ReadColumns(Connection& connection, TableEntry* table) {
   ARROW_ASSIGN_OR_RAISE(
       auto columns,
-      connection.Prepare("SELECT name, type, \"notnull\", dflt_value IS NOT NULL, hidden, pk "
-                         "FROM pragma_table_xinfo($1)"));
+      connection.Prepare(
+          "SELECT name, type, \"notnull\", dflt_value IS NOT NULL, hidden, pk "
+          "FROM pragma_table_xinfo($1)"));
   ARROW_RETURN_NOT_OK(columns.BindText(1, table->name));
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const bool more, columns.Step());
@@ -50,9 +51,9 @@ arrow::Status ReadColumns(Connection& connection, TableEntry* table) {
 arrow::Status ReadRowid(Connection& connection, TableEntry* table) {
   if (table->is_view || table->is_virtual) return arrow::Status::OK();
   for (const std::string name : {"rowid", "_rowid_", "oid"}) {
-    const bool taken =
-        std::any_of(table->columns.begin(), table->columns.end(),
-                    [&](const ColumnEntry& column) { return SameName(column.name, name); });
+    const bool taken = std::any_of(
+        table->columns.begin(), table->columns.end(),
+        [&](const ColumnEntry& column) { return SameName(column.name, name); });
     if (taken) continue;
     const auto has = connection.Prepare("SELECT " + name + " FROM " +
                                         sql::QuoteIdentifier(table->name) + " LIMIT 0");
@@ -76,16 +77,16 @@ arrow::Status ReadRowid(Connection& connection, TableEntry* table) {
 arrow::Status ReadKeys(Connection& connection, TableEntry* table) {
   if (!table->rowid_alias.empty()) table->unique_keys.push_back(table->primary_key);
   ARROW_ASSIGN_OR_RAISE(
-      auto indexes,
-      connection.Prepare("SELECT name FROM pragma_index_list($1) WHERE \"unique\" = 1 AND "
-                         "partial = 0 ORDER BY origin <> 'pk', seq"));
+      auto indexes, connection.Prepare(
+                        "SELECT name FROM pragma_index_list($1) WHERE \"unique\" = 1 AND "
+                        "partial = 0 ORDER BY origin <> 'pk', seq"));
   ARROW_RETURN_NOT_OK(indexes.BindText(1, table->name));
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const bool more, indexes.Step());
     if (!more) break;
     ARROW_ASSIGN_OR_RAISE(
-        auto parts,
-        connection.Prepare("SELECT name, coll FROM pragma_index_xinfo($1) WHERE key = 1"));
+        auto parts, connection.Prepare(
+                        "SELECT name, coll FROM pragma_index_xinfo($1) WHERE key = 1"));
     ARROW_RETURN_NOT_OK(parts.BindText(1, indexes.Text(0)));
     std::vector<std::string> names;
     bool usable = true;
@@ -112,10 +113,11 @@ const ColumnEntry* TableEntry::Find(const std::string& column) const {
 
 arrow::Result<std::vector<std::string>> TableNames(Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(
-      auto names, connection.Prepare(
-                      "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN "
-                      "('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE "
-                      "'\\' AND name NOT LIKE '\\_dxt\\_%' ESCAPE '\\' ORDER BY name"));
+      auto names,
+      connection.Prepare(
+          "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN "
+          "('table', 'view', 'virtual') AND name NOT LIKE 'sqlite\\_%' ESCAPE "
+          "'\\' AND name NOT LIKE '\\_dxt\\_%' ESCAPE '\\' ORDER BY name"));
   std::vector<std::string> found;
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const bool more, names.Step());
@@ -127,8 +129,9 @@ arrow::Result<std::vector<std::string>> TableNames(Connection& connection) {
 arrow::Result<std::optional<TableEntry>> ReadTable(Connection& connection,
                                                    const std::string& name) {
   ARROW_ASSIGN_OR_RAISE(
-      auto entry, connection.Prepare("SELECT type, coalesce(sql, '') FROM sqlite_schema WHERE "
-                                     "name = $1 AND type IN ('table', 'view')"));
+      auto entry,
+      connection.Prepare("SELECT type, coalesce(sql, '') FROM sqlite_schema WHERE "
+                         "name = $1 AND type IN ('table', 'view')"));
   ARROW_RETURN_NOT_OK(entry.BindText(1, name));
   ARROW_ASSIGN_OR_RAISE(const bool found, entry.Step());
   if (!found) return std::nullopt;
@@ -168,8 +171,8 @@ arrow::Result<std::optional<std::string>> FindTable(Connection& connection,
                                                     const std::string& reference) {
   ARROW_ASSIGN_OR_RAISE(const auto wanted, TableOfReference(reference));
   ARROW_ASSIGN_OR_RAISE(
-      auto names,
-      connection.Prepare("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')"));
+      auto names, connection.Prepare(
+                      "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')"));
   std::vector<std::string> known;
   while (true) {
     ARROW_ASSIGN_OR_RAISE(const bool more, names.Step());

@@ -69,7 +69,8 @@ int CompareDecimals(std::string_view a, std::string_view b) {
 }
 
 int CompareInstants(std::string_view a, std::string_view b) {
-  if (a.size() == b.size() && IsPlain(a) && IsPlain(b) && a[10] == b[10]) return a.compare(b);
+  if (a.size() == b.size() && IsPlain(a) && IsPlain(b) && a[10] == b[10])
+    return a.compare(b);
   const auto left = ParseTimestamp(a, false, OffsetRule::kOptional);
   const auto right = ParseTimestamp(b, false, OffsetRule::kOptional);
   if (left && right) return *left < *right ? -1 : *left > *right ? 1 : 0;

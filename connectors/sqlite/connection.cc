@@ -28,9 +28,10 @@ arrow::Status CheckPath(const std::string& path, bool must_exist) {
   }
   if (std::filesystem::exists(path, error)) return arrow::Status::OK();
   if (must_exist) {
-    return MakeError(ErrorClass::kConfig, "sqlite.file_missing",
-                     "The SQLite file '" + path + "' does not exist",
-                     "Check `path`; a relative one belongs to the folder of its document");
+    return MakeError(
+        ErrorClass::kConfig, "sqlite.file_missing",
+        "The SQLite file '" + path + "' does not exist",
+        "Check `path`; a relative one belongs to the folder of its document");
   }
   const auto folder = std::filesystem::path(path).parent_path();
   if (!folder.empty() && !std::filesystem::is_directory(folder, error)) {
@@ -106,7 +107,9 @@ arrow::Result<bool> Statement::Step() {
 
 void Statement::Reset() { sqlite3_reset(handle_); }
 
-int64_t Statement::Integer(int column) const { return sqlite3_column_int64(handle_, column); }
+int64_t Statement::Integer(int column) const {
+  return sqlite3_column_int64(handle_, column);
+}
 
 std::string Statement::Text(int column) const {
   const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
@@ -126,7 +129,8 @@ Connection::~Connection() {
   sqlite3_close_v2(handle_);
 }
 
-arrow::Result<std::unique_ptr<Connection>> Connection::Open(const std::string& path, Mode mode,
+arrow::Result<std::unique_ptr<Connection>> Connection::Open(const std::string& path,
+                                                            Mode mode,
                                                             FileRegistry& files,
                                                             milliseconds lock_wait,
                                                             std::stop_token stop) {
@@ -177,7 +181,8 @@ bool Connection::KeepWaiting(int attempt) {
   const auto now = std::chrono::steady_clock::now();
   if (attempt == 0) waiting_since_ = now;
   // A window of this process ends by itself and is waited for longer.
-  const milliseconds wait = file_->Busy(this) ? std::max(kTurnWait, lock_wait_) : lock_wait_;
+  const milliseconds wait =
+      file_->Busy(this) ? std::max(kTurnWait, lock_wait_) : lock_wait_;
   if (stop_.stop_requested() || now - waiting_since_ >= wait) return false;
   std::this_thread::sleep_for(milliseconds(std::clamp(attempt, 1, 50)));
   return true;
@@ -191,8 +196,8 @@ arrow::Status Connection::Execute(const std::string& sql) {
 arrow::Result<Statement> Connection::Prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const char* tail = nullptr;
-  const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), 0,
-                                      &statement, &tail);
+  const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
+                                      0, &statement, &tail);
   if (code != SQLITE_OK) return Failure(code);
   if (!statement || tail != sql.data() + sql.size()) {
     sqlite3_finalize(statement);
@@ -243,8 +248,8 @@ arrow::Status Connection::Failure(int code) const {
   const std::string said = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
   ErrorInfo info;
   info.vendor_code = std::to_string(code);
-  const auto fail = [&](ErrorClass error_class, std::string_view name, std::string message,
-                        std::string hint = "") {
+  const auto fail = [&](ErrorClass error_class, std::string_view name,
+                        std::string message, std::string hint = "") {
     info.error_class = error_class;
     info.code = name;
     info.hint = std::move(hint);
@@ -256,7 +261,8 @@ arrow::Status Connection::Failure(int code) const {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
       if (stop_.stop_requested()) {
-        return fail(ErrorClass::kCancelled, "cancelled", "Cancelled while waiting for a lock");
+        return fail(ErrorClass::kCancelled, "cancelled",
+                    "Cancelled while waiting for a lock");
       }
       return fail(
           ErrorClass::kTransient, "sqlite.locked",
@@ -294,7 +300,8 @@ arrow::Status Connection::Failure(int code) const {
                   file + " refused a value: " + said);
     case SQLITE_IOERR:
     case SQLITE_PROTOCOL:
-      return fail(ErrorClass::kTransient, "sqlite.io", "I/O on " + file + " failed: " + said);
+      return fail(ErrorClass::kTransient, "sqlite.io",
+                  "I/O on " + file + " failed: " + said);
     case SQLITE_NOMEM:
       return fail(ErrorClass::kTransient, "sqlite.memory", "SQLite is out of memory");
     case SQLITE_ERROR:

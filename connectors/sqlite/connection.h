@@ -19,7 +19,8 @@ namespace dxt::sqlite {
 
 class Connection;
 
-/// A prepared statement. Used by the thread that uses its connection; must not outlive it.
+/// A prepared statement. Used by the thread that uses its connection; must not outlive
+/// it.
 class Statement {
  public:
   Statement(Connection* connection, sqlite3_stmt* handle);
@@ -58,10 +59,9 @@ class Connection {
     kWrite,   ///< The file must exist.
     kCreate,  ///< Made when it is missing.
   };
-  static arrow::Result<std::unique_ptr<Connection>> Open(const std::string& path, Mode mode,
-                                                         FileRegistry& files,
-                                                         std::chrono::milliseconds lock_wait,
-                                                         std::stop_token stop);
+  static arrow::Result<std::unique_ptr<Connection>> Open(
+      const std::string& path, Mode mode, FileRegistry& files,
+      std::chrono::milliseconds lock_wait, std::stop_token stop);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -76,8 +76,8 @@ class Connection {
   arrow::Status Execute(const std::string& sql);
   /// One statement; text behind it is kConfig "sqlite.sql".
   arrow::Result<Statement> Prepare(std::string_view sql);
-  /// Begins a transaction that may write, waiting for this process's turn and then for the
-  /// file's lock.
+  /// Begins a transaction that may write, waiting for this process's turn and then for
+  /// the file's lock.
   arrow::Status BeginWrite();
   arrow::Status Commit();
   /// Ends whatever transaction is open. Never fails: a transaction that SQLite itself has

@@ -17,7 +17,8 @@ constexpr int64_t kMicrosPerDay = 86400000000;
 
 std::string_view TextOf(sqlite3_stmt* statement, int column) {
   // The size is known only after the conversion to UTF-8, so the order of calls matters.
-  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
+  const auto* text =
+      reinterpret_cast<const char*>(sqlite3_column_text(statement, column));
   const auto size = static_cast<size_t>(sqlite3_column_bytes(statement, column));
   return text ? std::string_view(text, size) : std::string_view();
 }
@@ -27,7 +28,8 @@ template <typename Builder, typename Value>
 class FixedDecoder final : public ColumnDecoder {
  public:
   FixedDecoder(std::shared_ptr<arrow::DataType> type, Value value)
-      : builder_(std::move(type), arrow::default_memory_pool()), value_(std::move(value)) {}
+      : builder_(std::move(type), arrow::default_memory_pool()),
+        value_(std::move(value)) {}
 
   arrow::Status Reserve(int64_t rows) override { return builder_.Reserve(rows); }
 
@@ -44,7 +46,9 @@ class FixedDecoder final : public ColumnDecoder {
     return true;
   }
 
-  arrow::Result<std::shared_ptr<arrow::Array>> Finish() override { return builder_.Finish(); }
+  arrow::Result<std::shared_ptr<arrow::Array>> Finish() override {
+    return builder_.Finish();
+  }
 
  private:
   Builder builder_;
@@ -226,7 +230,8 @@ class TextDecoder final : public ColumnDecoder {
     if (kind_ == TextKind::kBytes) {
       if (storage != SQLITE_BLOB) return false;
       const auto* data = static_cast<const char*>(sqlite3_column_blob(statement, column));
-      value = {data ? data : "", static_cast<size_t>(sqlite3_column_bytes(statement, column))};
+      value = {data ? data : "",
+               static_cast<size_t>(sqlite3_column_bytes(statement, column))};
     } else if (kind_ == TextKind::kText || storage == SQLITE_TEXT) {
       if (storage != SQLITE_TEXT) return false;
       value = TextOf(statement, column);
@@ -245,7 +250,9 @@ class TextDecoder final : public ColumnDecoder {
     return builder_.Append(value).ok();
   }
 
-  arrow::Result<std::shared_ptr<arrow::Array>> Finish() override { return builder_.Finish(); }
+  arrow::Result<std::shared_ptr<arrow::Array>> Finish() override {
+    return builder_.Finish();
+  }
 
  private:
   TextKind kind_;
@@ -255,7 +262,8 @@ class TextDecoder final : public ColumnDecoder {
 
 template <typename Builder, typename Value>
 std::unique_ptr<ColumnDecoder> Fixed(const FieldType& type, Value value) {
-  return std::make_unique<FixedDecoder<Builder, Value>>(ArrowType(type), std::move(value));
+  return std::make_unique<FixedDecoder<Builder, Value>>(ArrowType(type),
+                                                        std::move(value));
 }
 
 }  // namespace
@@ -305,7 +313,8 @@ std::string DescribeValue(sqlite3_stmt* statement, int column) {
   const int storage = sqlite3_column_type(statement, column);
   if (storage == SQLITE_NULL) return "NULL";
   if (storage == SQLITE_BLOB) {
-    return "a blob of " + std::to_string(sqlite3_column_bytes(statement, column)) + " bytes";
+    return "a blob of " + std::to_string(sqlite3_column_bytes(statement, column)) +
+           " bytes";
   }
   std::string_view text = TextOf(statement, column);
   constexpr size_t kShown = 60;

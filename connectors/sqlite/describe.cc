@@ -47,10 +47,11 @@ arrow::Result<std::vector<FieldType>> ScanTypes(Connection& connection,
       info.error_class = ErrorClass::kConfig;
       info.code = "sqlite.mixed_classes";
       info.column = items[i];
-      info.hint = "Read it by an expression of one type, e.g. CAST(" + items[i] + " AS TEXT)";
+      info.hint =
+          "Read it by an expression of one type, e.g. CAST(" + items[i] + " AS TEXT)";
       return MakeError(std::move(info), items[i] + " of " + from +
-                                            " has no declared type and holds both " + low +
-                                            " and " + high + " values");
+                                            " has no declared type and holds both " +
+                                            low + " and " + high + " values");
     }
   }
   return types;
@@ -80,7 +81,8 @@ arrow::Status TypeUndeclared(Connection& connection, const std::string& from,
 }
 
 /// Prepares `SELECT items FROM from` and reads what SQLite knows of its columns.
-arrow::Result<std::vector<Field>> FieldsOf(Connection& connection, const std::string& select,
+arrow::Result<std::vector<Field>> FieldsOf(Connection& connection,
+                                           const std::string& select,
                                            std::vector<std::string>* declared) {
   ARROW_ASSIGN_OR_RAISE(const auto statement, connection.Prepare(select));
   std::vector<Field> fields;
@@ -119,7 +121,8 @@ arrow::Result<StreamInfo> DescribeTable(Connection& connection, const TableEntry
   return info;
 }
 
-arrow::Result<StreamInfo> DescribeQuery(Connection& connection, const std::string& query) {
+arrow::Result<StreamInfo> DescribeQuery(Connection& connection,
+                                        const std::string& query) {
   StreamInfo info;
   info.kind = StreamKind::kQuery;
   info.reference = query;
@@ -130,8 +133,8 @@ arrow::Result<StreamInfo> DescribeQuery(Connection& connection, const std::strin
   for (const auto& field : info.columns.fields) {
     items.push_back(sql::QuoteIdentifier(field.name));
   }
-  ARROW_RETURN_NOT_OK(
-      TypeUndeclared(connection, from, items, declared, Mixed::kRefuse, &info.columns.fields));
+  ARROW_RETURN_NOT_OK(TypeUndeclared(connection, from, items, declared, Mixed::kRefuse,
+                                     &info.columns.fields));
   return info;
 }
 
@@ -146,7 +149,8 @@ arrow::Result<std::vector<Field>> DescribeExpressions(
     items.push_back("(" + expression + ")");
     select += (select.empty() ? "SELECT " : ", ") + items.back();
   }
-  ARROW_ASSIGN_OR_RAISE(fields, FieldsOf(connection, select + " FROM " + from, &declared));
+  ARROW_ASSIGN_OR_RAISE(fields,
+                        FieldsOf(connection, select + " FROM " + from, &declared));
   if (fields.size() != expressions.size()) {
     return MakeError(ErrorClass::kConfig, "sqlite.sql",
                      "An expression stands for exactly one column; these are " +
@@ -158,7 +162,8 @@ arrow::Result<std::vector<Field>> DescribeExpressions(
   return fields;
 }
 
-arrow::Result<TableEntry> RequireTable(Connection& connection, const std::string& reference) {
+arrow::Result<TableEntry> RequireTable(Connection& connection,
+                                       const std::string& reference) {
   ARROW_ASSIGN_OR_RAISE(const auto name, FindTable(connection, reference));
   if (name) {
     ARROW_ASSIGN_OR_RAISE(auto table, ReadTable(connection, *name));
@@ -171,7 +176,8 @@ arrow::Result<TableEntry> RequireTable(Connection& connection, const std::string
   if (!nearest.empty()) hint = "Did you mean '" + nearest + "'?";
   return MakeError(
       ErrorClass::kConfig, "sqlite.table_missing",
-      "The SQLite file '" + connection.path() + "' has no table '" + reference + "'", hint);
+      "The SQLite file '" + connection.path() + "' has no table '" + reference + "'",
+      hint);
 }
 
 std::string QueryWithoutValues(const std::string& query) {

@@ -26,8 +26,10 @@ arrow::Result<std::vector<Field>> DescribeExpressions(
     Connection& connection, const std::string& from,
     const std::vector<std::string>& expressions);
 
-/// The table or view that `ref` names; kConfig "sqlite.table_missing" with 'did you mean'.
-arrow::Result<TableEntry> RequireTable(Connection& connection, const std::string& reference);
+/// The table or view that `ref` names; kConfig "sqlite.table_missing" with 'did you
+/// mean'.
+arrow::Result<TableEntry> RequireTable(Connection& connection,
+                                       const std::string& reference);
 /// `(query) AS _dxt_q` with every placeholder replaced by NULL.
 std::string QueryWithoutValues(const std::string& query);
 

@@ -76,7 +76,8 @@ class SqliteWriter final : public Writer {
 
  private:
   arrow::Result<Window*> Mine() {
-    if (!shared_->closed && shared_->window && shared_->window->spec().load_id == load_id_) {
+    if (!shared_->closed && shared_->window &&
+        shared_->window->spec().load_id == load_id_) {
       return shared_->window.get();
     }
     return MakeError(ErrorClass::kInternal, "sqlite.writer_closed",
@@ -91,7 +92,8 @@ class SqliteWriter final : public Writer {
 
 class SqliteDestination final : public Destination {
  public:
-  SqliteDestination(std::string path, FileRegistry& files, std::chrono::milliseconds lock_wait)
+  SqliteDestination(std::string path, FileRegistry& files,
+                    std::chrono::milliseconds lock_wait)
       : path_(std::move(path)),
         files_(files),
         lock_wait_(lock_wait),
@@ -167,9 +169,9 @@ class SqliteDestination final : public Destination {
     ARROW_ASSIGN_OR_RAISE(const auto name, FindTable(*connection, reference));
     if (!name) return std::nullopt;
     ARROW_ASSIGN_OR_RAISE(
-        auto largest,
-        connection->Prepare("SELECT max(" + Comparable(sql::QuoteIdentifier(column), type) +
-                            ") FROM " + sql::QuoteIdentifier(*name)));
+        auto largest, connection->Prepare("SELECT max(" +
+                                          Comparable(sql::QuoteIdentifier(column), type) +
+                                          ") FROM " + sql::QuoteIdentifier(*name)));
     ARROW_RETURN_NOT_OK(largest.Step());
     if (largest.IsNull(0)) return std::nullopt;
     FieldType stored = type;
@@ -188,8 +190,8 @@ class SqliteDestination final : public Destination {
       info.column = column;
       return MakeError(std::move(info), "The column '" + column + "' of " + *name +
                                             " is no watermark: it holds " +
-                                            DescribeValue(largest.handle(), 0) + ", not " +
-                                            ToString(type));
+                                            DescribeValue(largest.handle(), 0) +
+                                            ", not " + ToString(type));
     }
     ARROW_ASSIGN_OR_RAISE(const auto value, decoder->Finish());
     ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*value, 0, stored));
@@ -214,9 +216,9 @@ class SqliteDestination final : public Destination {
     return HasOtherPipeline(*connection, identity);
   }
 
-  arrow::Result<std::vector<Ownership>> Acquire(std::span<const StreamIdentity> identities,
-                                                const Owner& owner,
-                                                std::stop_token stop) override {
+  arrow::Result<std::vector<Ownership>> Acquire(
+      std::span<const StreamIdentity> identities, const Owner& owner,
+      std::stop_token stop) override {
     const std::lock_guard lock(shared_->mutex);
     ARROW_ASSIGN_OR_RAISE(auto* connection, OpenOrCreate(stop));
     shared_->window.reset();
@@ -280,7 +282,8 @@ class SqliteDestination final : public Destination {
   }
 
  private:
-  /// Null when the file does not exist: then it holds nothing, and is not made by looking.
+  /// Null when the file does not exist: then it holds nothing, and is not made by
+  /// looking.
   arrow::Result<Connection*> OpenExisting(const std::stop_token& stop) {
     std::error_code error;
     if (!shared_->connection && !std::filesystem::exists(path_, error)) return nullptr;
@@ -299,7 +302,8 @@ class SqliteDestination final : public Destination {
   }
 
   static arrow::Result<std::vector<Ownership>> AcquireInside(
-      Connection& connection, std::span<const StreamIdentity> identities, const Owner& owner) {
+      Connection& connection, std::span<const StreamIdentity> identities,
+      const Owner& owner) {
     ARROW_RETURN_NOT_OK(CreateLedger(connection));
     std::vector<Ownership> owned;
     for (const auto& identity : identities) {
@@ -312,7 +316,8 @@ class SqliteDestination final : public Destination {
   }
 
   arrow::Status CommitInside(Connection& connection, const WriteSpec& spec,
-                             const LoadRecord& record, std::span<const WriteReceipt> receipts,
+                             const LoadRecord& record,
+                             std::span<const WriteReceipt> receipts,
                              const CommitGuards& guards, CommitResult* result) {
     auto& window = shared_->window;
     const bool held = window && window->spec().load_id == spec.load_id;
@@ -325,7 +330,8 @@ class SqliteDestination final : public Destination {
     if (result->already) return arrow::Status::OK();
     if (!held && !receipts.empty()) {
       return MakeError(ErrorClass::kTransient, "sqlite.window_lost",
-                       "The window's rows were rolled back before the commit", "Run again");
+                       "The window's rows were rolled back before the commit",
+                       "Run again");
     }
     ARROW_RETURN_NOT_OK(CheckChain(connection, spec.identity, record));
     if (held) ARROW_RETURN_NOT_OK(window->Apply(guards, result));

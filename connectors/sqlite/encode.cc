@@ -46,12 +46,15 @@ void BindText(sqlite3_stmt* statement, int parameter, std::string_view text) {
                       SQLITE_STATIC, SQLITE_UTF8);
 }
 
-/// `Value` says: `bool operator()(const Array&, int64_t row, sqlite3_stmt*, int parameter)`.
+/// `Value` says: `bool operator()(const Array&, int64_t row, sqlite3_stmt*, int
+/// parameter)`.
 template <typename Array, typename Value>
 class Binder final : public ColumnBinder {
  public:
   explicit Binder(Value value) : value_(std::move(value)) {}
-  void Use(const arrow::Array& array) override { array_ = static_cast<const Array*>(&array); }
+  void Use(const arrow::Array& array) override {
+    array_ = static_cast<const Array*>(&array);
+  }
   bool Bind(sqlite3_stmt* statement, int parameter, int64_t row) override {
     if (array_->IsNull(row)) {
       sqlite3_bind_null(statement, parameter);
@@ -72,31 +75,34 @@ std::unique_ptr<ColumnBinder> Bound(Value value) {
 
 template <typename Array>
 std::unique_ptr<ColumnBinder> Integers() {
-  return Bound<Array>([](const Array& array, int64_t row, sqlite3_stmt* statement, int at) {
-    const auto value = array.Value(row);
-    if constexpr (sizeof(value) == 8 && std::is_unsigned_v<decltype(value)>) {
-      if (value > static_cast<uint64_t>(INT64_MAX)) return false;
-    }
-    sqlite3_bind_int64(statement, at, static_cast<int64_t>(value));
-    return true;
-  });
+  return Bound<Array>(
+      [](const Array& array, int64_t row, sqlite3_stmt* statement, int at) {
+        const auto value = array.Value(row);
+        if constexpr (sizeof(value) == 8 && std::is_unsigned_v<decltype(value)>) {
+          if (value > static_cast<uint64_t>(INT64_MAX)) return false;
+        }
+        sqlite3_bind_int64(statement, at, static_cast<int64_t>(value));
+        return true;
+      });
 }
 
 template <typename Array>
 std::unique_ptr<ColumnBinder> Reals() {
-  return Bound<Array>([](const Array& array, int64_t row, sqlite3_stmt* statement, int at) {
-    const double value = array.Value(row);
-    if (value != value) return false;  // Would become NULL.
-    sqlite3_bind_double(statement, at, value);
-    return true;
-  });
+  return Bound<Array>(
+      [](const Array& array, int64_t row, sqlite3_stmt* statement, int at) {
+        const double value = array.Value(row);
+        if (value != value) return false;  // Would become NULL.
+        sqlite3_bind_double(statement, at, value);
+        return true;
+      });
 }
 
 /// Texts that are written into a scratch buffer by `write(array, row, &text)`.
 template <typename Array, typename Write>
 std::unique_ptr<ColumnBinder> Written(Write write) {
   return Bound<Array>([write, text = std::string()](const Array& array, int64_t row,
-                                                    sqlite3_stmt* statement, int at) mutable {
+                                                    sqlite3_stmt* statement,
+                                                    int at) mutable {
     text.clear();
     if (!write(array, row, &text)) return false;
     BindText(statement, at, text);
@@ -119,31 +125,32 @@ std::unique_ptr<ColumnBinder> Texts(const FieldType& field, bool numeric) {
   const bool number = numeric && field.dtype == DType::kDecimal;
   const bool json = numeric && field.dtype == DType::kJson;
   const bool other = numeric && !number && !json;
-  return Bound<Array>([=](const Array& array, int64_t row, sqlite3_stmt* statement, int at) {
-    const std::string_view text = array.GetView(row);
-    if (number && !SurvivesAsNumber(text)) return false;
-    if (json && !SurvivesAsJson(text)) return false;
-    if (other && ParseDecimalText(text)) return false;
-    BindText(statement, at, text);
-    return true;
-  });
+  return Bound<Array>(
+      [=](const Array& array, int64_t row, sqlite3_stmt* statement, int at) {
+        const std::string_view text = array.GetView(row);
+        if (number && !SurvivesAsNumber(text)) return false;
+        if (json && !SurvivesAsJson(text)) return false;
+        if (other && ParseDecimalText(text)) return false;
+        BindText(statement, at, text);
+        return true;
+      });
 }
 
 template <typename Array>
 std::unique_ptr<ColumnBinder> Blobs() {
-  return Bound<Array>([](const Array& array, int64_t row, sqlite3_stmt* statement, int at) {
-    const std::string_view bytes = array.GetView(row);
-    sqlite3_bind_blob64(statement, at, bytes.data() ? bytes.data() : "", bytes.size(),
-                        SQLITE_STATIC);
-    return true;
-  });
+  return Bound<Array>(
+      [](const Array& array, int64_t row, sqlite3_stmt* statement, int at) {
+        const std::string_view bytes = array.GetView(row);
+        sqlite3_bind_blob64(statement, at, bytes.data() ? bytes.data() : "", bytes.size(),
+                            SQLITE_STATIC);
+        return true;
+      });
 }
 
 }  // namespace
 
-arrow::Result<std::unique_ptr<ColumnBinder>> ColumnBinder::Make(const arrow::DataType& type,
-                                                                const FieldType& field,
-                                                                Affinity affinity) {
+arrow::Result<std::unique_ptr<ColumnBinder>> ColumnBinder::Make(
+    const arrow::DataType& type, const FieldType& field, Affinity affinity) {
   const bool numeric = affinity == Affinity::kNumeric || affinity == Affinity::kInteger ||
                        affinity == Affinity::kReal;
   switch (type.id()) {
@@ -168,11 +175,11 @@ arrow::Result<std::unique_ptr<ColumnBinder>> ColumnBinder::Make(const arrow::Dat
     case arrow::Type::DOUBLE:
       return Reals<arrow::DoubleArray>();
     case arrow::Type::BOOL:
-      return Bound<arrow::BooleanArray>(
-          [](const arrow::BooleanArray& array, int64_t row, sqlite3_stmt* statement, int at) {
-            sqlite3_bind_int(statement, at, array.Value(row) ? 1 : 0);
-            return true;
-          });
+      return Bound<arrow::BooleanArray>([](const arrow::BooleanArray& array, int64_t row,
+                                           sqlite3_stmt* statement, int at) {
+        sqlite3_bind_int(statement, at, array.Value(row) ? 1 : 0);
+        return true;
+      });
     case arrow::Type::DATE32:
       return Written<arrow::Date32Array>(
           [](const arrow::Date32Array& array, int64_t row, std::string* text) {
@@ -206,8 +213,9 @@ arrow::Result<std::unique_ptr<ColumnBinder>> ColumnBinder::Make(const arrow::Dat
     case arrow::Type::LARGE_BINARY:
       return Blobs<arrow::LargeBinaryArray>();
     default:
-      return MakeError(ErrorClass::kUnsupported, "sqlite.type",
-                       "SQLite cannot be handed values of the Arrow type " + type.ToString());
+      return MakeError(
+          ErrorClass::kUnsupported, "sqlite.type",
+          "SQLite cannot be handed values of the Arrow type " + type.ToString());
   }
 }
 

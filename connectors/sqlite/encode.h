@@ -13,8 +13,8 @@ struct sqlite3_stmt;
 
 namespace dxt::sqlite {
 
-/// Binds the values of one column of a batch to a statement. The bound bytes stay those of
-/// the batch or of the binder: step before the next Bind.
+/// Binds the values of one column of a batch to a statement. The bound bytes stay those
+/// of the batch or of the binder: step before the next Bind.
 class ColumnBinder {
  public:
   virtual ~ColumnBinder() = default;

@@ -12,19 +12,21 @@ namespace dxt::sqlite {
 arrow::Status DatabaseFile::TakeTurn(const void* owner, std::chrono::milliseconds wait,
                                      std::stop_token stop) {
   std::unique_lock lock(mutex_);
-  const bool free =
-      freed_.wait_for(lock, stop, wait, [&] { return owner_ == nullptr || owner_ == owner; });
+  const bool free = freed_.wait_for(lock, stop, wait,
+                                    [&] { return owner_ == nullptr || owner_ == owner; });
   if (free) {
     owner_ = owner;
     return arrow::Status::OK();
   }
   if (stop.stop_requested()) {
-    return MakeError(ErrorClass::kCancelled, "cancelled", "Cancelled while waiting to write");
+    return MakeError(ErrorClass::kCancelled, "cancelled",
+                     "Cancelled while waiting to write");
   }
-  return MakeError(ErrorClass::kTransient, "sqlite.locked",
-                   "Another stream of this process has been writing the SQLite file for " +
-                       std::to_string(wait.count() / 1000) + " s",
-                   "Run fewer streams at a time (--threads) or try again");
+  return MakeError(
+      ErrorClass::kTransient, "sqlite.locked",
+      "Another stream of this process has been writing the SQLite file for " +
+          std::to_string(wait.count() / 1000) + " s",
+      "Run fewer streams at a time (--threads) or try again");
 }
 
 void DatabaseFile::EndTurn(const void* owner) {

@@ -14,8 +14,9 @@
 
 namespace dxt::sqlite {
 
-/// One database file, however many connections and paths lead to it. Writers take turns: a
-/// turn lasts from a window's first write to its commit or rollback. Safe from any thread.
+/// One database file, however many connections and paths lead to it. Writers take turns:
+/// a turn lasts from a window's first write to its commit or rollback. Safe from any
+/// thread.
 class DatabaseFile {
  public:
   /// Waits for the turn; kCancelled on a stop, kTransient "sqlite.locked" after `wait`.

@@ -13,7 +13,8 @@ sql::LedgerSql Sql() {
 }
 
 /// The target's one spelling, so that `Orders` and `main.orders` are the same.
-arrow::Result<std::string> TargetName(Connection& connection, const std::string& reference) {
+arrow::Result<std::string> TargetName(Connection& connection,
+                                      const std::string& reference) {
   ARROW_ASSIGN_OR_RAISE(const auto found, FindTable(connection, reference));
   return found ? *found : TableOfReference(reference);
 }
@@ -27,9 +28,9 @@ arrow::Status BindLane(const StreamIdentity& identity, Statement* statement) {
 }  // namespace
 
 arrow::Result<bool> HasLedger(Connection& connection) {
-  ARROW_ASSIGN_OR_RAISE(auto names,
-                        connection.Prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' "
-                                           "AND name = '_dxt_loads'"));
+  ARROW_ASSIGN_OR_RAISE(
+      auto names, connection.Prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' "
+                                     "AND name = '_dxt_loads'"));
   return names.Step();
 }
 
@@ -75,7 +76,8 @@ arrow::Result<bool> IsCommitted(Connection& connection, std::string_view load_id
   return load.Step();
 }
 
-arrow::Result<bool> HasOtherPipeline(Connection& connection, const StreamIdentity& identity) {
+arrow::Result<bool> HasOtherPipeline(Connection& connection,
+                                     const StreamIdentity& identity) {
   ARROW_ASSIGN_OR_RAISE(const bool exists, HasLedger(connection));
   if (!exists) return false;
   ARROW_ASSIGN_OR_RAISE(auto other, connection.Prepare(Sql().SelectOtherPipeline()));
@@ -114,8 +116,9 @@ arrow::Status CheckChain(Connection& connection, const StreamIdentity& identity,
                    "Extract again: another load of this stream was committed meanwhile");
 }
 
-arrow::Status RecordLoad(Connection& connection, const StreamIdentity& identity, int64_t epoch,
-                         const std::string& owner, const LoadRecord& record) {
+arrow::Status RecordLoad(Connection& connection, const StreamIdentity& identity,
+                         int64_t epoch, const std::string& owner,
+                         const LoadRecord& record) {
   ARROW_ASSIGN_OR_RAISE(auto insert, connection.Prepare(Sql().InsertLoad()));
   ARROW_RETURN_NOT_OK(BindLane(identity, &insert));
   ARROW_RETURN_NOT_OK(insert.BindInteger(4, record.window_seq));

@@ -45,7 +45,8 @@ class SqliteReader final : public Reader {
     step.end = done_;
     if (done_) return step;
     connection_->Watch(stop);
-    for (const auto& decoder : decoders_) ARROW_RETURN_NOT_OK(decoder->Reserve(batch_rows_));
+    for (const auto& decoder : decoders_)
+      ARROW_RETURN_NOT_OK(decoder->Reserve(batch_rows_));
     rowids_.clear();
     int64_t rows = 0, bytes = 0;
     while (rows < batch_rows_ && bytes < batch_bytes_) {
@@ -80,8 +81,9 @@ class SqliteReader final : public Reader {
     if (selection_.has_rowid) rowids_.push_back(sqlite3_column_int64(handle, count));
     for (int i = 0; i < count; ++i) {
       if (decoders_[i]->Append(handle, i, bytes)) continue;
-      const std::string native =
-          columns_[i].native.type.empty() ? "" : " (declared " + columns_[i].native.type + ")";
+      const std::string native = columns_[i].native.type.empty()
+                                     ? ""
+                                     : " (declared " + columns_[i].native.type + ")";
       return Refuse(i, static_cast<int64_t>(rowids_.size()) - 1, "sqlite.storage_class",
                     "is read as " + ToString(columns_[i].type) + native + " but holds " +
                         DescribeValue(handle, i));
@@ -100,7 +102,8 @@ class SqliteReader final : public Reader {
     info.error_class = ErrorClass::kData;
     info.code = code;
     info.column = read.name;
-    info.key = std::string(known ? "{\"rowid\":" : "{\"row\":") + std::to_string(number) + "}";
+    info.key =
+        std::string(known ? "{\"rowid\":" : "{\"row\":") + std::to_string(number) + "}";
     info.hint = "Correct the row, or read the column by an expression, e.g. CAST(\"" +
                 (read.column.empty() ? read.name : read.column) + "\" AS TEXT)";
     return MakeError(std::move(info), "In the row with " +
@@ -114,8 +117,8 @@ class SqliteReader final : public Reader {
     for (size_t i = 0; i < decoders_.size(); ++i) {
       ARROW_ASSIGN_OR_RAISE(auto array, decoders_[i]->Finish());
       if (array->type_id() == arrow::Type::STRING) {
-        ARROW_RETURN_NOT_OK(
-            CheckText(static_cast<int>(i), static_cast<const arrow::StringArray&>(*array)));
+        ARROW_RETURN_NOT_OK(CheckText(static_cast<int>(i),
+                                      static_cast<const arrow::StringArray&>(*array)));
       }
       arrays.push_back(std::move(array));
     }
@@ -125,10 +128,11 @@ class SqliteReader final : public Reader {
   arrow::Status CheckText(int column, const arrow::StringArray& array) const {
     if (array.ValidateUTF8().ok()) return arrow::Status::OK();
     for (int64_t row = 0; row < array.length(); ++row) {
-      const arrow::StringArray one(1, arrow::SliceBuffer(array.value_offsets(), row * 4, 8),
-                                   array.value_data());
+      const arrow::StringArray one(
+          1, arrow::SliceBuffer(array.value_offsets(), row * 4, 8), array.value_data());
       if (array.IsNull(row) || one.ValidateUTF8().ok()) continue;
-      return Refuse(column, row, "sqlite.invalid_utf8", "holds text that is not valid UTF-8");
+      return Refuse(column, row, "sqlite.invalid_utf8",
+                    "holds text that is not valid UTF-8");
     }
     return arrow::Status::OK();
   }
@@ -149,7 +153,8 @@ class SqliteReader final : public Reader {
 }  // namespace
 
 arrow::Result<std::unique_ptr<Reader>> MakeReader(std::unique_ptr<Connection> connection,
-                                                  const ReadSpec& spec, Selection selection) {
+                                                  const ReadSpec& spec,
+                                                  Selection selection) {
   auto reader =
       std::make_unique<SqliteReader>(std::move(connection), spec, std::move(selection));
   ARROW_RETURN_NOT_OK(reader->Start());

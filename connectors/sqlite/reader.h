@@ -27,13 +27,15 @@ struct Selection {
 };
 
 /// Writes the statement that reads `spec`, or counts its rows.
-arrow::Result<Selection> SelectionOf(Connection& connection, const ReadSpec& spec, bool count);
+arrow::Result<Selection> SelectionOf(Connection& connection, const ReadSpec& spec,
+                                     bool count);
 
 /// Binds the values of `selection` to its prepared statement.
 arrow::Status BindValues(const Selection& selection, class Statement* statement);
 
 /// Reads the selection inside one read transaction of `connection`, which it owns.
 arrow::Result<std::unique_ptr<Reader>> MakeReader(std::unique_ptr<Connection> connection,
-                                                  const ReadSpec& spec, Selection selection);
+                                                  const ReadSpec& spec,
+                                                  Selection selection);
 
 }  // namespace dxt::sqlite

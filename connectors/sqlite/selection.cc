@@ -95,7 +95,8 @@ arrow::Result<Selection> SelectionOf(Connection& connection, const ReadSpec& spe
     return "$" + std::to_string(selection.values.size());
   };
   dialect.comparable = [&](std::string_view text, const FieldType& type) {
-    if (!IsDay(type) || selection.numbers == NumericTime::kNone) return Comparable(text, type);
+    if (!IsDay(type) || selection.numbers == NumericTime::kNone)
+      return Comparable(text, type);
     if (selection.numbers != NumericTime::kJulian) return std::string(text);
     return "CAST(" + std::string(text) + " * 86400000.0 + 0.5 AS INTEGER)";
   };
@@ -114,8 +115,8 @@ arrow::Result<Selection> SelectionOf(Connection& connection, const ReadSpec& spe
 
 arrow::Status BindValues(const Selection& selection, Statement* statement) {
   for (size_t i = 0; i < selection.values.size(); ++i) {
-    ARROW_RETURN_NOT_OK(
-        BindValue(selection.values[i], selection.numbers, static_cast<int>(i) + 1, statement));
+    ARROW_RETURN_NOT_OK(BindValue(selection.values[i], selection.numbers,
+                                  static_cast<int>(i) + 1, statement));
   }
   return arrow::Status::OK();
 }

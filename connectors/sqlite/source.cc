@@ -35,7 +35,8 @@ class SqliteSource final : public Source {
     return streams;
   }
 
-  arrow::Result<StreamInfo> Describe(const StreamRef& ref, std::stop_token stop) override {
+  arrow::Result<StreamInfo> Describe(const StreamRef& ref,
+                                     std::stop_token stop) override {
     ARROW_RETURN_NOT_OK(NumericTimeOf(ref.options));
     ARROW_ASSIGN_OR_RAISE(auto* connection, Open(stop));
     if (ref.kind == StreamKind::kQuery) return DescribeQuery(*connection, ref.source);
@@ -57,7 +58,8 @@ class SqliteSource final : public Source {
                                        expressions);
   }
 
-  arrow::Result<ReadPlan> PlanRead(const ReadSpec& spec, int, std::stop_token stop) override {
+  arrow::Result<ReadPlan> PlanRead(const ReadSpec& spec, int,
+                                   std::stop_token stop) override {
     ARROW_RETURN_NOT_OK(CheckKind(spec.ref));
     ARROW_ASSIGN_OR_RAISE(auto* connection, Open(stop));
     ARROW_ASSIGN_OR_RAISE(const auto selection, SelectionOf(*connection, spec, false));
@@ -80,8 +82,9 @@ class SqliteSource final : public Source {
                        "SQLite values have no bytes of their own to pass on");
     }
     ARROW_RETURN_NOT_OK(CheckKind(spec.ref));
-    ARROW_ASSIGN_OR_RAISE(auto connection, Connection::Open(path_, Connection::Mode::kRead,
-                                                            files_, lock_wait_, stop));
+    ARROW_ASSIGN_OR_RAISE(
+        auto connection,
+        Connection::Open(path_, Connection::Mode::kRead, files_, lock_wait_, stop));
     ARROW_ASSIGN_OR_RAISE(auto selection, SelectionOf(*connection, spec, false));
     return MakeReader(std::move(connection), spec, std::move(selection));
   }

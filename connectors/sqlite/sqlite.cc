@@ -21,11 +21,11 @@ class SqliteConnector final : public Connector {
         .support = "core",
         .aliases = {"sqlite3"},
         .url_schemes = {"sqlite", "sqlite3"},
-        .capabilities = Capability::kRead | Capability::kDiscover | Capability::kPushdown |
-                        Capability::kSql | Capability::kReadAgain | Capability::kWrite |
-                        Capability::kAppend | Capability::kReplace | Capability::kUpsert |
-                        Capability::kAtomicCommit | Capability::kLedger |
-                        Capability::kEmbedded,
+        .capabilities =
+            Capability::kRead | Capability::kDiscover | Capability::kPushdown |
+            Capability::kSql | Capability::kReadAgain | Capability::kWrite |
+            Capability::kAppend | Capability::kReplace | Capability::kUpsert |
+            Capability::kAtomicCommit | Capability::kLedger | Capability::kEmbedded,
         .guarantee = Guarantee::kExactlyOnceTxn};
     return info;
   }
@@ -37,7 +37,8 @@ class SqliteConnector final : public Connector {
       path.aliases = {"database"};
       path.path = true;
       path.required = true;
-      path.help = "The database file; a source must exist, a target is made when missing.";
+      path.help =
+          "The database file; a source must exist, a target is made when missing.";
       path.example = "data/shop.db";
       OptionSpec wait;
       wait.name = "lock_wait";
@@ -88,9 +89,9 @@ class SqliteConnector final : public Connector {
     return MakeSource(std::move(path), files_, LockWait(config, context));
   }
 
-  arrow::Result<std::unique_ptr<Destination>> OpenDestination(const ConfigView& config,
-                                                              const ConnectorContext& context,
-                                                              std::stop_token) const override {
+  arrow::Result<std::unique_ptr<Destination>> OpenDestination(
+      const ConfigView& config, const ConnectorContext& context,
+      std::stop_token) const override {
     ARROW_ASSIGN_OR_RAISE(auto path, PathOf(config));
     return MakeDestination(std::move(path), files_, LockWait(config, context));
   }
@@ -99,9 +100,10 @@ class SqliteConnector final : public Connector {
   static arrow::Result<std::string> PathOf(const ConfigView& config) {
     const std::string path = config.String("path");
     if (path.empty() || path == ":memory:" || path.find('\0') != std::string::npos) {
-      return MakeError(ErrorClass::kConfig, "sqlite.path",
-                       "`path` of a sqlite connection must name a file, not '" + path + "'",
-                       "For tables that live in memory only use type: memory or duckdb");
+      return MakeError(
+          ErrorClass::kConfig, "sqlite.path",
+          "`path` of a sqlite connection must name a file, not '" + path + "'",
+          "For tables that live in memory only use type: memory or duckdb");
     }
     return std::filesystem::absolute(path).lexically_normal().string();
   }

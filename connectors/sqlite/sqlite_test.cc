@@ -94,7 +94,8 @@ class SqliteTest : public testing::Test {
       ARROW_ASSIGN_OR_RAISE(const auto step, reader->Next(stop));
       for (int64_t row = 0; step.batch && row < step.batch->num_rows(); ++row) {
         for (int i = 0; i < step.batch->num_columns(); ++i) {
-          text += (i > 0 ? "|" : "") + (*step.batch->column(i)->GetScalar(row))->ToString();
+          text +=
+              (i > 0 ? "|" : "") + (*step.batch->column(i)->GetScalar(row))->ToString();
         }
         text += "\n";
       }
@@ -109,7 +110,8 @@ class SqliteTest : public testing::Test {
 
   /// Loads two columns, id and name, into `items`.
   arrow::Result<CommitResult> Load(Destination& target, LoadMode mode,
-                                   const std::vector<int64_t>& ids, const std::string& name,
+                                   const std::vector<int64_t>& ids,
+                                   const std::string& name,
                                    ReplaceStrategy strategy = ReplaceStrategy::kAuto) {
     WriteSpec spec;
     spec.identity = {"p/x", "items", "sync", "items", "f"};
@@ -155,12 +157,14 @@ class SqliteTest : public testing::Test {
 TEST_F(SqliteTest, ReadsDeclaredTypesAsTheMapSays) {
   Sql("CREATE TABLE t (a BIGINT, b VARCHAR(9), c DOUBLE, d BOOLEAN, e DATE, f DATETIME, "
       "g DECIMAL(10,2), h NUMERIC, i BLOB, j JSON_TEXT, k TIME, l TIMESTAMPTZ);"
-      "INSERT INTO t VALUES (1, 'x', 1.5, 1, '2024-02-29', '2024-02-29T10:11:12.5Z', 12.34, "
+      "INSERT INTO t VALUES (1, 'x', 1.5, 1, '2024-02-29', '2024-02-29T10:11:12.5Z', "
+      "12.34, "
       "1e20, x'6162', '{}', '10:11', '2024-02-29 10:11:12+02:00')");
   const auto text = *ReadTable({StreamKind::kTable, "t", {}});
-  EXPECT_EQ(text,
-            "1|x|1.5|true|2024-02-29|2024-02-29 10:11:12.500000|12.34|100000000000000000000|"
-            "ab|{}|10:11:00.000000|2024-02-29 08:11:12.000000Z\n");
+  EXPECT_EQ(
+      text,
+      "1|x|1.5|true|2024-02-29|2024-02-29 10:11:12.500000|12.34|100000000000000000000|"
+      "ab|{}|10:11:00.000000|2024-02-29 08:11:12.000000Z\n");
 }
 
 TEST_F(SqliteTest, RefusesAValueOfAnotherClassNamingRowAndColumn) {
@@ -202,7 +206,8 @@ TEST_F(SqliteTest, ReadsNumbersAsTimesOnlyWhenTold) {
 
 TEST_F(SqliteTest, CursorsCompareAsInstantsHoweverTheyAreWritten) {
   Sql("CREATE TABLE t (id INTEGER PRIMARY KEY, at DATETIME); INSERT INTO t VALUES "
-      "(1, '2024-01-01 10:00:00'), (2, '2024-01-01T10:00:00.5'), (3, '2024-01-01 11:00'), "
+      "(1, '2024-01-01 10:00:00'), (2, '2024-01-01T10:00:00.5'), (3, '2024-01-01 "
+      "11:00'), "
       "(4, NULL)");
   auto source = OpenSource();
   const StreamRef ref{StreamKind::kTable, "t", {}};
@@ -221,11 +226,13 @@ TEST_F(SqliteTest, CursorsCompareAsInstantsHoweverTheyAreWritten) {
 }
 
 TEST_F(SqliteTest, QueriesTakeValuesForPlaceholders) {
-  Sql("CREATE TABLE t (id INTEGER, name TEXT); INSERT INTO t VALUES (1,'a'),(2,'b'),(3,'c')");
-  const StreamRef ref{StreamKind::kQuery,
-                      "SELECT id, upper(name) AS n FROM t WHERE id > {{ cursor }} AND name <> "
-                      "{{ var.skip }} -- end",
-                      {}};
+  Sql("CREATE TABLE t (id INTEGER, name TEXT); INSERT INTO t VALUES "
+      "(1,'a'),(2,'b'),(3,'c')");
+  const StreamRef ref{
+      StreamKind::kQuery,
+      "SELECT id, upper(name) AS n FROM t WHERE id > {{ cursor }} AND name <> "
+      "{{ var.skip }} -- end",
+      {}};
   auto source = OpenSource();
   const auto info = *source->Describe(ref, {});
   ReadSpec spec = AllOf(ref, info);
@@ -236,10 +243,10 @@ TEST_F(SqliteTest, QueriesTakeValuesForPlaceholders) {
   spec.cursor = cursor;
   spec.variables = {{"skip", "b' OR '1'='1"}};
   EXPECT_EQ(*ReadText(*source, spec), "2|B\n3|C\n");
-  EXPECT_EQ(
-      GetErrorInfo(source->Describe({StreamKind::kQuery, "DELETE FROM t", {}}, {}).status())
-          .code,
-      "sqlite.sql");
+  EXPECT_EQ(GetErrorInfo(
+                source->Describe({StreamKind::kQuery, "DELETE FROM t", {}}, {}).status())
+                .code,
+            "sqlite.sql");
 }
 
 TEST_F(SqliteTest, AMissingSourceIsAnErrorAndIsNotMade) {
@@ -272,7 +279,8 @@ TEST_F(SqliteTest, WhatIsNoDatabaseIsSaidToBeNone) {
 TEST_F(SqliteTest, ADamagedFileIsSaidToBeDamaged) {
   Sql("CREATE TABLE items (id INTEGER, name TEXT); INSERT INTO items SELECT value, "
       "hex(randomblob("
-      "500)) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n "
+      "500)) FROM (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM "
+      "n "
       "WHERE "
       "value < 100) SELECT value FROM n)");
   FILE* file = fopen(path_.c_str(), "r+");
@@ -288,10 +296,10 @@ TEST_F(SqliteTest, AColumnOfNumericAffinityTakesOnlyWhatItKeeps) {
   Sql("CREATE TABLE items (id INTEGER, name NUMERIC)");
   auto target = OpenTarget();
   // A text that reads as a number of 20 digits would become an inexact REAL.
-  EXPECT_EQ(
-      GetErrorInfo(Load(*target, LoadMode::kAppend, {1}, "12345678901234567890.5").status())
-          .code,
-      "sqlite.inexact");
+  EXPECT_EQ(GetErrorInfo(
+                Load(*target, LoadMode::kAppend, {1}, "12345678901234567890.5").status())
+                .code,
+            "sqlite.inexact");
   ASSERT_TRUE(Load(*target, LoadMode::kAppend, {1}, "12.50").ok());
   EXPECT_EQ(Ask("SELECT count(*), max(name) FROM items"), "1|12.5\n");
 }
@@ -309,7 +317,8 @@ TEST_F(SqliteTest, ANullIsNeverGivenARowidOfItsOwn) {
   spec.load_id = "load";
   auto writer = *target->OpenWriter(spec, {});
   const auto none = *arrow::MakeArrayOfNull(arrow::int64(), 1);
-  const auto refused = writer->Append(*arrow::RecordBatch::Make(spec.schema, 1, {none}), {});
+  const auto refused =
+      writer->Append(*arrow::RecordBatch::Make(spec.schema, 1, {none}), {});
   EXPECT_EQ(GetErrorInfo(refused).code, "load.null_key") << refused;
   writer->Abort();
   EXPECT_EQ(Ask("SELECT count(*) FROM items"), "0\n");
@@ -336,7 +345,8 @@ TEST_F(SqliteTest, AHeldLockIsWaitedForAndThenNamed) {
 
 TEST_F(SqliteTest, ReplaceRefusesTriggersUnlessTheyAreSetAside) {
   Sql("CREATE TABLE items (id INTEGER, name TEXT); CREATE TABLE log (n);"
-      "CREATE TRIGGER audit AFTER INSERT ON items BEGIN INSERT INTO log VALUES (new.id); END;"
+      "CREATE TRIGGER audit AFTER INSERT ON items BEGIN INSERT INTO log VALUES (new.id); "
+      "END;"
       "INSERT INTO items VALUES (1, 'old'); DELETE FROM log");
   auto target = OpenTarget();
   EXPECT_EQ(GetErrorInfo(Load(*target, LoadMode::kReplace, {2}, "new").status()).code,

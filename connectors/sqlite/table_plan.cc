@@ -27,7 +27,8 @@ arrow::Status CheckDeclared(const std::string& declared) {
                    "'" + declared + "' is not a type name that SQLite can be given");
 }
 
-/// `declared` column given `wanted` values: exactly what arrives, where the column holds it.
+/// `declared` column given `wanted` values: exactly what arrives, where the column holds
+/// it.
 ValueDomain DomainFor(const std::string& declared, const FieldType& wanted) {
   const auto type = TypeOfDeclared(declared);
   if (!type) return DomainOf(wanted);
@@ -57,8 +58,9 @@ arrow::Result<TablePlan::Column> PlanColumn(const TableSpec& wanted,
     if (planned.native.empty()) planned.native = DeclaredFor(column);
     ARROW_RETURN_NOT_OK(CheckDeclared(planned.native));
     planned.domain = DomainFor(planned.native, column.field.type);
-    planned.nullable = column.nullable && std::find(wanted.keys.begin(), wanted.keys.end(),
-                                                    column.name) == wanted.keys.end();
+    planned.nullable = column.nullable &&
+                       std::find(wanted.keys.begin(), wanted.keys.end(), column.name) ==
+                           wanted.keys.end();
     planned.created = true;
     return planned;
   }
@@ -110,8 +112,9 @@ arrow::Status CheckRest(const TableSpec& wanted, const TargetTable& existing) {
                     [&](const WantedColumn& other) { return other.name == column.name; });
     if (given) continue;
     return MakeError(ErrorClass::kConfig, "target.column_required",
-                     "The target " + existing.reference + " needs a value for its column '" +
-                         column.name + "' (NOT NULL without default), which the stream lacks");
+                     "The target " + existing.reference +
+                         " needs a value for its column '" + column.name +
+                         "' (NOT NULL without default), which the stream lacks");
   }
   return arrow::Status::OK();
 }
@@ -134,13 +137,15 @@ arrow::Status PlanReplace(const TableSpec& wanted, const TargetTable& existing,
                           TablePlan* plan) {
   if (wanted.strategy == ReplaceStrategy::kSwap) {
     plan->strategy = kSwap;
-    plan->strategy_reason = "asked for: triggers are set aside while the rows are exchanged";
+    plan->strategy_reason =
+        "asked for: triggers are set aside while the rows are exchanged";
     return arrow::Status::OK();
   }
   if (!existing.triggers.empty()) {
     return MakeError(
         ErrorClass::kConfig, "sqlite.triggers",
-        "The target " + existing.reference + " has the trigger '" + existing.triggers.front() +
+        "The target " + existing.reference + " has the trigger '" +
+            existing.triggers.front() +
             "', which would run for every deleted and inserted row",
         "Set replace_strategy: swap to exchange the rows without running triggers");
   }
@@ -173,8 +178,8 @@ TargetTable TargetOf(const TableEntry& table) {
 
 arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& existing) {
   if (wanted.mode == LoadMode::kMirror) {
-    return MakeError(ErrorClass::kUnsupported, "target.mode", "SQLite targets cannot mirror",
-                     "Use replace or upsert");
+    return MakeError(ErrorClass::kUnsupported, "target.mode",
+                     "SQLite targets cannot mirror", "Use replace or upsert");
   }
   if (existing.is_view) {
     return MakeError(ErrorClass::kConfig, "sqlite.is_view",
@@ -199,7 +204,8 @@ arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& e
   }
   if (recreate) {
     plan.strategy = kRecreate;
-    plan.strategy_reason = "asked for: the table is dropped with its indexes and triggers";
+    plan.strategy_reason =
+        "asked for: the table is dropped with its indexes and triggers";
   } else if (wanted.mode == LoadMode::kUpsert) {
     const std::set<std::string> keys(wanted.keys.begin(), wanted.keys.end());
     bool indexed = plan.create;

@@ -30,7 +30,8 @@ std::string_view Trimmed(std::string_view text) {
 std::optional<int32_t> Number(std::string_view text) {
   text = Trimmed(text);
   int32_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
 }
@@ -42,7 +43,8 @@ FieldType DecimalOf(std::string_view modifiers) {
   modifiers = modifiers.substr(1, modifiers.size() - 2);
   const size_t comma = modifiers.find(',');
   const auto precision = Number(modifiers.substr(0, comma));
-  const auto scale = comma == std::string_view::npos ? 0 : Number(modifiers.substr(comma + 1));
+  const auto scale =
+      comma == std::string_view::npos ? 0 : Number(modifiers.substr(comma + 1));
   if (!precision || !scale || *precision < 1 || *precision > 76 || *scale < 0 ||
       *scale > *precision) {
     return type;
@@ -79,7 +81,9 @@ const std::vector<std::pair<std::string_view, DType>>& NamedTypes() {
 
 Affinity AffinityOf(std::string_view declared) {
   const std::string name = Upper(declared);
-  const auto has = [&](std::string_view part) { return name.find(part) != std::string::npos; };
+  const auto has = [&](std::string_view part) {
+    return name.find(part) != std::string::npos;
+  };
   if (has("INT")) return Affinity::kInteger;
   if (has("CHAR") || has("CLOB") || has("TEXT")) return Affinity::kText;
   if (has("BLOB") || name.empty()) return Affinity::kBlob;

@@ -87,8 +87,9 @@ arrow::Status Window::PrepareTable() {
 arrow::Status Window::ClearTable() {
   if (spec_.plan.strategy == kSwap) {
     ARROW_ASSIGN_OR_RAISE(
-        auto triggers, connection_->Prepare("SELECT name, sql FROM sqlite_schema WHERE type = "
-                                            "'trigger' AND tbl_name = $1 COLLATE NOCASE"));
+        auto triggers,
+        connection_->Prepare("SELECT name, sql FROM sqlite_schema WHERE type = "
+                             "'trigger' AND tbl_name = $1 COLLATE NOCASE"));
     ARROW_ASSIGN_OR_RAISE(const auto name, TableOfReference(table_));
     ARROW_RETURN_NOT_OK(triggers.BindText(1, name));
     std::vector<std::string> names;
@@ -100,7 +101,8 @@ arrow::Status Window::ClearTable() {
     }
     triggers.Reset();
     for (const auto& trigger : names) {
-      ARROW_RETURN_NOT_OK(connection_->Execute("DROP TRIGGER " + QuoteIdentifier(trigger)));
+      ARROW_RETURN_NOT_OK(
+          connection_->Execute("DROP TRIGGER " + QuoteIdentifier(trigger)));
     }
   }
   ARROW_RETURN_NOT_OK(connection_->Execute("DELETE FROM " + table_));
@@ -114,9 +116,9 @@ arrow::Status Window::PrepareInsert(const std::string& table) {
   for (int i = 0; i < spec_.schema->num_fields(); ++i) {
     text += i > 0 ? ", ?" : "?";
     const auto& column = spec_.plan.columns[i];
-    ARROW_ASSIGN_OR_RAISE(
-        auto binder, ColumnBinder::Make(*spec_.schema->field(i)->type(), column.domain.deliver,
-                                        AffinityOf(column.native)));
+    ARROW_ASSIGN_OR_RAISE(auto binder, ColumnBinder::Make(*spec_.schema->field(i)->type(),
+                                                          column.domain.deliver,
+                                                          AffinityOf(column.native)));
     binders_.push_back(std::move(binder));
   }
   ARROW_ASSIGN_OR_RAISE(auto insert, connection_->Prepare(text + ")"));
@@ -190,7 +192,8 @@ arrow::Status Window::CheckKeys(const arrow::RecordBatch& batch) {
     info.code = "load.null_key";
     info.column = spec_.schema->field(key)->name();
     info.hint = "Filter such rows out, or choose other keys";
-    return MakeError(std::move(info), "The key column '" + spec_.schema->field(key)->name() +
+    return MakeError(std::move(info), "The key column '" +
+                                          spec_.schema->field(key)->name() +
                                           "' has no value in the load's row " + rows);
   }
   return arrow::Status::OK();
@@ -207,17 +210,19 @@ arrow::Status Window::Refuse(const arrow::RecordBatch& batch, int column, int64_
   info.code = "sqlite.inexact";
   info.column = planned.name;
   info.key = "{\"row\":" + std::to_string(rows_ + 1) + "}";
-  info.hint = "Use a column that keeps the text, e.g. " + DeclaredType(planned.domain.deliver);
+  info.hint =
+      "Use a column that keeps the text, e.g. " + DeclaredType(planned.domain.deliver);
   return MakeError(std::move(info), "The column '" + planned.name + "' of " + table_ +
-                                        ", declared '" + planned.native + "', would store " +
-                                        value + " as another value");
+                                        ", declared '" + planned.native +
+                                        "', would store " + value + " as another value");
 }
 
 arrow::Status Window::Finish() {
   if (!upsert()) {
     ARROW_RETURN_NOT_OK(Open());
     insert_.reset();
-    for (const auto& trigger : set_aside_) ARROW_RETURN_NOT_OK(connection_->Execute(trigger));
+    for (const auto& trigger : set_aside_)
+      ARROW_RETURN_NOT_OK(connection_->Execute(trigger));
     set_aside_.clear();
     return arrow::Status::OK();
   }
@@ -232,15 +237,16 @@ arrow::Status Window::Deduplicate(int64_t* dropped) {
       "CREATE INDEX temp." + QuoteIdentifier("_dxt_k_" + spec_.load_id) + " ON " +
       QuoteIdentifier("_dxt_s_" + spec_.load_id) + " (" + keys + ")"));
   ARROW_ASSIGN_OR_RAISE(
-      auto twice, connection_->Prepare("SELECT " + keys + ", count(*) FROM " + Stage() +
-                                       " GROUP BY " + keys + " HAVING count(*) > 1 LIMIT 1"));
+      auto twice,
+      connection_->Prepare("SELECT " + keys + ", count(*) FROM " + Stage() +
+                           " GROUP BY " + keys + " HAVING count(*) > 1 LIMIT 1"));
   ARROW_ASSIGN_OR_RAISE(const bool found, twice.Step());
   if (!found) return arrow::Status::OK();
   if (spec_.duplicate_keys_fail) {
     std::string key;
     for (size_t i = 0; i < spec_.table.keys.size(); ++i) {
-      key +=
-          (i > 0 ? ", " : "") + spec_.table.keys[i] + " = " + twice.Text(static_cast<int>(i));
+      key += (i > 0 ? ", " : "") + spec_.table.keys[i] + " = " +
+             twice.Text(static_cast<int>(i));
     }
     return MakeError(ErrorClass::kData, "load.duplicate_key",
                      "Several rows of the load have the key " + key,
@@ -252,8 +258,8 @@ arrow::Status Window::Deduplicate(int64_t* dropped) {
     const auto field = spec_.schema->GetFieldByName(spec_.dedup_column);
     // A decimal's text does not sort as its number; all other texts are of fixed width.
     const bool decimal = field && arrow::is_decimal(field->type()->id());
-    order = QuoteIdentifier(spec_.dedup_column) + (decimal ? " COLLATE dxt_decimal" : "") +
-            " DESC, " + order;
+    order = QuoteIdentifier(spec_.dedup_column) +
+            (decimal ? " COLLATE dxt_decimal" : "") + " DESC, " + order;
   }
   ARROW_RETURN_NOT_OK(connection_->Execute(
       "DELETE FROM " + Stage() +
@@ -281,8 +287,9 @@ arrow::Status Window::Merge() {
     }
     return text;
   };
-  const std::string insert = "INSERT INTO " + table_ + " (" + ColumnList("") + ") SELECT " +
-                             ColumnList("_dxt_s.") + " FROM " + Stage() + " AS _dxt_s WHERE ";
+  const std::string insert = "INSERT INTO " + table_ + " (" + ColumnList("") +
+                             ") SELECT " + ColumnList("_dxt_s.") + " FROM " + Stage() +
+                             " AS _dxt_s WHERE ";
   if (spec_.plan.strategy == kByIndex) {
     return connection_->Execute(
         insert + "true ORDER BY " + keys + " ON CONFLICT (" + keys + ") DO " +

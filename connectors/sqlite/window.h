@@ -17,9 +17,9 @@ class ColumnBinder;
 class Connection;
 class Statement;
 
-/// One window on its way into a table. Append and replace insert into the table inside the
-/// transaction that Commit ends. Upsert fills a temporary table first, which locks nothing,
-/// and merges it inside Commit's transaction. Used under the Destination's lock.
+/// One window on its way into a table. Append and replace insert into the table inside
+/// the transaction that Commit ends. Upsert fills a temporary table first, which locks
+/// nothing, and merges it inside Commit's transaction. Used under the Destination's lock.
 class Window {
  public:
   Window(Connection* connection, WriteSpec spec);
@@ -30,7 +30,8 @@ class Window {
   arrow::Status Finish();
   /// Begins the transaction if there is none yet.
   arrow::Status Open();
-  /// Inside the transaction: what remains to be done before the ledger row, and the guards.
+  /// Inside the transaction: what remains to be done before the ledger row, and the
+  /// guards.
   arrow::Status Apply(const CommitGuards& guards, CommitResult* result);
   /// Drops the transaction and the stage.
   void Abandon() noexcept;

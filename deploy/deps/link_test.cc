@@ -1,5 +1,6 @@
-// Checks what only shows when everything dxt links is in one process: which OpenSSL serves it, that no .proto
-// file is registered twice (which aborts before main), and that Arrow, DuckDB and libpq load beside gRPC.
+// Checks what only shows when everything dxt links is in one process: which OpenSSL
+// serves it, that no .proto file is registered twice (which aborts before main), and that
+// Arrow, DuckDB and libpq load beside gRPC.
 
 #include <arrow/config.h>
 #include <dlfcn.h>
@@ -38,8 +39,8 @@ TEST(Link, TheSystemsOpenSslServesEveryLibrary) {
 TEST(Link, GoogleApiFilesAreRegisteredOnce) {
   google::rpc::ErrorInfo info;
   info.set_reason("x");
-  EXPECT_EQ(google::protobuf::DescriptorPool::generated_pool()
-                ->FindFileByName("google/rpc/error_details.proto"),
+  EXPECT_EQ(google::protobuf::DescriptorPool::generated_pool()->FindFileByName(
+                "google/rpc/error_details.proto"),
             info.GetDescriptor()->file());
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// Project and pipeline documents: text in, checked and typed documents out. Pure: no files,
-// no environment, no systems.
+// Project and pipeline documents: text in, checked and typed documents out. Pure: no
+// files, no environment, no systems.
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -37,7 +37,8 @@ struct Problem {
   std::string suggestion;  ///< "did you mean 'mode'?", or what to do; "" = none.
 };
 
-/// A named or inline connection, checked against its connector's spec. Paths are absolute.
+/// A named or inline connection, checked against its connector's spec. Paths are
+/// absolute.
 struct Connection {
   std::string name;  ///< Of the project; for inline ones the URL without secrets.
   bool is_inline = false;
@@ -63,14 +64,14 @@ struct FieldConfig {
   std::optional<FieldType> type;  ///< dtype with precision and scale.
   std::string source_column;      ///< "" = id.
   std::string source_expression;
-  std::string source_native;      ///< source.dtype
-  std::string target_name;        ///< "" = id.
-  std::string target_native;      ///< target.dtype
+  std::string source_native;  ///< source.dtype
+  std::string target_name;    ///< "" = id.
+  std::string target_native;  ///< target.dtype
   std::optional<bool> nullable;
   std::optional<bool> target_nullable;
-  std::string timezone;           ///< timestamp <-> timestamp_tz only through this.
-  bool generated = false;         ///< metadata.generated_by: dxt
-  std::string generator;          ///< current_timestamp
+  std::string timezone;    ///< timestamp <-> timestamp_tz only through this.
+  bool generated = false;  ///< metadata.generated_by: dxt
+  std::string generator;   ///< current_timestamp
   Mark mark;
 };
 
@@ -83,7 +84,7 @@ struct ExtractConfig {
   std::string watermark_field;
   std::string watermark_type;  ///< "" = the column's own.
   WatermarkSource watermark_source = WatermarkSource::kAuto;
-  bool inclusive = false;      ///< boundary: inclusive
+  bool inclusive = false;  ///< boundary: inclusive
   std::optional<std::string> initial_value, end_value;
   NullCursor null_cursor = NullCursor::kAuto;
   ConfigValue options;
@@ -147,7 +148,7 @@ struct ProjectDocument {
 
 struct PipelineDocument {
   std::string path;
-  std::string name;         ///< `name`, else the file's stem.
+  std::string name;  ///< `name`, else the file's stem.
   std::string description;
   ProjectDocument project;
   Connection source, target;
@@ -182,9 +183,11 @@ struct DocumentInputs {
 
 /// Parses, substitutes and checks; reports every problem at once, in document order.
 /// Limits: no aliases, depth <= 64, <= 20,000 nodes, <= 1 MiB, no duplicate keys.
-ParsedDocuments ParseDocuments(const DocumentInputs& inputs, const ConnectorRegistry& registry);
+ParsedDocuments ParseDocuments(const DocumentInputs& inputs,
+                               const ConnectorRegistry& registry);
 
-/// A problem list as one failed status (kConfig "document.invalid"), for where one is wanted.
+/// A problem list as one failed status (kConfig "document.invalid"), for where one is
+/// wanted.
 arrow::Status ProblemsToStatus(const std::vector<Problem>& problems);
 
 /// "file:line:column: error: path: message (suggestion)"

@@ -69,7 +69,8 @@ class Resolver {
   }
 
   void Missing(const std::string& name, std::string_view where) {
-    std::string text = "column '" + name + "' (" + std::string(where) + ") does not exist";
+    std::string text =
+        "column '" + name + "' (" + std::string(where) + ") does not exist";
     const std::string nearest = NearestSpelling(BareColumn(name), names_);
     if (!nearest.empty()) text += ", did you mean '" + nearest + "'?";
     problems_.push_back(std::move(text));
@@ -78,7 +79,8 @@ class Resolver {
   arrow::Status Failure() const {
     std::string message = "Stream '" + config_.id + "' does not match its source " +
                           source_.reference + ": ";
-    for (size_t i = 0; i < problems_.size(); ++i) message += (i > 0 ? "; " : "") + problems_[i];
+    for (size_t i = 0; i < problems_.size(); ++i)
+      message += (i > 0 ? "; " : "") + problems_[i];
     std::string hint = "Its columns are: ";
     const size_t shown = std::min<size_t>(names_.size(), 20);
     for (size_t i = 0; i < shown; ++i) hint += (i > 0 ? ", " : "") + names_[i];
@@ -88,7 +90,8 @@ class Resolver {
 
   void AddRest() {
     for (size_t i = 0; i < names_.size(); ++i) {
-      if (excluded_.count(static_cast<int>(i)) || claimed_.count(static_cast<int>(i))) continue;
+      if (excluded_.count(static_cast<int>(i)) || claimed_.count(static_cast<int>(i)))
+        continue;
       const Field& field = source_.columns.fields[i];
       FieldConfig config;
       config.id = field.name;
@@ -253,9 +256,9 @@ class Resolver {
 
   void CheckCursorType(const CursorRange& cursor) {
     const DType dtype = cursor.type.dtype;
-    static const std::set<DType> kNever = {DType::kFloat32, DType::kFloat64, DType::kBool,
-                                           DType::kBinary,  DType::kJson,    DType::kArray,
-                                           DType::kObject,  DType::kTime};
+    static const std::set<DType> kNever = {
+        DType::kFloat32, DType::kFloat64, DType::kBool,   DType::kBinary,
+        DType::kJson,    DType::kArray,   DType::kObject, DType::kTime};
     const std::string& field = config_.extract.watermark_field;
     if (kNever.count(dtype)) {
       problems_.push_back("watermark field '" + field + "' is " + ToString(cursor.type) +
@@ -297,7 +300,8 @@ std::vector<std::string> ExpressionsOf(const StreamConfig& config) {
   return expressions;
 }
 
-arrow::Result<ColumnPlan> ResolveColumns(const StreamConfig& config, const StreamInfo& source,
+arrow::Result<ColumnPlan> ResolveColumns(const StreamConfig& config,
+                                         const StreamInfo& source,
                                          const std::vector<Field>& expressions) {
   return Resolver(config, source, expressions).Run();
 }
@@ -315,8 +319,8 @@ TableSpec WantedTable(const StreamConfig& config, const ColumnPlan& columns,
       if (column.id == id) keys.push_back(column.wanted.name);
     }
   }
-  // An append may bring a key twice on purpose, so only keys the user named, or a full copy
-  // of a keyed table, become a constraint.
+  // An append may bring a key twice on purpose, so only keys the user named, or a full
+  // copy of a keyed table, become a constraint.
   const bool named = !config.load.upsert_keys.empty();
   if (named || mode == LoadMode::kReplace) table.keys = std::move(keys);
   for (const auto& column : columns.columns) {
@@ -340,8 +344,8 @@ arrow::Result<std::vector<ColumnFit>> JudgeColumns(const ColumnPlan& columns,
         ClassifyCast(column.source, column.field.type, column.timezone, &fit.reason);
     if (cast == Exactness::kRefused) {
       refused += (refused.empty() ? "" : "; ") + column.id + " (" +
-                 ToString(column.source.type) + " as dtype " + ToString(column.field.type) +
-                 ": " + fit.reason + ")";
+                 ToString(column.source.type) + " as dtype " +
+                 ToString(column.field.type) + ": " + fit.reason + ")";
       continue;
     }
     std::string cast_reason = std::move(fit.reason);
@@ -359,10 +363,11 @@ arrow::Result<std::vector<ColumnFit>> JudgeColumns(const ColumnPlan& columns,
     fits.push_back(std::move(fit));
   }
   if (!refused.empty()) {
-    return MakeError(ErrorClass::kUnsupported, "plan.type_refused",
-                     "The target cannot hold these columns: " + refused,
-                     "Set fields[].dtype to a type both ends hold (string always fits), or "
-                     "fields[].target.dtype for a new table, or exclude the column");
+    return MakeError(
+        ErrorClass::kUnsupported, "plan.type_refused",
+        "The target cannot hold these columns: " + refused,
+        "Set fields[].dtype to a type both ends hold (string always fits), or "
+        "fields[].target.dtype for a new table, or exclude the column");
   }
   return fits;
 }
@@ -387,10 +392,10 @@ arrow::Status TypeFilters(const StreamInfo& source, std::vector<Filter>* filters
     const int at = MatchName(names, filter.column);
     if (at < 0) {
       const std::string nearest = NearestSpelling(filter.column, names);
-      return MakeError(ErrorClass::kConfig, "plan.column_missing",
-                       "The filter's column '" + filter.column + "' is not in " +
-                           source.reference,
-                       nearest.empty() ? "" : "Did you mean '" + nearest + "'?");
+      return MakeError(
+          ErrorClass::kConfig, "plan.column_missing",
+          "The filter's column '" + filter.column + "' is not in " + source.reference,
+          nearest.empty() ? "" : "Did you mean '" + nearest + "'?");
     }
     filter.column = names[at];
     filter.type = source.columns.fields[at].type;

@@ -1,6 +1,6 @@
 #pragma once
-// One stream, checked against both ends: what is read, how it is converted, what is written.
-// Pure: catalogues come in as values.
+// One stream, checked against both ends: what is read, how it is converted, what is
+// written. Pure: catalogues come in as values.
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,7 +32,8 @@ struct ColumnPlan {
   std::optional<CursorRange> cursor;  ///< Without bounds; set for incremental reads.
   int cursor_read = -1;               ///< Index in `reads` of the cursor.
   std::string cursor_target;          ///< Target column of the cursor; "" = not loaded.
-  std::vector<std::string> key_ids;   ///< Field ids of upsert_keys, else of the primary key.
+  std::vector<std::string>
+      key_ids;  ///< Field ids of upsert_keys, else of the primary key.
 };
 
 /// The expressions whose types the source must say before ResolveColumns, in order.
@@ -41,7 +42,8 @@ std::vector<std::string> ExpressionsOf(const StreamConfig& config);
 /// Matches the stream's fields to the source's columns. `expressions` holds one Field per
 /// ExpressionsOf. Fails with kConfig naming every column that does not exist, with
 /// 'did you mean'.
-arrow::Result<ColumnPlan> ResolveColumns(const StreamConfig& config, const StreamInfo& source,
+arrow::Result<ColumnPlan> ResolveColumns(const StreamConfig& config,
+                                         const StreamInfo& source,
                                          const std::vector<Field>& expressions);
 
 /// What the stream asks of its target.

@@ -18,9 +18,9 @@ Field Column(const std::string& name, DType dtype, bool nullable = true) {
 StreamInfo Orders() {
   StreamInfo info;
   info.reference = "public.orders";
-  info.columns.fields = {Column("id", DType::kInt64, false), Column("Billing Date", DType::kDate),
-                         Column("total", DType::kFloat64),
-                         Column("updated_at", DType::kTimestampTz)};
+  info.columns.fields = {
+      Column("id", DType::kInt64, false), Column("Billing Date", DType::kDate),
+      Column("total", DType::kFloat64), Column("updated_at", DType::kTimestampTz)};
   info.columns.primary_key = {"id"};
   return info;
 }
@@ -67,7 +67,8 @@ TEST(PlanTest, AStarAddsTheColumnsThatNoFieldNames) {
   billed.target_name = "BILLED";
   config.fields = {billed, Entry("*")};
   const auto plan = ResolveColumns(config, Orders(), {}).ValueOrDie();
-  EXPECT_EQ(Ids(plan), (std::vector<std::string>{"billed_on", "id", "total", "updated_at"}));
+  EXPECT_EQ(Ids(plan),
+            (std::vector<std::string>{"billed_on", "id", "total", "updated_at"}));
   EXPECT_EQ(plan.reads[0].column, "Billing Date");
   EXPECT_EQ(plan.columns[0].wanted.name, "BILLED");
 }
@@ -77,7 +78,8 @@ TEST(PlanTest, ExpressionsTakeTheirTypeFromTheSource) {
   FieldConfig year = Entry("year");
   year.source_expression = "extract(year from updated_at)";
   config.fields = {Entry("id"), year};
-  ASSERT_EQ(ExpressionsOf(config), std::vector<std::string>{"extract(year from updated_at)"});
+  ASSERT_EQ(ExpressionsOf(config),
+            std::vector<std::string>{"extract(year from updated_at)"});
   const auto plan =
       ResolveColumns(config, Orders(), {Column("year", DType::kInt32)}).ValueOrDie();
   EXPECT_EQ(plan.columns[1].source.type.dtype, DType::kInt32);

@@ -11,15 +11,17 @@ namespace dxt {
 namespace {
 
 arrow::Status NoKeys(const PreparedStream& stream) {
-  return MakeError(ErrorClass::kConfig, "cursor.boundary_keys",
-                   "extract.boundary: inclusive of stream '" + stream.config.id +
-                       "' needs keys, and the watermark field among the loaded columns, to "
-                       "tell which rows at the watermark are loaded already",
-                   "Name load.upsert_keys (append may have them too) and select the field");
+  return MakeError(
+      ErrorClass::kConfig, "cursor.boundary_keys",
+      "extract.boundary: inclusive of stream '" + stream.config.id +
+          "' needs keys, and the watermark field among the loaded columns, to "
+          "tell which rows at the watermark are loaded already",
+      "Name load.upsert_keys (append may have them too) and select the field");
 }
 
 /// Reads the target as a source: the key columns where the cursor column has the value.
-arrow::Result<ReadSpec> BoundaryRead(const PreparedStream& stream, const StreamInfo& target) {
+arrow::Result<ReadSpec> BoundaryRead(const PreparedStream& stream,
+                                     const StreamInfo& target) {
   ReadSpec read;
   read.ref = {StreamKind::kTable, stream.config.target, {}};
   for (const auto& id : stream.columns.key_ids) {
@@ -43,7 +45,8 @@ arrow::Result<ReadSpec> BoundaryRead(const PreparedStream& stream, const StreamI
 
 class KeySet {
  public:
-  KeySet(const PreparedStream& stream, const ReadSpec& read) : stream_(stream), read_(read) {}
+  KeySet(const PreparedStream& stream, const ReadSpec& read)
+      : stream_(stream), read_(read) {}
 
   arrow::Status Add(const arrow::RecordBatch& batch) {
     // Keys are compared as the stream's own type, whatever the target made of it.
@@ -56,7 +59,8 @@ class KeySet {
       from.type = read_.columns[i].type;
       const Field& to = stream_.Column(ids[i])->field;
       ARROW_ASSIGN_OR_RAISE(auto conversion, Conversion::Make(from, to.type, {}));
-      ARROW_ASSIGN_OR_RAISE(auto array, conversion->Apply(batch.column(static_cast<int>(i))));
+      ARROW_ASSIGN_OR_RAISE(auto array,
+                            conversion->Apply(batch.column(static_cast<int>(i))));
       arrays.push_back(std::move(array));
       Field named = to;
       named.name = ids[i];
@@ -97,8 +101,8 @@ bool NeedsBoundaryKeys(const PreparedStream& stream) {
 }
 
 arrow::Result<std::unordered_set<std::string>> ReadBoundaryKeys(
-    const PreparedStream& stream, const PipelineDocument& pipeline, const RunContext& context,
-    std::stop_token stop) {
+    const PreparedStream& stream, const PipelineDocument& pipeline,
+    const RunContext& context, std::stop_token stop) {
   if (stream.columns.key_ids.empty() || stream.columns.cursor_target.empty()) {
     return NoKeys(stream);
   }
@@ -113,7 +117,8 @@ arrow::Result<std::unordered_set<std::string>> ReadBoundaryKeys(
   ARROW_ASSIGN_OR_RAISE(auto plan, source->PlanRead(read, 1, stop));
   KeySet keys(stream, read);
   for (const auto& split : plan.splits) {
-    ARROW_ASSIGN_OR_RAISE(auto reader, source->OpenReader(read, split, std::nullopt, stop));
+    ARROW_ASSIGN_OR_RAISE(auto reader,
+                          source->OpenReader(read, split, std::nullopt, stop));
     while (true) {
       ARROW_ASSIGN_OR_RAISE(auto step, reader->Next(stop));
       if (step.batch && step.batch->num_rows() > 0) {

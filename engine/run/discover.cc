@@ -61,18 +61,21 @@ std::string StreamYaml(const StreamInfo& info, const std::string& id,
 
 arrow::Result<std::string> DiscoverPipeline(const ProjectDocument& project,
                                             const std::string& connection,
-                                            const std::string& schema, const std::string& to,
-                                            const RunContext& context, std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto from, ResolveConnection(project, connection, *context.registry));
+                                            const std::string& schema,
+                                            const std::string& to,
+                                            const RunContext& context,
+                                            std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto from,
+                        ResolveConnection(project, connection, *context.registry));
   std::optional<Connection> target;
   if (!to.empty()) {
     ARROW_ASSIGN_OR_RAISE(target, ResolveConnection(project, to, *context.registry));
   }
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSource(from, context, stop));
   ARROW_ASSIGN_OR_RAISE(auto found, source->Discover(schema, stop));
-  const bool folder =
-      target && !target->connector->info().capabilities.Has(Capability::kUpsert) &&
-      !target->connector->info().capabilities.Has(Capability::kSql);
+  const bool folder = target &&
+                      !target->connector->info().capabilities.Has(Capability::kUpsert) &&
+                      !target->connector->info().capabilities.Has(Capability::kSql);
   std::string yaml = "# Found at " + FormatTime(context.clock->Now()) + ": " +
                      std::to_string(found.size()) + " streams. Keep what you need.\n";
   yaml += "version: 1\n";

@@ -50,7 +50,8 @@ arrow::Result<std::vector<StreamConfig>> Expand(const PipelineDocument& pipeline
       one.id = info.name;
       one.kind = info.kind;
       one.source = info.reference;
-      one.target = Filled(Filled(stream.target, "{name}", info.name), "{schema}", info.schema);
+      one.target =
+          Filled(Filled(stream.target, "{name}", info.name), "{schema}", info.schema);
       streams.push_back(std::move(one));
     }
     if (streams.size() == before) {
@@ -119,12 +120,12 @@ RunState Summarize(const RunResult& result, bool stopped) {
   return failed > 0 ? RunState::kFailed : RunState::kCancelled;
 }
 
-void RunStreams(const PipelineDocument& pipeline, const std::vector<StreamConfig>& streams,
-                const RunOptions& options, const RunContext& context, std::stop_token stop,
-                RunResult* result) {
-  const std::filesystem::path root = pipeline.buffer.location.empty()
-                                         ? context.state_dir / "buffer"
-                                         : std::filesystem::path(pipeline.buffer.location);
+void RunStreams(const PipelineDocument& pipeline,
+                const std::vector<StreamConfig>& streams, const RunOptions& options,
+                const RunContext& context, std::stop_token stop, RunResult* result) {
+  const std::filesystem::path root =
+      pipeline.buffer.location.empty() ? context.state_dir / "buffer"
+                                       : std::filesystem::path(pipeline.buffer.location);
   const PackageStore packages(root, *context.clock);
   std::error_code ignored;
   std::filesystem::create_directories(context.state_dir / "tmp", ignored);
@@ -132,8 +133,8 @@ void RunStreams(const PipelineDocument& pipeline, const std::vector<StreamConfig
   const int threads = ThreadsFor(pipeline, options, context, streams.size());
   lent.worker_threads = std::max(1, context.worker_threads / threads);
   PipelineDocument shared = pipeline;
-  shared.runtime.memory_limit = std::max<int64_t>(64 << 20, pipeline.runtime.memory_limit) /
-                                threads;
+  shared.runtime.memory_limit =
+      std::max<int64_t>(64 << 20, pipeline.runtime.memory_limit) / threads;
   std::stop_source quit;
   std::stop_callback forward(stop, [&] { quit.request_stop(); });
   std::atomic<size_t> next{0};

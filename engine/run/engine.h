@@ -25,11 +25,11 @@ class Observer;
 struct RunOptions {
   enum class Phase : uint8_t { kRun, kExtract, kLoad };
   Phase phase = Phase::kRun;
-  std::string select;                       ///< "" = all.
+  std::string select;  ///< "" = all.
   std::string exclude;
   bool allow_empty_selection = false;
   bool dry_run = false;
-  std::optional<int> threads;               ///< Streams at a time.
+  std::optional<int> threads;  ///< Streams at a time.
   bool fail_fast = false;
   std::optional<int64_t> limit;             ///< Rows per stream.
   std::optional<std::string> cursor_value;  ///< One-run override.
@@ -37,7 +37,7 @@ struct RunOptions {
   bool full_refresh = false;                ///< Of `full_refresh_streams`, or of all.
   std::vector<std::string> full_refresh_streams;
   bool persist = false;
-  bool fresh = false;                       ///< `--new`: give an interrupted run up.
+  bool fresh = false;  ///< `--new`: give an interrupted run up.
   /// Streams that this same run committed before it was interrupted: reported SUCCEEDED,
   /// not run again.
   std::vector<std::string> completed_streams;
@@ -52,8 +52,8 @@ struct RunContext {
   Journal* journal = nullptr;
   std::filesystem::path state_dir;  ///< `.dxt`: buffers live in buffer/ below it.
   std::string run_id;
-  std::string owner;                ///< host/boot/pid, for fences.
-  int worker_threads = 2;           ///< Machine's share of this run.
+  std::string owner;       ///< host/boot/pid, for fences.
+  int worker_threads = 2;  ///< Machine's share of this run.
 };
 
 /// Plans and executes one run; blocks until it has ended. Thread-safe. Never returns a
@@ -72,18 +72,22 @@ arrow::Result<std::vector<StreamListing>> ListStreams(const PipelineDocument& pi
 std::vector<ConnectionCheck> CheckConnections(const ProjectDocument& project,
                                               const PipelineDocument* pipeline,
                                               const std::string& only,
-                                              const RunContext& context, std::stop_token stop);
+                                              const RunContext& context,
+                                              std::stop_token stop);
 
-/// `discover`: a pipeline document (YAML) of everything found at `connection` (a name or an
-/// inline string), its target being `to` (likewise, or "" for a placeholder comment).
+/// `discover`: a pipeline document (YAML) of everything found at `connection` (a name or
+/// an inline string), its target being `to` (likewise, or "" for a placeholder comment).
 arrow::Result<std::string> DiscoverPipeline(const ProjectDocument& project,
                                             const std::string& connection,
-                                            const std::string& schema, const std::string& to,
-                                            const RunContext& context, std::stop_token stop);
+                                            const std::string& schema,
+                                            const std::string& to,
+                                            const RunContext& context,
+                                            std::stop_token stop);
 
 /// `preview`: the first rows of one stream (or of CONN#table), as text cells.
 arrow::Result<PreviewTable> PreviewStream(const PipelineDocument& pipeline,
                                           const std::string& stream, int64_t rows,
-                                          const RunContext& context, std::stop_token stop);
+                                          const RunContext& context,
+                                          std::stop_token stop);
 
 }  // namespace dxt

@@ -22,24 +22,28 @@ namespace {
 /// Keeps what a state store would, and can fail like one.
 class FakeJournal : public Journal {
  public:
-  arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(const StreamIdentity& id) override {
+  arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(
+      const StreamIdentity& id) override {
     std::lock_guard lock(mutex_);
     const auto found = checkpoints_.find(id.stream);
     if (found == checkpoints_.end()) return std::nullopt;
     return found->second;
   }
-  arrow::Status SaveCheckpoint(const StreamIdentity& id, const LoadRecord& record) override {
+  arrow::Status SaveCheckpoint(const StreamIdentity& id,
+                               const LoadRecord& record) override {
     std::lock_guard lock(mutex_);
     if (fail_checkpoint_) return arrow::Status::IOError("the state store is gone");
     checkpoints_[id.stream] = record;
     return arrow::Status::OK();
   }
-  arrow::Status RecordIntent(const StreamIdentity& id, const LoadRecord& record) override {
+  arrow::Status RecordIntent(const StreamIdentity& id,
+                             const LoadRecord& record) override {
     std::lock_guard lock(mutex_);
     intents_[id.stream] = record;
     return arrow::Status::OK();
   }
-  arrow::Result<std::optional<LoadRecord>> PendingIntent(const StreamIdentity& id) override {
+  arrow::Result<std::optional<LoadRecord>> PendingIntent(
+      const StreamIdentity& id) override {
     std::lock_guard lock(mutex_);
     const auto found = intents_.find(id.stream);
     if (found == intents_.end()) return std::nullopt;
@@ -304,7 +308,8 @@ TEST_F(EngineTest, UpsertKeepsTheLatestOfEachKey) {
   EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
   EXPECT_EQ(result.streams[0].rows_deduplicated, 2);
   auto rows = target_->Rows("orders").ValueOrDie();
-  const auto& names = static_cast<const arrow::StringArray&>(*rows->GetColumnByName("name"));
+  const auto& names =
+      static_cast<const arrow::StringArray&>(*rows->GetColumnByName("name"));
   EXPECT_TRUE(names.GetString(0) == "new" || names.GetString(1) == "new");
 }
 

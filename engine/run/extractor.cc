@@ -19,7 +19,8 @@ arrow::Result<std::shared_ptr<arrow::Array>> LoadTime(const Field& field, Clock&
                              clock.Now().time_since_epoch())
                              .count();
   ARROW_ASSIGN_OR_RAISE(
-      auto scalar, arrow::MakeScalar(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), micros));
+      auto scalar,
+      arrow::MakeScalar(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), micros));
   ARROW_ASSIGN_OR_RAISE(auto array, arrow::MakeArrayFromScalar(*scalar, 1));
   Field from = field;
   from.type = FieldType{DType::kTimestampTz};
@@ -30,8 +31,8 @@ arrow::Result<std::shared_ptr<arrow::Array>> LoadTime(const Field& field, Clock&
 }
 
 /// The largest non-NULL cursor of a batch as text.
-arrow::Result<std::optional<std::string>> Largest(const std::shared_ptr<arrow::Array>& array,
-                                                  const FieldType& type) {
+arrow::Result<std::optional<std::string>> Largest(
+    const std::shared_ptr<arrow::Array>& array, const FieldType& type) {
   if (array->null_count() == array->length()) return std::nullopt;
   if (type.dtype != DType::kDecimal || type.precision != 0) {
     ARROW_ASSIGN_OR_RAISE(auto extremes, arrow::compute::MinMax(array));
@@ -92,9 +93,9 @@ arrow::Status Extractor::Prepare(const RunContext& context) {
   if (!stream_.source_can.Has(Capability::kPushdown) ||
       (read_.cursor && read_.ref.kind == StreamKind::kQuery)) {
     for (const auto& name : RowFilter::RequiredColumns(read_)) {
-      const bool read = std::any_of(
-          read_.columns.begin(), read_.columns.end(),
-          [&](const ColumnRead& column) { return column.column == name; });
+      const bool read =
+          std::any_of(read_.columns.begin(), read_.columns.end(),
+                      [&](const ColumnRead& column) { return column.column == name; });
       if (read) continue;
       const Field* field = stream_.info.columns.Find(name);
       if (!field) continue;
@@ -163,7 +164,8 @@ arrow::Status Extractor::Run(const Sink& sink, std::stop_token stop) {
   return arrow::Status::OK();
 }
 
-arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch, const Sink& sink) {
+arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch,
+                              const Sink& sink) {
   const int64_t rows_before = rows_seen_;
   rows_seen_ += batch->num_rows();
   if (filter_) {
@@ -184,8 +186,9 @@ arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch, const S
   auto converted = Convert(*batch);
   if (!converted.ok()) {
     ErrorInfo info = GetErrorInfo(converted.status());
-    if (info.key.empty()) return WithKey(converted.status(), "{\"row\":" +
-                                         std::to_string(rows_before + 1) + "}");
+    if (info.key.empty())
+      return WithKey(converted.status(),
+                     "{\"row\":" + std::to_string(rows_before + 1) + "}");
     return converted.status();
   }
   batch = *converted;
@@ -215,7 +218,8 @@ arrow::Result<int64_t> Extractor::RowsWithinLimit(const arrow::RecordBatch& batc
     if (cursor.IsNull(row - 1)) {
       limit_cursor_ = "";
     } else {
-      ARROW_ASSIGN_OR_RAISE(limit_cursor_, CursorText(cursor, row - 1, read_.cursor->type));
+      ARROW_ASSIGN_OR_RAISE(limit_cursor_,
+                            CursorText(cursor, row - 1, read_.cursor->type));
     }
   }
   for (; row < rows; ++row) {

@@ -64,7 +64,7 @@ class Extractor {
 
   const PreparedStream& stream_;
   StreamMeter& meter_;
-  ReadSpec read_;  ///< With the hidden columns that filters need.
+  ReadSpec read_;                      ///< With the hidden columns that filters need.
   std::unique_ptr<RowFilter> filter_;  ///< Null when the source filters.
   std::vector<std::unique_ptr<Conversion>> conversions_;  ///< Null for raw and generated.
   std::vector<std::shared_ptr<arrow::Array>> constants_;  ///< One element, for generated.

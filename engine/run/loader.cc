@@ -13,10 +13,9 @@
 
 namespace dxt {
 
-arrow::Result<std::unique_ptr<Loader>> Loader::Make(PreparedStream& stream,
-                                                    const RunContext& context,
-                                                    StreamMeter& meter,
-                                                    std::shared_ptr<arrow::Schema> incoming) {
+arrow::Result<std::unique_ptr<Loader>> Loader::Make(
+    PreparedStream& stream, const RunContext& context, StreamMeter& meter,
+    std::shared_ptr<arrow::Schema> incoming) {
   std::unique_ptr<Loader> loader(new Loader(stream, context, meter));
   ARROW_RETURN_NOT_OK(loader->Prepare(std::move(incoming)));
   return loader;
@@ -60,7 +59,8 @@ arrow::Result<std::optional<LoadRecord>> Loader::Own(std::stop_token stop) {
   owner.run = context_.run_id;
   owner.text = context_.owner;
   const StreamIdentity identities[] = {stream_.identity};
-  ARROW_ASSIGN_OR_RAISE(auto owned, stream_.destination->Acquire(identities, owner, stop));
+  ARROW_ASSIGN_OR_RAISE(auto owned,
+                        stream_.destination->Acquire(identities, owner, stop));
   ownership_ = owned.front();
   ARROW_ASSIGN_OR_RAISE(auto pending, context_.journal->PendingIntent(stream_.identity));
   if (!pending) return std::nullopt;
@@ -70,8 +70,7 @@ arrow::Result<std::optional<LoadRecord>> Loader::Own(std::stop_token stop) {
   if (committed) {
     ARROW_RETURN_NOT_OK(context_.journal->SaveCheckpoint(stream_.identity, *pending));
   }
-  ARROW_RETURN_NOT_OK(
-      context_.journal->ClearIntent(stream_.identity, pending->load_id));
+  ARROW_RETURN_NOT_OK(context_.journal->ClearIntent(stream_.identity, pending->load_id));
   if (!committed) return std::nullopt;
   meter_.Event(Severity::kInfo, "load_settled",
                "An interrupted run had committed this load: " + pending->load_id);
@@ -94,8 +93,8 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
   record_.run = context_.run_id;
   record_.mode = LoadModeName(stream_.mode);
   record_.fingerprint = stream_.identity.fingerprint;
-  record_.target = stream_.target.reference.empty() ? stream_.config.target
-                                                    : stream_.target.reference;
+  record_.target =
+      stream_.target.reference.empty() ? stream_.config.target : stream_.target.reference;
   record_.schema_hash = Sha256Hex(outgoing_->ToString(true)).substr(0, 32);
   write_.identity = stream_.identity;
   write_.table = stream_.table;
@@ -113,8 +112,8 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
   const PlannedColumn* by = sort.empty() ? nullptr : stream_.Column(sort);
   if (!sort.empty() && !by) {
     return MakeError(ErrorClass::kConfig, "plan.column_missing",
-                     "load.dedup_sort names '" + sort + "', which is not a field of stream '" +
-                         stream_.config.id + "'");
+                     "load.dedup_sort names '" + sort +
+                         "', which is not a field of stream '" + stream_.config.id + "'");
   }
   if (by) {
     write_.dedup_column = by->wanted.name;
@@ -141,7 +140,8 @@ arrow::Status Loader::AppendFiles(const std::vector<std::string>& paths,
 bool Loader::CanReadFiles() const {
   if (!stream_.target_can.Has(Capability::kReadsParquet)) return false;
   for (size_t i = 0; i < conversions_.size(); ++i) {
-    const bool named = stream_.columns.columns[i].id == stream_.table_plan.columns[i].name;
+    const bool named =
+        stream_.columns.columns[i].id == stream_.table_plan.columns[i].name;
     if (!named || !conversions_[i] || !conversions_[i]->identity() ||
         !checks_[i].trusts_files() || !stream_.table_plan.columns[i].nullable) {
       return false;
@@ -175,25 +175,28 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Convert(
       if (stream_.mode == LoadMode::kUpsert &&
           std::find(keys.begin(), keys.end(), name) != keys.end()) {
         return BadValue(
-            MakeError(ErrorClass::kData, "upsert.null_key",
-                      "The upsert key '" + column.id + "' is NULL, so its row has no key",
-                      "Exclude such rows with `filters`, or let NULL keys match each other "
-                      "with load.null_key: match"),
+            MakeError(
+                ErrorClass::kData, "upsert.null_key",
+                "The upsert key '" + column.id + "' is NULL, so its row has no key",
+                "Exclude such rows with `filters`, or let NULL keys match each other "
+                "with load.null_key: match"),
             batch, row, column);
       }
-      return BadValue(MakeError(ErrorClass::kData, "value.null",
-                                "Column '" + column.id + "' is NULL, but the target column '" + name +
-                                    "' is NOT NULL",
-                                "Exclude such rows with `filters`, or make the column nullable"),
-                      batch, row, column);
+      return BadValue(
+          MakeError(ErrorClass::kData, "value.null",
+                    "Column '" + column.id + "' is NULL, but the target column '" + name +
+                        "' is NOT NULL",
+                    "Exclude such rows with `filters`, or make the column nullable"),
+          batch, row, column);
     }
     arrays.push_back(std::move(array));
   }
   return arrow::RecordBatch::Make(outgoing_, batch.num_rows(), std::move(arrays));
 }
 
-arrow::Status Loader::BadValue(const arrow::Status& status, const arrow::RecordBatch& batch,
-                               int64_t row, const PlannedColumn& column) const {
+arrow::Status Loader::BadValue(const arrow::Status& status,
+                               const arrow::RecordBatch& batch, int64_t row,
+                               const PlannedColumn& column) const {
   ErrorInfo more;
   more.column = column.id;
   more.key = RowKey(batch, std::max<int64_t>(row, 0), stream_.columns.key_ids, rows_);
@@ -211,15 +214,15 @@ CommitGuards Loader::Guards() const {
   return guards;
 }
 
-arrow::Result<CommitResult> Loader::Commit(std::string cursor_after, std::stop_token stop) {
+arrow::Result<CommitResult> Loader::Commit(std::string cursor_after,
+                                           std::stop_token stop) {
   meter_.SetPhase(StreamPhase::kCommitting);
   record_.cursor_after = std::move(cursor_after);
   ARROW_ASSIGN_OR_RAISE(auto receipt, writer_->Finish(stop));
   record_.rows = receipt.rows;
   ARROW_RETURN_NOT_OK(context_.journal->RecordIntent(stream_.identity, record_));
   const WriteReceipt receipts[] = {receipt};
-  auto committed =
-      stream_.destination->Commit(write_, record_, receipts, Guards(), stop);
+  auto committed = stream_.destination->Commit(write_, record_, receipts, Guards(), stop);
   if (!committed.ok()) {
     if (!GetErrorInfo(committed.status()).outcome_unknown) {
       stream_.destination->Discard(receipts);
@@ -238,8 +241,8 @@ arrow::Result<CommitResult> Loader::Commit(std::string cursor_after, std::stop_t
 }
 
 arrow::Result<CommitResult> Loader::Settle(const arrow::Status& failure) {
-  // The fence is bumped through a new connection first, so that a commit which is still on
-  // its way can no longer land; only then does the ledger's answer stand.
+  // The fence is bumped through a new connection first, so that a commit which is still
+  // on its way can no longer land; only then does the ledger's answer stand.
   meter_.Event(Severity::kWarning, "commit_unknown",
                "The answer to a commit was lost; looking it up in the target");
   writer_.reset();

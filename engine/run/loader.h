@@ -17,33 +17,33 @@ namespace dxt {
 
 class StreamMeter;
 
-/// Loads one window: Make -> Own -> Begin -> Append* -> Commit. Used by one thread at a time;
-/// the PreparedStream must outlive it. Destroying it before Commit leaves the target as it was.
+/// Loads one window: Make -> Own -> Begin -> Append* -> Commit. Used by one thread at a
+/// time; the PreparedStream must outlive it. Destroying it before Commit leaves the
+/// target as it was.
 class Loader {
  public:
   /// `incoming`: schema of the batches, one column per PlannedColumn, in its order.
-  static arrow::Result<std::unique_ptr<Loader>> Make(PreparedStream& stream,
-                                                     const RunContext& context,
-                                                     StreamMeter& meter,
-                                                     std::shared_ptr<arrow::Schema> incoming);
+  static arrow::Result<std::unique_ptr<Loader>> Make(
+      PreparedStream& stream, const RunContext& context, StreamMeter& meter,
+      std::shared_ptr<arrow::Schema> incoming);
   ~Loader();
 
   /// Bumps the fence and settles what an earlier attempt left: when the journal's pending
-  /// load of this chain turns out to be committed, returns its record, and the window must
-  /// not be loaded again.
+  /// load of this chain turns out to be committed, returns its record, and the window
+  /// must not be loaded again.
   arrow::Result<std::optional<LoadRecord>> Own(std::stop_token stop);
 
-  /// Opens the writer. `record` carries load_id, cursors and hashes; window_seq is filled in
-  /// from the target. kTransient "load.moved" when another run committed to the chain since
-  /// the stream was planned.
+  /// Opens the writer. `record` carries load_id, cursors and hashes; window_seq is filled
+  /// in from the target. kTransient "load.moved" when another run committed to the chain
+  /// since the stream was planned.
   arrow::Status Begin(LoadRecord record, std::stop_token stop);
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop);
   /// The writer itself reads sealed Parquet segments; only when `CanReadFiles`.
   arrow::Status AppendFiles(const std::vector<std::string>& paths, std::stop_token stop);
   /// True when the target reads Parquet and no column needs a conversion or a check.
   bool CanReadFiles() const;
-  /// Finish, journal the intent, guard, commit, save the checkpoint. An unknown outcome is
-  /// looked up, never repeated.
+  /// Finish, journal the intent, guard, commit, save the checkpoint. An unknown outcome
+  /// is looked up, never repeated.
   arrow::Result<CommitResult> Commit(std::string cursor_after, std::stop_token stop);
 
   const LoadRecord& record() const { return record_; }
@@ -53,7 +53,8 @@ class Loader {
       : stream_(stream), context_(context), meter_(meter) {}
 
   arrow::Status Prepare(std::shared_ptr<arrow::Schema> incoming);
-  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(const arrow::RecordBatch& batch);
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
+      const arrow::RecordBatch& batch);
   arrow::Status BadValue(const arrow::Status& status, const arrow::RecordBatch& batch,
                          int64_t row, const PlannedColumn& column) const;
   arrow::Result<CommitResult> Settle(const arrow::Status& failure);

@@ -12,7 +12,9 @@ void StreamMeter::SetPhase(StreamPhase phase) {
   Tell(true);
 }
 
-void StreamMeter::SetExpected(std::optional<int64_t> rows) { expected_ = rows.value_or(-1); }
+void StreamMeter::SetExpected(std::optional<int64_t> rows) {
+  expected_ = rows.value_or(-1);
+}
 
 void StreamMeter::Restart(int attempt) {
   attempt_ = attempt;
@@ -31,7 +33,8 @@ void StreamMeter::CountWritten(int64_t rows, int64_t bytes) {
   Tell(false);
 }
 
-void StreamMeter::Event(Severity severity, std::string_view event, std::string_view message) {
+void StreamMeter::Event(Severity severity, std::string_view event,
+                        std::string_view message) {
   observer_.OnEvent(severity, stream_, event, message);
 }
 
@@ -40,7 +43,8 @@ void StreamMeter::Tell(bool always) {
                           clock_.Tick().time_since_epoch())
                           .count();
   int64_t due = next_tell_;
-  if (!always && (now < due || !next_tell_.compare_exchange_strong(due, now + 100))) return;
+  if (!always && (now < due || !next_tell_.compare_exchange_strong(due, now + 100)))
+    return;
   StreamProgress progress;
   progress.stream = stream_;
   progress.phase = phase_;

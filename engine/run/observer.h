@@ -12,7 +12,14 @@
 namespace dxt {
 
 /// What a stream is doing, for progress lines.
-enum class StreamPhase : uint8_t { kQueued, kPlanning, kReading, kWriting, kCommitting, kDone };
+enum class StreamPhase : uint8_t {
+  kQueued,
+  kPlanning,
+  kReading,
+  kWriting,
+  kCommitting,
+  kDone
+};
 
 /// Counters of a stream so far. Totals, not differences.
 struct StreamProgress {
@@ -28,8 +35,8 @@ struct StreamProgress {
 
 enum class Severity : uint8_t { kDebug, kInfo, kWarning, kError };
 
-/// Receives what happened; never decides, never blocks, never fails. Calls come from worker
-/// threads.
+/// Receives what happened; never decides, never blocks, never fails. Calls come from
+/// worker threads.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -69,7 +76,8 @@ class Journal {
   /// Before Commit: this load id is about to be committed by this run.
   virtual arrow::Status RecordIntent(const StreamIdentity& identity,
                                      const LoadRecord& record) = 0;
-  /// The load whose intent is recorded and not yet settled, from an earlier attempt or run.
+  /// The load whose intent is recorded and not yet settled, from an earlier attempt or
+  /// run.
   virtual arrow::Result<std::optional<LoadRecord>> PendingIntent(
       const StreamIdentity& identity) = 0;
   /// The intent was settled: committed (its checkpoint was saved) or given up.
@@ -77,7 +85,8 @@ class Journal {
                                     std::string_view load_id) = 0;
   /// A sealed package exists at `path` (absolute).
   virtual arrow::Status RecordPackage(const StreamIdentity& identity,
-                                      std::string_view load_id, std::string_view path) = 0;
+                                      std::string_view load_id,
+                                      std::string_view path) = 0;
 };
 
 }  // namespace dxt

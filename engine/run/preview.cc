@@ -22,7 +22,8 @@ std::optional<std::string> Cell(const arrow::Array& array, int64_t row,
 
 arrow::Result<PreviewTable> PreviewStream(const PipelineDocument& pipeline,
                                           const std::string& stream, int64_t rows,
-                                          const RunContext& context, std::stop_token stop) {
+                                          const RunContext& context,
+                                          std::stop_token stop) {
   const StreamConfig* config = nullptr;
   for (const auto& candidate : pipeline.streams) {
     if (candidate.id == stream || stream.empty()) {
@@ -49,19 +50,21 @@ arrow::Result<PreviewTable> PreviewStream(const PipelineDocument& pipeline,
   read.columns = columns.reads;
   read.where = config->where;
   read.limit = rows;
-  for (const auto& [name, value] : pipeline.variables) read.variables.emplace_back(name, value);
+  for (const auto& [name, value] : pipeline.variables)
+    read.variables.emplace_back(name, value);
   PreviewTable table;
   for (const auto& column : columns.reads) {
     table.columns.push_back(column.name);
     table.dtypes.push_back(ToString(column.type));
   }
   ARROW_ASSIGN_OR_RAISE(auto plan, source->PlanRead(read, 1, stop));
-  ARROW_ASSIGN_OR_RAISE(auto reader,
-                        source->OpenReader(read, plan.splits.front(), std::nullopt, stop));
+  ARROW_ASSIGN_OR_RAISE(
+      auto reader, source->OpenReader(read, plan.splits.front(), std::nullopt, stop));
   while (static_cast<int64_t>(table.rows.size()) < rows) {
     ARROW_ASSIGN_OR_RAISE(auto step, reader->Next(stop));
     const int64_t got = step.batch ? step.batch->num_rows() : 0;
-    for (int64_t row = 0; row < got && static_cast<int64_t>(table.rows.size()) < rows; ++row) {
+    for (int64_t row = 0; row < got && static_cast<int64_t>(table.rows.size()) < rows;
+         ++row) {
       std::vector<std::optional<std::string>> cells;
       for (int i = 0; i < step.batch->num_columns(); ++i) {
         cells.push_back(Cell(*step.batch->column(i), row, columns.reads[i].type));

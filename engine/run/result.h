@@ -65,7 +65,8 @@ struct StreamResult {
   int64_t rows_read = 0, rows_written = 0, rows_deleted = 0, rows_rejected = 0,
           rows_deduplicated = 0, bytes_read = 0, bytes_written = 0;
   double seconds = 0;
-  bool began_writing = false;  ///< Past the plan: a failure is the run's, not the document's.
+  bool began_writing =
+      false;  ///< Past the plan: a failure is the run's, not the document's.
   std::vector<std::string> schema_changes;
   std::vector<Warning> warnings;
   arrow::Status error;  ///< OK unless kFailed or kCancelled.

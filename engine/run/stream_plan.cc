@@ -73,11 +73,13 @@ class Preparer {
     return std::move(out_);
   }
 
-  arrow::Result<std::unique_ptr<PreparedStream>> FromPackage(const StreamSchema& package) {
+  arrow::Result<std::unique_ptr<PreparedStream>> FromPackage(
+      const StreamSchema& package) {
     ARROW_RETURN_NOT_OK(OpenTarget());
     out_->info.columns = package;
     out_->info.reference = "the package of stream '" + out_->config.id + "'";
-    // The package holds fields by id; only the target half of the field list still applies.
+    // The package holds fields by id; only the target half of the field list still
+    // applies.
     StreamConfig config = out_->config;
     config.exclude.clear();
     config.extract.incremental = false;
@@ -105,7 +107,8 @@ class Preparer {
   bool Refreshed() const {
     if (!options_.full_refresh) return false;
     const auto& only = options_.full_refresh_streams;
-    return only.empty() || std::find(only.begin(), only.end(), out_->config.id) != only.end();
+    return only.empty() ||
+           std::find(only.begin(), only.end(), out_->config.id) != only.end();
   }
 
   arrow::Result<std::unique_ptr<Source>> OpenEnd(const Connection& connection) {
@@ -131,18 +134,25 @@ class Preparer {
       return Unsupported("plan.not_a_source", source + " cannot be read from", "");
     }
     if (config.kind == StreamKind::kApi) {
-      return Unsupported("plan.no_api", "Stream '" + config.id + "' is of kind api, which "
-                         "needs an API connector; " + source + " is none",
+      return Unsupported("plan.no_api",
+                         "Stream '" + config.id +
+                             "' is of kind api, which "
+                             "needs an API connector; " +
+                             source + " is none",
                          "dxtctl connectors lists what each connector can do");
     }
     const bool sql = out_->source_can.Has(Capability::kSql);
     if (!sql && config.kind == StreamKind::kQuery) {
-      return Unsupported("plan.no_sql", "Stream '" + config.id + "' is of kind query, but " +
-                         source + " has no SQL", "Use kind: file or table");
+      return Unsupported(
+          "plan.no_sql",
+          "Stream '" + config.id + "' is of kind query, but " + source + " has no SQL",
+          "Use kind: file or table");
     }
     if (!sql && !config.where.empty()) {
-      return Unsupported("plan.no_sql", "Stream '" + config.id + "' has criteria.where, but " +
-                         source + " has no SQL", "Use `filters`, which work everywhere");
+      return Unsupported(
+          "plan.no_sql",
+          "Stream '" + config.id + "' has criteria.where, but " + source + " has no SQL",
+          "Use `filters`, which work everywhere");
     }
     const Capability needed = out_->mode == LoadMode::kReplace  ? Capability::kReplace
                               : out_->mode == LoadMode::kUpsert ? Capability::kUpsert
@@ -169,11 +179,12 @@ class Preparer {
     return arrow::Status::OK();
   }
 
-  /// Text files have no types of their own: an existing target's are the schema (contracts
-  /// 2.6), and a field of bytes stands there as base64, which only its reader decodes.
+  /// Text files have no types of their own: an existing target's are the schema
+  /// (contracts 2.6), and a field of bytes stands there as base64, which only its reader
+  /// decodes.
   void DeclareTypes(StreamRef* ref) const {
-    const bool untyped = ref->kind == StreamKind::kFile ||
-                         !out_->source_can.Has(Capability::kSql);
+    const bool untyped =
+        ref->kind == StreamKind::kFile || !out_->source_can.Has(Capability::kSql);
     if (!untyped) return;
     ConfigValue columns;
     columns.kind = ConfigValue::Kind::kMap;
@@ -181,7 +192,8 @@ class Preparer {
     if (written) columns = *written;
     for (const auto& field : out_->config.fields) {
       if (!field.type || field.type->dtype != DType::kBinary) continue;
-      const std::string& source = field.source_column.empty() ? field.id : field.source_column;
+      const std::string& source =
+          field.source_column.empty() ? field.id : field.source_column;
       if (!columns.Get(source)) columns.map.emplace_back(source, Scalar("binary"));
     }
     const bool appended = out_->target.exists && out_->mode != LoadMode::kReplace;
@@ -191,7 +203,8 @@ class Preparer {
       ref->options = {};
       ref->options.kind = ConfigValue::Kind::kMap;
     }
-    std::erase_if(ref->options.map, [](const auto& entry) { return entry.first == "columns"; });
+    std::erase_if(ref->options.map,
+                  [](const auto& entry) { return entry.first == "columns"; });
     ref->options.map.emplace_back("columns", std::move(columns));
   }
 
@@ -199,8 +212,10 @@ class Preparer {
     for (const auto& column : out_->target.columns) {
       std::string source = column.name;
       for (const auto& field : out_->config.fields) {
-        const std::string& name = field.target_name.empty() ? field.id : field.target_name;
-        if (name == column.name && !field.source_column.empty()) source = field.source_column;
+        const std::string& name =
+            field.target_name.empty() ? field.id : field.target_name;
+        if (name == column.name && !field.source_column.empty())
+          source = field.source_column;
       }
       if (columns->Get(source)) continue;
       columns->map.emplace_back(source, Scalar(ToString(column.domain.deliver)));
@@ -234,8 +249,8 @@ class Preparer {
 
   void ChooseBuffer() {
     const BufferConfig& buffer = pipeline_.buffer;
-    const bool package = options_.phase != RunOptions::Phase::kRun || options_.persist ||
-                         buffer.persist;
+    const bool package =
+        options_.phase != RunOptions::Phase::kRun || options_.persist || buffer.persist;
     switch (buffer.format) {
       case BufferFormat::kAuto:
         out_->staged = package || !out_->target_can.Has(Capability::kAtomicCommit) ||
@@ -334,10 +349,11 @@ class Preparer {
     if (options_.limit) {
       if (!out_->source_can.Has(Capability::kPushdown) ||
           out_->config.kind == StreamKind::kQuery) {
-        return Unsupported("plan.limit_unordered",
-                           "--limit needs rows in the order of the watermark, and stream '" +
-                               out_->config.id + "' cannot be read so",
-                           "Leave --limit out, or use extract.mode: full");
+        return Unsupported(
+            "plan.limit_unordered",
+            "--limit needs rows in the order of the watermark, and stream '" +
+                out_->config.id + "' cannot be read so",
+            "Leave --limit out, or use extract.mode: full");
       }
       // No LIMIT in the statement: a tie at the end must be finished.
       out_->read.order_by_cursor = true;
@@ -403,17 +419,16 @@ arrow::Result<std::unique_ptr<Destination>> OpenDestination(const Connection& co
                                                ContextFor(context, nullptr), stop);
 }
 
-arrow::Result<std::unique_ptr<PreparedStream>> PrepareStream(const PipelineDocument& pipeline,
-                                                             const StreamConfig& config,
-                                                             const RunOptions& options,
-                                                             const RunContext& context,
-                                                             std::stop_token stop) {
+arrow::Result<std::unique_ptr<PreparedStream>> PrepareStream(
+    const PipelineDocument& pipeline, const StreamConfig& config,
+    const RunOptions& options, const RunContext& context, std::stop_token stop) {
   return Preparer(pipeline, config, options, context, stop).FromSource();
 }
 
 arrow::Result<std::unique_ptr<PreparedStream>> PreparePackage(
-    const PipelineDocument& pipeline, const StreamConfig& config, const StreamSchema& package,
-    const RunOptions& options, const RunContext& context, std::stop_token stop) {
+    const PipelineDocument& pipeline, const StreamConfig& config,
+    const StreamSchema& package, const RunOptions& options, const RunContext& context,
+    std::stop_token stop) {
   return Preparer(pipeline, config, options, context, stop).FromPackage(package);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// A stream with both ends open and everything decided: what `plan` shows and a run carries out.
+// A stream with both ends open and everything decided: what `plan` shows and a run
+// carries out.
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -22,7 +23,7 @@ struct PreparedStream {
   LoadMode mode = LoadMode::kAppend;  ///< --full-refresh replaces.
   StreamIdentity identity;
   Capabilities source_can, target_can;
-  std::unique_ptr<Source> source;            ///< Null when a package is loaded.
+  std::unique_ptr<Source> source;  ///< Null when a package is loaded.
   std::unique_ptr<Destination> destination;
   StreamInfo info;
   ColumnPlan columns;
@@ -57,15 +58,14 @@ arrow::Result<std::unique_ptr<Destination>> OpenDestination(const Connection& co
                                                             std::stop_token stop);
 
 /// Opens both ends, reads both catalogues and decides. Writes nothing anywhere.
-arrow::Result<std::unique_ptr<PreparedStream>> PrepareStream(const PipelineDocument& pipeline,
-                                                             const StreamConfig& config,
-                                                             const RunOptions& options,
-                                                             const RunContext& context,
-                                                             std::stop_token stop);
+arrow::Result<std::unique_ptr<PreparedStream>> PrepareStream(
+    const PipelineDocument& pipeline, const StreamConfig& config,
+    const RunOptions& options, const RunContext& context, std::stop_token stop);
 
 /// The same for a sealed package, whose schema stands in for the source.
 arrow::Result<std::unique_ptr<PreparedStream>> PreparePackage(
-    const PipelineDocument& pipeline, const StreamConfig& config, const StreamSchema& package,
-    const RunOptions& options, const RunContext& context, std::stop_token stop);
+    const PipelineDocument& pipeline, const StreamConfig& config,
+    const StreamSchema& package, const RunOptions& options, const RunContext& context,
+    std::stop_token stop);
 
 }  // namespace dxt

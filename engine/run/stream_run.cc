@@ -26,9 +26,12 @@ arrow::Status Cancelled() {
 
 SegmentFormat SegmentFormatOf(BufferFormat format) {
   switch (format) {
-    case BufferFormat::kCsv: return SegmentFormat::kCsv;
-    case BufferFormat::kJsonl: return SegmentFormat::kJsonl;
-    default: return SegmentFormat::kParquet;
+    case BufferFormat::kCsv:
+      return SegmentFormat::kCsv;
+    case BufferFormat::kJsonl:
+      return SegmentFormat::kJsonl;
+    default:
+      return SegmentFormat::kParquet;
   }
 }
 
@@ -71,7 +74,8 @@ StreamResult StreamRun::Execute(std::stop_token stop) {
       std::chrono::duration<double>(context_.clock->Tick() - started).count();
   meter_.SetPhase(StreamPhase::kDone);
   meter_.Event(status.ok() ? Severity::kInfo : Severity::kError, "stream_ended",
-               "Stream " + config_.id + " " + std::string(StreamStateName(result_.state)) +
+               "Stream " + config_.id + " " +
+                   std::string(StreamStateName(result_.state)) +
                    (status.ok() ? "" : ": " + result_.error.message()));
   return std::move(result_);
 }
@@ -93,20 +97,25 @@ arrow::Status StreamRun::RunWithRetries(std::stop_token stop) {
     const bool again = planned_ && IsRetryable(info.error_class) && !options_.dry_run &&
                        attempt <= pipeline_.runtime.retries;
     if (!again) return status;
-    // Decorrelated jitter: each wait is drawn between the first one and three times the last.
-    std::uniform_int_distribution<int64_t> draw(200, std::max<int64_t>(201, wait.count() * 3));
-    wait = std::min(std::chrono::milliseconds(draw(jitter)), std::chrono::milliseconds(10000));
+    // Decorrelated jitter: each wait is drawn between the first one and three times the
+    // last.
+    std::uniform_int_distribution<int64_t> draw(200,
+                                                std::max<int64_t>(201, wait.count() * 3));
+    wait = std::min(std::chrono::milliseconds(draw(jitter)),
+                    std::chrono::milliseconds(10000));
     if (info.retry_after) wait = std::max(wait, *info.retry_after);
     meter_.Event(Severity::kWarning, "stream_retried",
                  "Attempt " + std::to_string(attempt) + " failed (" + status.message() +
                      "), next in " + std::to_string(wait.count()) + " ms");
-    if (!context_.clock->WaitUntil(context_.clock->Tick() + wait, stop)) return Cancelled();
+    if (!context_.clock->WaitUntil(context_.clock->Tick() + wait, stop))
+      return Cancelled();
   }
 }
 
 bool StreamRun::WidenInferredType(const arrow::Status& status) {
   const ErrorInfo info = GetErrorInfo(status);
-  if (info.code != "file.inferred_type" || info.column.empty() || !can_widen_) return false;
+  if (info.code != "file.inferred_type" || info.column.empty() || !can_widen_)
+    return false;
   if (++widened_ > 1000) return false;
   ConfigValue& options = config_.extract.options;
   if (options.kind != ConfigValue::Kind::kMap) {
@@ -160,7 +169,8 @@ void StreamRun::Report(const PreparedStream& stream) {
   result_.load_mode = LoadModeName(stream.mode);
   result_.strategy = stream.table_plan.strategy;
   result_.strategy_reason = stream.table_plan.strategy_reason;
-  result_.buffer = stream.staged ? std::string(BufferFormatName(stream.buffer)) : "streamed";
+  result_.buffer =
+      stream.staged ? std::string(BufferFormatName(stream.buffer)) : "streamed";
   if (!stream.target.reference.empty()) result_.target = stream.target.reference;
   result_.schema_changes = stream.table_plan.ddl;
   if (stream.config.extract.incremental) {
@@ -175,7 +185,8 @@ void StreamRun::Report(const PreparedStream& stream) {
                      watermark.source + ")");
     result_.watermark = std::move(watermark);
   }
-  for (const auto& warning : stream.watermark.warnings) Warn(warning.code, warning.message);
+  for (const auto& warning : stream.watermark.warnings)
+    Warn(warning.code, warning.message);
   for (const auto& note : stream.table_plan.notes) Warn("plan.note", note);
 }
 
@@ -336,10 +347,11 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
   std::vector<PackageManifest> replaced;
   if (!pending.empty() && full) {
     if (stream.mode != LoadMode::kReplace) {
-      return MakeError(ErrorClass::kConfig, "buffer.pending",
-                       "Stream '" + config_.id + "' has a full package that is not loaded yet",
-                       "dxtctl load loads it, dxtctl packages drop " +
-                           pending.back().spec.load_id + " gives it up");
+      return MakeError(
+          ErrorClass::kConfig, "buffer.pending",
+          "Stream '" + config_.id + "' has a full package that is not loaded yet",
+          "dxtctl load loads it, dxtctl packages drop " + pending.back().spec.load_id +
+              " gives it up");
     }
     replaced = pending;
   } else if (!pending.empty() && !full) {
@@ -363,7 +375,8 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
   ARROW_ASSIGN_OR_RAISE(auto writer, packages.Create(spec));
   meter_.SetPhase(StreamPhase::kReading);
   arrow::Status status = extractor->Run(
-      [&](std::shared_ptr<arrow::RecordBatch> batch) { return writer->Append(*batch); }, stop);
+      [&](std::shared_ptr<arrow::RecordBatch> batch) { return writer->Append(*batch); },
+      stop);
   result_.rows_deduplicated += extractor->rows_skipped();
   if (!status.ok()) {
     writer->Abort();
@@ -383,8 +396,9 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
                                                       package.folder.string()));
   for (const auto& old : replaced) ARROW_RETURN_NOT_OK(packages_.Release(old));
   result_.load_id = load_id_;
-  meter_.Event(Severity::kInfo, "package_sealed",
-               "Package " + load_id_ + " holds " + std::to_string(package.rows) + " rows");
+  meter_.Event(
+      Severity::kInfo, "package_sealed",
+      "Package " + load_id_ + " holds " + std::to_string(package.rows) + " rows");
   return package;
 }
 
@@ -399,14 +413,16 @@ arrow::Result<bool> StreamRun::LoadPending(std::stop_token stop) {
   bool full_loaded = false;
   for (const auto& package : pending) {
     // A new full extract of a replaced table makes an older one worthless.
-    if (!only_load && package.spec.full && config_.load.mode == LoadMode::kReplace) continue;
+    if (!only_load && package.spec.full && config_.load.mode == LoadMode::kReplace)
+      continue;
     ARROW_RETURN_NOT_OK(LoadPackage(package, stop));
     full_loaded = full_loaded || package.spec.full;
   }
   if (!only_load) {
     if (full_loaded) {
-      Warn("buffer.resumed", "A package of an earlier run was loaded, and nothing was read "
-                             "again; the next run reads anew");
+      Warn("buffer.resumed",
+           "A package of an earlier run was loaded, and nothing was read "
+           "again; the next run reads anew");
     }
     return full_loaded;
   }
@@ -418,15 +434,17 @@ arrow::Result<bool> StreamRun::LoadPending(std::stop_token stop) {
                    "dxtctl extract makes one");
 }
 
-arrow::Status StreamRun::LoadPackage(const PackageManifest& package, std::stop_token stop) {
+arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
+                                     std::stop_token stop) {
   meter_.SetPhase(StreamPhase::kPlanning);
-  ARROW_ASSIGN_OR_RAISE(auto stream, PreparePackage(pipeline_, config_, package.spec.schema,
-                                                    options_, context_, stop));
+  ARROW_ASSIGN_OR_RAISE(
+      auto stream,
+      PreparePackage(pipeline_, config_, package.spec.schema, options_, context_, stop));
   planned_ = true;
   if (options_.phase == Phase::kLoad) Report(*stream);
   const std::string chain = stream->last ? stream->last->cursor_after : "";
-  ARROW_ASSIGN_OR_RAISE(auto loader,
-                        Loader::Make(*stream, context_, meter_, ArrowSchema(package.spec.schema)));
+  ARROW_ASSIGN_OR_RAISE(auto loader, Loader::Make(*stream, context_, meter_,
+                                                  ArrowSchema(package.spec.schema)));
   ARROW_ASSIGN_OR_RAISE(auto settled, loader->Own(stop));
   const auto release = [&] {
     return packages_.Release(package, !pipeline_.buffer.cleanup_on_success);
@@ -459,8 +477,7 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package, std::stop_t
     ARROW_RETURN_NOT_OK(packages_.Verify(package));
     ARROW_RETURN_NOT_OK(loader->AppendFiles(package.Paths(), stop));
   } else {
-    ARROW_ASSIGN_OR_RAISE(auto reader,
-                          packages_.Open(package, config_.load.batch_size));
+    ARROW_ASSIGN_OR_RAISE(auto reader, packages_.Open(package, config_.load.batch_size));
     while (true) {
       if (stop.stop_requested()) return Cancelled();
       ARROW_ASSIGN_OR_RAISE(auto batch, reader->Next());

@@ -19,12 +19,13 @@ class BatchQueue;
 class Extractor;
 class Loader;
 
-/// Runs one stream. Make one, call Execute once; used by one thread. References must outlive
-/// it.
+/// Runs one stream. Make one, call Execute once; used by one thread. References must
+/// outlive it.
 class StreamRun {
  public:
-  StreamRun(const PipelineDocument& pipeline, StreamConfig config, const RunOptions& options,
-            const RunContext& context, const PackageStore& packages);
+  StreamRun(const PipelineDocument& pipeline, StreamConfig config,
+            const RunOptions& options, const RunContext& context,
+            const PackageStore& packages);
 
   /// Blocks until the stream has ended, in whatever state; never throws, never returns a
   /// bare error.
@@ -64,9 +65,9 @@ class StreamRun {
   StreamMeter meter_;
   StreamResult result_;
   std::optional<PackageManifest> extracted_;  ///< By an earlier attempt of this run.
-  std::string load_id_;      ///< Kept over the attempts of one window.
-  bool planned_ = false;     ///< Both ends answered once, so failures may be retried.
-  bool can_widen_ = false;   ///< The target is new or replaced.
+  std::string load_id_;                       ///< Kept over the attempts of one window.
+  bool planned_ = false;    ///< Both ends answered once, so failures may be retried.
+  bool can_widen_ = false;  ///< The target is new or replaced.
   int widened_ = 0;
 };
 

@@ -23,7 +23,8 @@ class ValueCheck {
 
   /// No value can fail: Check need not be called.
   bool empty() const { return tests_ == 0; }
-  /// Nothing but broken UTF-8 can fail, which whoever reads sealed Parquet files finds too.
+  /// Nothing but broken UTF-8 can fail, which whoever reads sealed Parquet files finds
+  /// too.
   bool trusts_files() const;
 
   /// kData with code value.<kind>: nul, invalid_utf8, special_float, infinity,

@@ -18,8 +18,8 @@ class Decider {
     if (in_.full_refresh) return decision_;
     ARROW_RETURN_NOT_OK(Stored());
     if (in_.cli_value) ARROW_RETURN_NOT_OK(FromCommandLine());
-    decision_.inclusive = in_.config->extract.inclusive && decision_.source != "initial" &&
-                          decision_.source != "none";
+    decision_.inclusive = in_.config->extract.inclusive &&
+                          decision_.source != "initial" && decision_.source != "none";
     if (decision_.source == "initial") decision_.inclusive = true;
     return decision_;
   }
@@ -53,15 +53,18 @@ class Decider {
   }
 
   arrow::Status CheckFingerprint(const LoadRecord& record) const {
-    if (record.fingerprint == in_.fingerprint || Directed(CursorDirective::Kind::kAccept)) {
+    if (record.fingerprint == in_.fingerprint ||
+        Directed(CursorDirective::Kind::kAccept)) {
       return arrow::Status::OK();
     }
-    return MakeError(ErrorClass::kConfig, "state.changed",
-                     "Stream '" + id_ + "' was loaded up to " + record.cursor_after +
-                         " with another source connection, source, watermark field, target or "
-                         "keys (last target: " + record.target + ")",
-                     "dxtctl state accept " + id_ + " keeps the cursor, dxtctl state reset " +
-                         id_ + " starts over");
+    return MakeError(
+        ErrorClass::kConfig, "state.changed",
+        "Stream '" + id_ + "' was loaded up to " + record.cursor_after +
+            " with another source connection, source, watermark field, target or "
+            "keys (last target: " +
+            record.target + ")",
+        "dxtctl state accept " + id_ + " keeps the cursor, dxtctl state reset " + id_ +
+            " starts over");
   }
 
   arrow::Status FromLedger() {
@@ -83,13 +86,14 @@ class Decider {
     if (!same && in_.cursor_in_target && !Directed(CursorDirective::Kind::kAccept)) {
       ARROW_ASSIGN_OR_RAISE(auto maximum, in_.target_max());
       if (!maximum || CompareCursors(*maximum, last.cursor_after, in_.type) < 0) {
-        return MakeError(
-            ErrorClass::kGuard, "state.target_behind",
-            "The target of stream '" + id_ + "' ends at " + maximum.value_or("nothing") +
-                " but was loaded up to " + last.cursor_after +
-                ": rows were removed, or an older copy was restored",
-            "dxtctl state reset " + id_ + " loads again from the start, dxtctl state accept " +
-                id_ + " goes on from " + last.cursor_after);
+        return MakeError(ErrorClass::kGuard, "state.target_behind",
+                         "The target of stream '" + id_ + "' ends at " +
+                             maximum.value_or("nothing") + " but was loaded up to " +
+                             last.cursor_after +
+                             ": rows were removed, or an older copy was restored",
+                         "dxtctl state reset " + id_ +
+                             " loads again from the start, dxtctl state accept " + id_ +
+                             " goes on from " + last.cursor_after);
       }
     }
     return Take(last.cursor_after, "target");
@@ -99,16 +103,17 @@ class Decider {
     if (!in_.cursor_in_target || !in_.cursor_exact || in_.shared_target) {
       if (in_.config->extract.initial_value) return Initial();
       if (in_.cli_value) return arrow::Status::OK();
-      const std::string why =
-          in_.shared_target ? "another pipeline loads it too"
-          : in_.cursor_in_target
-              ? "its column does not hold the watermark exactly"
-              : "the watermark field is not among its columns";
-      return MakeError(ErrorClass::kConfig, "state.unknown_cursor",
-                       "The target of stream '" + id_ +
-                           "' holds rows that dxt did not record, and where to go on cannot "
-                           "be read from it: " + why,
-                       "Set extract.initial_value, or extract.watermark_source: target");
+      const std::string why = in_.shared_target ? "another pipeline loads it too"
+                              : in_.cursor_in_target
+                                  ? "its column does not hold the watermark exactly"
+                                  : "the watermark field is not among its columns";
+      return MakeError(
+          ErrorClass::kConfig, "state.unknown_cursor",
+          "The target of stream '" + id_ +
+              "' holds rows that dxt did not record, and where to go on cannot "
+              "be read from it: " +
+              why,
+          "Set extract.initial_value, or extract.watermark_source: target");
     }
     return FromTargetMaximum();
   }
@@ -118,7 +123,8 @@ class Decider {
     if (!in_.cursor_in_target) {
       return MakeError(ErrorClass::kConfig, "state.unknown_cursor",
                        "extract.watermark_source is target, but the watermark field of "
-                       "stream '" + id_ + "' is not loaded into a column of it",
+                       "stream '" +
+                           id_ + "' is not loaded into a column of it",
                        "Add the field to `fields`, or use watermark_source: state");
     }
     ARROW_ASSIGN_OR_RAISE(auto maximum, in_.target_max());

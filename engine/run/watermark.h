@@ -16,18 +16,18 @@ namespace dxt {
 /// What is known when a cursor must be chosen.
 struct WatermarkInputs {
   const StreamConfig* config = nullptr;
-  FieldType type;                        ///< Of the cursor.
-  std::string fingerprint;               ///< Of the stream as it is now.
+  FieldType type;           ///< Of the cursor.
+  std::string fingerprint;  ///< Of the stream as it is now.
   bool has_ledger = false;
-  std::optional<LoadRecord> last;        ///< Newest ledger row of the chain.
-  std::optional<LoadRecord> stored;      ///< Checkpoint of the state store.
+  std::optional<LoadRecord> last;    ///< Newest ledger row of the chain.
+  std::optional<LoadRecord> stored;  ///< Checkpoint of the state store.
   std::optional<CursorDirective> directive;
   bool target_exists = false;
   bool target_empty = true;
   std::string target_ident;
-  bool shared_target = false;            ///< Another pipeline loads this table.
-  bool cursor_in_target = false;         ///< The cursor is loaded into a target column.
-  bool cursor_exact = false;             ///< … which holds it without loss.
+  bool shared_target = false;     ///< Another pipeline loads this table.
+  bool cursor_in_target = false;  ///< The cursor is loaded into a target column.
+  bool cursor_exact = false;      ///< … which holds it without loss.
   std::optional<std::string> cli_value;
   bool allow_duplicates = false;
   bool full_refresh = false;
@@ -38,13 +38,13 @@ struct WatermarkInputs {
 struct WatermarkDecision {
   std::optional<std::string> value;  ///< Lower bound of the read; nullopt = first load.
   bool inclusive = false;
-  std::string source = "none";       ///< target | state | initial | cli | none
-  std::string stored_before;         ///< The chain's cursor, for `cursor_before`.
+  std::string source = "none";  ///< target | state | initial | cli | none
+  std::string stored_before;    ///< The chain's cursor, for `cursor_before`.
   std::vector<Warning> warnings;
 };
 
-/// Decides, or fails: kConfig "state.changed", "state.unknown_cursor", "cursor.duplicates";
-/// kGuard "state.target_behind".
+/// Decides, or fails: kConfig "state.changed", "state.unknown_cursor",
+/// "cursor.duplicates"; kGuard "state.target_behind".
 arrow::Result<WatermarkDecision> DecideWatermark(const WatermarkInputs& inputs);
 
 }  // namespace dxt

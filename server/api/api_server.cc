@@ -26,17 +26,18 @@ class GrpcServer final : public ApiServer {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(4 << 20);
-    builder.AddListeningPort("unix:" + socket.string(), grpc::InsecureServerCredentials());
+    builder.AddListeningPort("unix:" + socket.string(),
+                             grpc::InsecureServerCredentials());
     for (grpc::Service* service : std::initializer_list<grpc::Service*>{
              &runs_, &project_, &state_, &packages_, &server_service_}) {
       builder.RegisterService(service);
     }
     server_ = builder.BuildAndStart();
     if (!server_ || chmod(socket.c_str(), parts_.is_private ? 0600 : 0660) != 0) {
-      return MakeError(ErrorClass::kConfig, "server.listen",
-                       "cannot listen at " + socket.string(),
-                       "Check that its folder exists and can be written, and that the path is "
-                       "shorter than 108 bytes");
+      return MakeError(
+          ErrorClass::kConfig, "server.listen", "cannot listen at " + socket.string(),
+          "Check that its folder exists and can be written, and that the path is "
+          "shorter than 108 bytes");
     }
     return arrow::Status::OK();
   }

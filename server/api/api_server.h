@@ -29,8 +29,8 @@ struct ApiParts {
 class ApiServer {
  public:
   /// Listens once it returns. A file at `socket` is replaced: the caller owns that path.
-  static arrow::Result<std::unique_ptr<ApiServer>> Make(ApiParts parts,
-                                                        const std::filesystem::path& socket);
+  static arrow::Result<std::unique_ptr<ApiServer>> Make(
+      ApiParts parts, const std::filesystem::path& socket);
   virtual ~ApiServer() = default;
   /// Refuses new calls, ends those that run, returns when all have ended.
   virtual void Shutdown() = 0;

@@ -23,12 +23,24 @@ v1::StreamProgress ToProto(const StreamProgress& progress) {
   v1::StreamProgress proto;
   proto.set_stream(progress.stream);
   switch (progress.phase) {
-    case StreamPhase::kQueued: proto.set_phase(v1::StreamProgress::QUEUED); break;
-    case StreamPhase::kPlanning: proto.set_phase(v1::StreamProgress::PLANNING); break;
-    case StreamPhase::kReading: proto.set_phase(v1::StreamProgress::READING); break;
-    case StreamPhase::kWriting: proto.set_phase(v1::StreamProgress::WRITING); break;
-    case StreamPhase::kCommitting: proto.set_phase(v1::StreamProgress::COMMITTING); break;
-    case StreamPhase::kDone: proto.set_phase(v1::StreamProgress::DONE); break;
+    case StreamPhase::kQueued:
+      proto.set_phase(v1::StreamProgress::QUEUED);
+      break;
+    case StreamPhase::kPlanning:
+      proto.set_phase(v1::StreamProgress::PLANNING);
+      break;
+    case StreamPhase::kReading:
+      proto.set_phase(v1::StreamProgress::READING);
+      break;
+    case StreamPhase::kWriting:
+      proto.set_phase(v1::StreamProgress::WRITING);
+      break;
+    case StreamPhase::kCommitting:
+      proto.set_phase(v1::StreamProgress::COMMITTING);
+      break;
+    case StreamPhase::kDone:
+      proto.set_phase(v1::StreamProgress::DONE);
+      break;
   }
   proto.set_rows_read(progress.rows_read);
   proto.set_rows_written(progress.rows_written);
@@ -42,10 +54,18 @@ v1::StreamProgress ToProto(const StreamProgress& progress) {
 v1::LogLine ToProto(const LogEntry& entry) {
   v1::LogLine line;
   switch (entry.severity) {
-    case Severity::kDebug: line.set_severity(v1::LogLine::DEBUG); break;
-    case Severity::kInfo: line.set_severity(v1::LogLine::INFO); break;
-    case Severity::kWarning: line.set_severity(v1::LogLine::WARNING); break;
-    case Severity::kError: line.set_severity(v1::LogLine::ERROR); break;
+    case Severity::kDebug:
+      line.set_severity(v1::LogLine::DEBUG);
+      break;
+    case Severity::kInfo:
+      line.set_severity(v1::LogLine::INFO);
+      break;
+    case Severity::kWarning:
+      line.set_severity(v1::LogLine::WARNING);
+      break;
+    case Severity::kError:
+      line.set_severity(v1::LogLine::ERROR);
+      break;
   }
   line.set_stream(entry.stream);
   line.set_event(entry.event);
@@ -55,16 +75,26 @@ v1::LogLine ToProto(const LogEntry& entry) {
 
 std::string_view KindName(OptionKind kind) {
   switch (kind) {
-    case OptionKind::kString: return "string";
-    case OptionKind::kInteger: return "integer";
-    case OptionKind::kNumber: return "number";
-    case OptionKind::kBoolean: return "boolean";
-    case OptionKind::kDuration: return "duration";
-    case OptionKind::kBytes: return "bytes";
-    case OptionKind::kList: return "list";
-    case OptionKind::kObject: return "object";
-    case OptionKind::kMap: return "map";
-    case OptionKind::kAny: return "any";
+    case OptionKind::kString:
+      return "string";
+    case OptionKind::kInteger:
+      return "integer";
+    case OptionKind::kNumber:
+      return "number";
+    case OptionKind::kBoolean:
+      return "boolean";
+    case OptionKind::kDuration:
+      return "duration";
+    case OptionKind::kBytes:
+      return "bytes";
+    case OptionKind::kList:
+      return "list";
+    case OptionKind::kObject:
+      return "object";
+    case OptionKind::kMap:
+      return "map";
+    case OptionKind::kAny:
+      return "any";
   }
   return "any";
 }
@@ -77,17 +107,20 @@ DocumentInputs FromProto(const v1::DocumentSet& documents) {
     inputs.project = DocumentText{documents.project().path(), documents.project().text()};
   }
   if (documents.has_pipeline()) {
-    inputs.pipeline = DocumentText{documents.pipeline().path(), documents.pipeline().text()};
+    inputs.pipeline =
+        DocumentText{documents.pipeline().path(), documents.pipeline().text()};
   }
   inputs.variables = {documents.variables().begin(), documents.variables().end()};
-  inputs.sql_variables = {documents.sql_variables().begin(), documents.sql_variables().end()};
+  inputs.sql_variables = {documents.sql_variables().begin(),
+                          documents.sql_variables().end()};
   inputs.strict = documents.strict();
   return inputs;
 }
 
 RunOptions FromProto(const v1::RunOptions& proto) {
   RunOptions options;
-  if (proto.phase() == v1::RunOptions::EXTRACT) options.phase = RunOptions::Phase::kExtract;
+  if (proto.phase() == v1::RunOptions::EXTRACT)
+    options.phase = RunOptions::Phase::kExtract;
   if (proto.phase() == v1::RunOptions::LOAD) options.phase = RunOptions::Phase::kLoad;
   options.select = proto.select();
   options.exclude = proto.exclude();

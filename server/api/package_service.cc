@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Every folder that packages may stand in: the state folder's own, and those that earlier
-/// runs recorded (<root>/<project>/<pipeline>/<stream>/<load_id>).
+/// Every folder that packages may stand in: the state folder's own, and those that
+/// earlier runs recorded (<root>/<project>/<pipeline>/<stream>/<load_id>).
 arrow::Result<std::set<fs::path>> BufferRoots(const ApiParts& parts) {
   std::set<fs::path> roots = {parts.state_dir / "buffer"};
   ARROW_ASSIGN_OR_RAISE(const auto recorded, parts.store->packages().List(""));
@@ -42,7 +42,8 @@ arrow::Result<std::vector<PackageInfo>> AllPackages(const ApiParts& parts,
   return all;
 }
 
-arrow::Result<PackageInfo> FindPackage(const ApiParts& parts, const std::string& load_id) {
+arrow::Result<PackageInfo> FindPackage(const ApiParts& parts,
+                                       const std::string& load_id) {
   ARROW_ASSIGN_OR_RAISE(auto all, AllPackages(parts, ""));
   for (auto& package : all) {
     if (package.load_id == load_id) return std::move(package);
@@ -72,7 +73,8 @@ v1::Package ToProto(const PackageInfo& package) {
   proto.set_bytes(manifest.bytes);
   proto.set_cursor_before(manifest.spec.cursor_before);
   proto.set_cursor_after(manifest.seal.cursor_after);
-  if (!manifest.created_at.empty()) SetTime(manifest.created_at, proto.mutable_create_time());
+  if (!manifest.created_at.empty())
+    SetTime(manifest.created_at, proto.mutable_create_time());
   for (const auto& segment : manifest.segments) {
     auto* entry = proto.add_segments();
     entry->set_file(segment.file);
@@ -102,7 +104,8 @@ Reply PackageServiceImpl::ListPackages(CallContext* context,
   return Answer(context, grpc::Status::OK);
 }
 
-Reply PackageServiceImpl::GetPackage(CallContext* context, const v1::GetPackageRequest* request,
+Reply PackageServiceImpl::GetPackage(CallContext* context,
+                                     const v1::GetPackageRequest* request,
                                      v1::Package* response) {
   auto package = FindPackage(parts_, LastPart(request->name()));
   if (package.ok()) *response = ToProto(*package);

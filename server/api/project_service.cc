@@ -17,7 +17,8 @@ namespace {
 /// A Journal for calls that are no run: nothing to remember, nothing may be written.
 class NoJournal : public Journal {
  public:
-  arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(const StreamIdentity&) override {
+  arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(
+      const StreamIdentity&) override {
     return std::nullopt;
   }
   arrow::Status SaveCheckpoint(const StreamIdentity&, const LoadRecord&) override {
@@ -39,7 +40,8 @@ class NoJournal : public Journal {
 
  private:
   static arrow::Status Refuse() {
-    return MakeError(ErrorClass::kInternal, "journal.no_run", "a state write outside a run");
+    return MakeError(ErrorClass::kInternal, "journal.no_run",
+                     "a state write outside a run");
   }
 };
 
@@ -51,7 +53,8 @@ struct ParsedCall {
   Observer observer;
 
   ParsedCall(const v1::DocumentSet& set, const ConnectorRegistry& registry)
-      : documents(ParseDocuments(FromProto(set), registry)), redactor(documents.secrets) {}
+      : documents(ParseDocuments(FromProto(set), registry)),
+        redactor(documents.secrets) {}
 
   /// The project that names resolve in; an empty one when none was sent.
   ProjectDocument project(const v1::DocumentSet& set) const {
@@ -93,12 +96,13 @@ Reply ProjectServiceImpl::ListStreams(CallContext*, const v1::ListStreamsRequest
                                       v1::ListStreamsResponse* response) {
   return threads_.Run([=, this](std::stop_token stop) {
     ParsedCall call(request->documents(), *parts_.registry);
-    if (!call.documents.ok()) return ProblemsToGrpc(call.documents.problems, call.redactor);
+    if (!call.documents.ok())
+      return ProblemsToGrpc(call.documents.problems, call.redactor);
     if (!call.documents.pipeline) return NoPipeline();
     const RunContext context =
         parts_.dispatcher->ContextWithoutRun(call.observer, call.journal);
-    auto streams = dxt::ListStreams(*call.documents.pipeline, FromProto(request->options()),
-                                    context, stop);
+    auto streams = dxt::ListStreams(*call.documents.pipeline,
+                                    FromProto(request->options()), context, stop);
     if (!streams.ok()) return ToGrpc(streams.status(), call.redactor);
     for (const auto& stream : *streams) {
       auto* listing = response->add_streams();
@@ -119,13 +123,14 @@ Reply ProjectServiceImpl::CheckConnections(CallContext*,
                                            v1::CheckConnectionsResponse* response) {
   return threads_.Run([=, this](std::stop_token stop) {
     ParsedCall call(request->documents(), *parts_.registry);
-    if (!call.documents.ok()) return ProblemsToGrpc(call.documents.problems, call.redactor);
+    if (!call.documents.ok())
+      return ProblemsToGrpc(call.documents.problems, call.redactor);
     const RunContext context =
         parts_.dispatcher->ContextWithoutRun(call.observer, call.journal);
     const auto* pipeline = call.documents.pipeline ? &*call.documents.pipeline : nullptr;
     for (const auto& check :
-         dxt::CheckConnections(call.project(request->documents()), pipeline, request->only(),
-                               context, stop)) {
+         dxt::CheckConnections(call.project(request->documents()), pipeline,
+                               request->only(), context, stop)) {
       auto* proto = response->add_checks();
       proto->set_name(call.redactor.Redact(check.name));
       proto->set_type(check.type);
@@ -147,31 +152,37 @@ Reply ProjectServiceImpl::DiscoverPipeline(CallContext*,
                                            v1::DiscoverPipelineResponse* response) {
   return threads_.Run([=, this](std::stop_token stop) {
     ParsedCall call(request->documents(), *parts_.registry);
-    if (!call.documents.ok()) return ProblemsToGrpc(call.documents.problems, call.redactor);
+    if (!call.documents.ok())
+      return ProblemsToGrpc(call.documents.problems, call.redactor);
     // An inline connection string may hold the secret of this call alone.
     const Redactor inline_redactor({request->connection(), request->to()});
     const bool is_url = request->connection().find("://") != std::string::npos;
     const RunContext context =
         parts_.dispatcher->ContextWithoutRun(call.observer, call.journal);
-    auto yaml = dxt::DiscoverPipeline(call.project(request->documents()), request->connection(),
-                                      request->schema(), request->to(), context, stop);
-    if (!yaml.ok()) return ToGrpc(yaml.status(), is_url ? inline_redactor : call.redactor);
+    auto yaml =
+        dxt::DiscoverPipeline(call.project(request->documents()), request->connection(),
+                              request->schema(), request->to(), context, stop);
+    if (!yaml.ok())
+      return ToGrpc(yaml.status(), is_url ? inline_redactor : call.redactor);
     response->set_yaml(*yaml);
     return grpc::Status::OK;
   });
 }
 
-Reply ProjectServiceImpl::PreviewStream(CallContext*, const v1::PreviewStreamRequest* request,
+Reply ProjectServiceImpl::PreviewStream(CallContext*,
+                                        const v1::PreviewStreamRequest* request,
                                         v1::PreviewStreamResponse* response) {
   return threads_.Run([=, this](std::stop_token stop) {
     ParsedCall call(request->documents(), *parts_.registry);
-    if (!call.documents.ok()) return ProblemsToGrpc(call.documents.problems, call.redactor);
+    if (!call.documents.ok())
+      return ProblemsToGrpc(call.documents.problems, call.redactor);
     if (!call.documents.pipeline) return NoPipeline();
     const RunContext context =
         parts_.dispatcher->ContextWithoutRun(call.observer, call.journal);
-    const int64_t rows = request->rows() == 0 ? 10 : std::clamp(request->rows(), 1, 10000);
-    auto table = dxt::PreviewStream(*call.documents.pipeline, request->stream(), rows, context,
-                                    stop);
+    const int64_t rows =
+        request->rows() == 0 ? 10 : std::clamp(request->rows(), 1, 10000);
+    auto table = dxt::PreviewStream(*call.documents.pipeline, request->stream(), rows,
+                                    context, stop);
     if (!table.ok()) return ToGrpc(table.status(), call.redactor);
     for (size_t i = 0; i < table->columns.size(); ++i) {
       auto* column = response->add_columns();

@@ -42,9 +42,7 @@ class WatchReactor : public grpc::ServerWriteReactor<v1::RunEvent>, public FeedW
     Pump();
   }
 
-  void OnDone() override {
-    const auto last_reference = std::move(self_);
-  }
+  void OnDone() override { const auto last_reference = std::move(self_); }
 
  private:
   /// Starts the next write, or the end, unless one is under way.
@@ -97,7 +95,8 @@ class EndedStream : public grpc::ServerWriteReactor<Message> {
 
 }  // namespace
 
-grpc::Status RunServiceImpl::Submit(const v1::SubmitRunRequest& request, v1::Run& response) {
+grpc::Status RunServiceImpl::Submit(const v1::SubmitRunRequest& request,
+                                    v1::Run& response) {
   Submission submission;
   auto parsed = ParseDocuments(FromProto(request.documents()), *parts_.registry);
   submission.redactor = Redactor(parsed.secrets);

@@ -48,7 +48,8 @@ ServerServiceImpl::ServerServiceImpl(const ApiParts& parts) : parts_(parts) {
   SetTime(FormatTime(parts.clock->Now()), info_.mutable_start_time());
 }
 
-Reply ServerServiceImpl::GetServerInfo(CallContext* context, const v1::GetServerInfoRequest*,
+Reply ServerServiceImpl::GetServerInfo(CallContext* context,
+                                       const v1::GetServerInfoRequest*,
                                        v1::ServerInfo* response) {
   *response = info_;
   return Answer(context, grpc::Status::OK);

@@ -18,7 +18,8 @@ class RunServiceImpl final : public v1::RunService::CallbackService {
   explicit RunServiceImpl(const ApiParts& parts) : parts_(parts) {}
   Reply SubmitRun(CallContext*, const v1::SubmitRunRequest*, v1::Run*) override;
   Reply GetRun(CallContext*, const v1::GetRunRequest*, v1::Run*) override;
-  Reply ListRuns(CallContext*, const v1::ListRunsRequest*, v1::ListRunsResponse*) override;
+  Reply ListRuns(CallContext*, const v1::ListRunsRequest*,
+                 v1::ListRunsResponse*) override;
   Reply CancelRun(CallContext*, const v1::CancelRunRequest*, v1::Run*) override;
   grpc::ServerWriteReactor<v1::RunEvent>* WatchRun(CallContext*,
                                                    const v1::WatchRunRequest*) override;
@@ -81,7 +82,8 @@ class PackageServiceImpl final : public v1::PackageService::CallbackService {
 class ServerServiceImpl final : public v1::ServerService::CallbackService {
  public:
   explicit ServerServiceImpl(const ApiParts& parts);
-  Reply GetServerInfo(CallContext*, const v1::GetServerInfoRequest*, v1::ServerInfo*) override;
+  Reply GetServerInfo(CallContext*, const v1::GetServerInfoRequest*,
+                      v1::ServerInfo*) override;
   grpc::ServerWriteReactor<v1::Attachment>* Attach(CallContext*,
                                                    const v1::AttachRequest*) override;
 

@@ -23,9 +23,15 @@ v1::Cursor ToProto(const ChainRecord& chain) {
   }
   if (chain.directive) {
     switch (chain.directive->kind) {
-      case Directive::Kind::kReset: cursor.set_request("reset"); break;
-      case Directive::Kind::kAccept: cursor.set_request("accept"); break;
-      case Directive::Kind::kSet: cursor.set_request("set"); break;
+      case Directive::Kind::kReset:
+        cursor.set_request("reset");
+        break;
+      case Directive::Kind::kAccept:
+        cursor.set_request("accept");
+        break;
+      case Directive::Kind::kSet:
+        cursor.set_request("set");
+        break;
     }
     cursor.set_requested_value(chain.directive->value);
   }
@@ -57,7 +63,8 @@ Reply Direct(CallContext* context, const ApiParts& parts, const Request& request
 
 }  // namespace
 
-Reply StateServiceImpl::ListCursors(CallContext* context, const v1::ListCursorsRequest* request,
+Reply StateServiceImpl::ListCursors(CallContext* context,
+                                    const v1::ListCursorsRequest* request,
                                     v1::ListCursorsResponse* response) {
   auto chains = parts_.store->cursors().List(ChainPipeline(request->parent()));
   if (!chains.ok()) return Answer(context, ToGrpc(chains.status()));
@@ -65,16 +72,20 @@ Reply StateServiceImpl::ListCursors(CallContext* context, const v1::ListCursorsR
   return Answer(context, grpc::Status::OK);
 }
 
-Reply StateServiceImpl::SetCursor(CallContext* context, const v1::SetCursorRequest* request,
+Reply StateServiceImpl::SetCursor(CallContext* context,
+                                  const v1::SetCursorRequest* request,
                                   v1::Cursor* response) {
   if (request->value().empty()) {
-    return Answer(context, ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_value",
-                                    "An empty cursor value: ResetCursor forgets a cursor"));
+    return Answer(context,
+                  ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_value",
+                           "An empty cursor value: ResetCursor forgets a cursor"));
   }
-  return Direct(context, parts_, *request, Directive::Kind::kSet, request->value(), response);
+  return Direct(context, parts_, *request, Directive::Kind::kSet, request->value(),
+                response);
 }
 
-Reply StateServiceImpl::ResetCursor(CallContext* context, const v1::ResetCursorRequest* request,
+Reply StateServiceImpl::ResetCursor(CallContext* context,
+                                    const v1::ResetCursorRequest* request,
                                     v1::Cursor* response) {
   return Direct(context, parts_, *request, Directive::Kind::kReset, "", response);
 }

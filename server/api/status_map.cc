@@ -16,18 +16,24 @@ namespace {
 grpc::StatusCode CodeOf(const ErrorInfo& info) {
   if (info.code.ends_with(".not_found")) return grpc::StatusCode::NOT_FOUND;
   switch (info.error_class) {
-    case ErrorClass::kConfig: return grpc::StatusCode::INVALID_ARGUMENT;
+    case ErrorClass::kConfig:
+      return grpc::StatusCode::INVALID_ARGUMENT;
     // UNAUTHENTICATED would speak of this client; it is a source or target that refused.
     case ErrorClass::kAuth:
     case ErrorClass::kData:
     case ErrorClass::kUnsupported:
     case ErrorClass::kGuard:
       return grpc::StatusCode::FAILED_PRECONDITION;
-    case ErrorClass::kTransient: return grpc::StatusCode::UNAVAILABLE;
-    case ErrorClass::kThrottled: return grpc::StatusCode::RESOURCE_EXHAUSTED;
-    case ErrorClass::kCancelled: return grpc::StatusCode::CANCELLED;
-    case ErrorClass::kFenced: return grpc::StatusCode::ABORTED;
-    case ErrorClass::kInternal: return grpc::StatusCode::INTERNAL;
+    case ErrorClass::kTransient:
+      return grpc::StatusCode::UNAVAILABLE;
+    case ErrorClass::kThrottled:
+      return grpc::StatusCode::RESOURCE_EXHAUSTED;
+    case ErrorClass::kCancelled:
+      return grpc::StatusCode::CANCELLED;
+    case ErrorClass::kFenced:
+      return grpc::StatusCode::ABORTED;
+    case ErrorClass::kInternal:
+      return grpc::StatusCode::INTERNAL;
   }
   return grpc::StatusCode::INTERNAL;
 }
@@ -83,7 +89,8 @@ grpc::Status ToGrpc(const arrow::Status& failed, const Redactor& redactor) {
   return WithDetails(CodeOf(info), status.message(), details);
 }
 
-grpc::Status ProblemsToGrpc(const std::vector<Problem>& problems, const Redactor& redactor) {
+grpc::Status ProblemsToGrpc(const std::vector<Problem>& problems,
+                            const Redactor& redactor) {
   v1::ProblemList list;
   int errors = 0;
   for (const auto& problem : problems) {
@@ -96,9 +103,10 @@ grpc::Status ProblemsToGrpc(const std::vector<Problem>& problems, const Redactor
   google::rpc::Status details;
   details.add_details()->PackFrom(ToProto(info));
   details.add_details()->PackFrom(list);
-  const std::string message = errors == 1 ? "The documents have an error and nothing was run"
-                                          : "The documents have " + std::to_string(errors) +
-                                                " errors and nothing was run";
+  const std::string message = errors == 1
+                                  ? "The documents have an error and nothing was run"
+                                  : "The documents have " + std::to_string(errors) +
+                                        " errors and nothing was run";
   return WithDetails(grpc::StatusCode::INVALID_ARGUMENT, message, details);
 }
 

@@ -18,7 +18,8 @@ std::string ReasonOfCode(const std::string& code);
 grpc::Status ToGrpc(const arrow::Status& status, const Redactor& redactor = {});
 
 /// Refused documents: INVALID_ARGUMENT with a ProblemList.
-grpc::Status ProblemsToGrpc(const std::vector<Problem>& problems, const Redactor& redactor);
+grpc::Status ProblemsToGrpc(const std::vector<Problem>& problems,
+                            const Redactor& redactor);
 
 /// A failure that begins at this edge: names, versions, draining.
 grpc::Status ApiError(grpc::StatusCode code, const std::string& dxt_code,

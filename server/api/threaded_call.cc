@@ -20,7 +20,8 @@ class CallThreads::Call : public grpc::ServerUnaryReactor {
   std::stop_callback<Forward> forward_;
 };
 
-grpc::ServerUnaryReactor* CallThreads::Run(std::function<grpc::Status(std::stop_token)> work) {
+grpc::ServerUnaryReactor* CallThreads::Run(
+    std::function<grpc::Status(std::stop_token)> work) {
   Call* call = nullptr;
   {
     std::lock_guard lock(mutex_);

@@ -9,8 +9,8 @@
 
 namespace dxt {
 
-/// Threads of calls that may block on other systems. Must be stopped before what the calls
-/// use goes away.
+/// Threads of calls that may block on other systems. Must be stopped before what the
+/// calls use goes away.
 class CallThreads {
  public:
   ~CallThreads() { Stop(); }

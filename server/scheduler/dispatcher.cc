@@ -51,8 +51,8 @@ Dispatcher::Dispatcher(DispatcherOptions options, const ConnectorRegistry& regis
 Dispatcher::~Dispatcher() { Stop(); }
 
 arrow::Status Dispatcher::ConfigureLog(const ProjectDocument& project) {
-  const bool asked =
-      !project.log_level.empty() || !project.log_format.empty() || !project.log_file.empty();
+  const bool asked = !project.log_level.empty() || !project.log_format.empty() ||
+                     !project.log_file.empty();
   if (log_ == nullptr || !asked) return arrow::Status::OK();
   LogOptions options;
   options.file = project.log_file.empty() ? options_.state_dir / "logs/dxt.log"
@@ -71,7 +71,8 @@ arrow::Result<RunRecord> Dispatcher::Submit(Submission submission) {
     return MakeError(ErrorClass::kConfig, "run.memory",
                      "runtime.memory_limit asks for " + std::to_string(needed >> 20) +
                          " MiB, and dxtd may use " +
-                         std::to_string(options_.memory_budget >> 20) + " MiB for all runs",
+                         std::to_string(options_.memory_budget >> 20) +
+                         " MiB for all runs",
                      "Lower runtime.memory_limit in the pipeline");
   }
   ARROW_RETURN_NOT_OK(ConfigureLog(submission.pipeline.project));
@@ -81,7 +82,8 @@ arrow::Result<RunRecord> Dispatcher::Submit(Submission submission) {
     run = *resumed;
   } else {
     ARROW_ASSIGN_OR_RAISE(run, Store(submission));
-    if (run.state != "QUEUED" || Feed(run.id)) return run;  // The request was sent before.
+    if (run.state != "QUEUED" || Feed(run.id))
+      return run;  // The request was sent before.
   }
   auto job = std::make_shared<Job>();
   job->id = run.id;
@@ -125,10 +127,11 @@ arrow::Result<std::optional<RunRecord>> Dispatcher::Resume(const Submission& sub
     given_up.started_at = found->started_at;
     given_up.ended_at = FormatTime(clock_.Now());
     given_up.server = options_.server;
-    given_up.error = MakeError(ErrorClass::kTransient, "run.interrupted",
-                               "dxtd ended before the run did, and a later run with " +
-                                   std::string(same ? "--new" : "other documents or options") +
-                                   " took its place");
+    given_up.error =
+        MakeError(ErrorClass::kTransient, "run.interrupted",
+                  "dxtd ended before the run did, and a later run with " +
+                      std::string(same ? "--new" : "other documents or options") +
+                      " took its place");
     ARROW_RETURN_NOT_OK(store_.runs().Abandon(found->id, OutcomeOf(given_up)));
   }
 }
@@ -139,8 +142,8 @@ void Dispatcher::Enqueue(std::shared_ptr<Job> job) {
   jobs_[job->id] = job;
   queue_.push_back(std::move(job));
   const auto waiting = static_cast<int>(queue_.size());
-  if (idle_workers_ < waiting && static_cast<int>(workers_.size()) < options_.max_workers &&
-      !stopping_) {
+  if (idle_workers_ < waiting &&
+      static_cast<int>(workers_.size()) < options_.max_workers && !stopping_) {
     workers_.emplace_back([this] { Work(); });
   }
   changed_.notify_all();
@@ -152,7 +155,8 @@ std::shared_ptr<Dispatcher::Job> Dispatcher::NextJob(std::unique_lock<std::mutex
       const auto& job = *at;
       const std::string key = PipelineKey(job->submission.pipeline);
       if (job->writes() && busy_pipelines_.count(key)) continue;
-      if (job->memory() > memory_free_) break;  // None may overtake it, or it would starve.
+      if (job->memory() > memory_free_)
+        break;  // None may overtake it, or it would starve.
       auto taken = job;
       queue_.erase(at);
       if (taken->writes()) busy_pipelines_.insert(key);
@@ -193,19 +197,20 @@ RunContext Dispatcher::ContextWithoutRun(Observer& observer, Journal& journal) c
   return context;
 }
 
-RunContext Dispatcher::ContextFor(const Job& job, Observer& observer, Journal& journal) const {
+RunContext Dispatcher::ContextFor(const Job& job, Observer& observer,
+                                  Journal& journal) const {
   RunContext context = ContextWithoutRun(observer, journal);
   context.run_id = job.id;
   context.owner = options_.owner + "/" + job.id;
   return context;
 }
 
-arrow::Result<std::vector<std::string>> Dispatcher::Completed(const PipelineDocument& pipeline,
-                                                              const Lease& lease) {
+arrow::Result<std::vector<std::string>> Dispatcher::Completed(
+    const PipelineDocument& pipeline, const Lease& lease) {
   std::vector<std::string> streams;
   if (lease.attempt <= 1) return streams;
-  ARROW_ASSIGN_OR_RAISE(const auto chains,
-                        store_.cursors().List(pipeline.project.name + "/" + pipeline.name));
+  ARROW_ASSIGN_OR_RAISE(const auto chains, store_.cursors().List(pipeline.project.name +
+                                                                 "/" + pipeline.name));
   for (const auto& chain : chains) {
     if (chain.checkpoint && chain.checkpoint->run == lease.run_id) {
       streams.push_back(chain.key.stream);
@@ -265,7 +270,8 @@ void Dispatcher::Execute(Job& job) {
     const auto stored = store_.runs().Finish(lease, OutcomeOf(result));
     // The data is committed or rolled back already; what is lost is a line of history.
     if (!stored.ok() && log_ != nullptr) {
-      log_->Write(LogLevel::kError, "run_not_stored", stored.message(), {{"run", job.id}});
+      log_->Write(LogLevel::kError, "run_not_stored", stored.message(),
+                  {{"run", job.id}});
     }
   }
   if (log_ != nullptr) {

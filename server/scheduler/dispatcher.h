@@ -40,7 +40,7 @@ using RunExecutor = std::function<RunResult(const PipelineDocument&, const RunOp
 struct DispatcherOptions {
   RunExecutor execute = ExecuteRun;
   std::filesystem::path state_dir;
-  int max_workers = 16;             ///< Runs at a time.
+  int max_workers = 16;  ///< Runs at a time.
   int threads_per_run = 2;
   int64_t memory_budget = 1 << 30;  ///< Shared by the runs that execute.
   std::string server = "private";   ///< RunResult::server.
@@ -61,7 +61,8 @@ class Dispatcher {
   /// Stores and queues a run, or continues an interrupted one of the same pipeline. Does
   /// not wait for it. kConfig "run.memory" when it can never fit the budget.
   arrow::Result<RunRecord> Submit(Submission submission);
-  /// Asks a run to stop; one that has ended is returned as it is. kConfig "run.not_found".
+  /// Asks a run to stop; one that has ended is returned as it is. kConfig
+  /// "run.not_found".
   arrow::Result<RunRecord> Cancel(std::string_view id);
   arrow::Result<RunRecord> Get(std::string_view id);
   /// Of a run that executes, waits, or ended not long ago; null otherwise.

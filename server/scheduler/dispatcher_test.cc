@@ -55,7 +55,8 @@ class FakeEngine {
       result.error = MakeError(ErrorClass::kAuth, "pg.auth", *fail_with_, *fail_with_);
     }
     if (context.observer != nullptr) {
-      context.observer->OnEvent(Severity::kInfo, "", "said", fail_with_.value_or("nothing"));
+      context.observer->OnEvent(Severity::kInfo, "", "said",
+                                fail_with_.value_or("nothing"));
     }
     return result;
   }
@@ -85,7 +86,8 @@ class FakeEngine {
 class DispatcherTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "dxt-disp-XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "dxt-disp-XXXXXX").string();
     folder_ = mkdtemp(name.data());
     ids_ = MakeIdSource(SystemClock());
     Open();
@@ -99,9 +101,11 @@ class DispatcherTest : public testing::Test {
     DispatcherOptions options;
     options.state_dir = folder_;
     options.memory_budget = 1000;
-    options.execute = [this](const auto&... arguments) { return engine_->Execute(arguments...); };
-    dispatcher_ = std::make_unique<Dispatcher>(options, registry_, SystemClock(), *ids_, *store_,
-                                               nullptr);
+    options.execute = [this](const auto&... arguments) {
+      return engine_->Execute(arguments...);
+    };
+    dispatcher_ = std::make_unique<Dispatcher>(options, registry_, SystemClock(), *ids_,
+                                               *store_, nullptr);
   }
   void Close() {
     if (engine_) engine_->Release();
@@ -255,7 +259,8 @@ TEST_F(DispatcherTest, AContinuedRunDoesNotLoadAgainWhatItHadCommitted) {
   earlier.load_id = "L1";
   earlier.run = "another run";
   ASSERT_TRUE(store_->cursors().Save(lease, {"shop/orders", "items"}, done, "now").ok());
-  ASSERT_TRUE(store_->cursors().Save(lease, {"shop/orders", "heads"}, earlier, "now").ok());
+  ASSERT_TRUE(
+      store_->cursors().Save(lease, {"shop/orders", "heads"}, earlier, "now").ok());
   Close();
   engine_ = std::make_unique<FakeEngine>();
   Open();

@@ -28,9 +28,11 @@ struct StateEntry {
 
 /// One thing that happened to a run.
 struct FeedEvent {
-  int64_t cursor = 0;  ///< 1, 2, …; gaps where older progress was replaced or lines dropped.
+  int64_t cursor =
+      0;  ///< 1, 2, …; gaps where older progress was replaced or lines dropped.
   std::chrono::system_clock::time_point time;
-  std::variant<StateEntry, StreamProgress, LogEntry, RunRecord> what;  ///< RunRecord = ended.
+  std::variant<StateEntry, StreamProgress, LogEntry, RunRecord>
+      what;  ///< RunRecord = ended.
 };
 
 /// Told that a feed has more. Calls come from worker threads and must not block.
@@ -40,8 +42,8 @@ class FeedWatcher {
   virtual void OnMore() = 0;
 };
 
-/// What happened to one run so far: the newest log lines and states, the newest progress of
-/// each stream, and the end. Bounded, whatever the run does. Safe from any thread.
+/// What happened to one run so far: the newest log lines and states, the newest progress
+/// of each stream, and the end. Bounded, whatever the run does. Safe from any thread.
 class RunFeed {
  public:
   void AddState(std::string state);

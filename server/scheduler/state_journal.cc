@@ -67,9 +67,15 @@ arrow::Result<std::optional<CursorDirective>> StateJournal::Directive(
   CursorDirective directive;
   directive.value = stored->value;
   switch (stored->kind) {
-    case dxt::Directive::Kind::kReset: directive.kind = CursorDirective::Kind::kReset; break;
-    case dxt::Directive::Kind::kAccept: directive.kind = CursorDirective::Kind::kAccept; break;
-    case dxt::Directive::Kind::kSet: directive.kind = CursorDirective::Kind::kSet; break;
+    case dxt::Directive::Kind::kReset:
+      directive.kind = CursorDirective::Kind::kReset;
+      break;
+    case dxt::Directive::Kind::kAccept:
+      directive.kind = CursorDirective::Kind::kAccept;
+      break;
+    case dxt::Directive::Kind::kSet:
+      directive.kind = CursorDirective::Kind::kSet;
+      break;
   }
   return directive;
 }
@@ -97,7 +103,8 @@ arrow::Status StateJournal::ClearIntent(const StreamIdentity& identity,
 }
 
 arrow::Status StateJournal::RecordPackage(const StreamIdentity& identity,
-                                          std::string_view load_id, std::string_view path) {
+                                          std::string_view load_id,
+                                          std::string_view path) {
   PackageRecord package;
   package.key = KeyOf(identity);
   package.load_id = load_id;

@@ -23,7 +23,8 @@ class StateJournal : public Journal {
                              const LoadRecord& record) override;
   arrow::Result<std::optional<LoadRecord>> PendingIntent(
       const StreamIdentity& identity) override;
-  arrow::Status ClearIntent(const StreamIdentity& identity, std::string_view load_id) override;
+  arrow::Status ClearIntent(const StreamIdentity& identity,
+                            std::string_view load_id) override;
   arrow::Status RecordPackage(const StreamIdentity& identity, std::string_view load_id,
                               std::string_view path) override;
 

@@ -15,7 +15,8 @@ namespace {
 class StateJournalTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "dxt-jrnl-XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "dxt-jrnl-XXXXXX").string();
     folder_ = mkdtemp(name.data());
     store_ = *SqliteStateStore::Make(folder_);
     NewRun run;
@@ -62,7 +63,8 @@ TEST_F(StateJournalTest, RemembersTheLastLoadOfAChain) {
 TEST_F(StateJournalTest, ADirectiveHoldsUntilTheNextCheckpoint) {
   StateJournal journal(*store_, SystemClock(), lease_);
   const ChainKey key{"shop/orders", "orders", "sync"};
-  ASSERT_TRUE(store_->cursors().SetDirective(key, {Directive::Kind::kSet, "41", ""}).ok());
+  ASSERT_TRUE(
+      store_->cursors().SetDirective(key, {Directive::Kind::kSet, "41", ""}).ok());
   const auto directive = journal.Directive(identity_)->value();
   EXPECT_EQ(directive.kind, CursorDirective::Kind::kSet);
   EXPECT_EQ(directive.value, "41");
@@ -75,7 +77,8 @@ TEST_F(StateJournalTest, ALostLeaseStopsEveryWrite) {
   ASSERT_TRUE(store_->runs().Finish(lease_, {"FAILED", 1, "", ""}).ok());
   for (const auto& status :
        {journal.SaveCheckpoint(identity_, {}), journal.RecordIntent(identity_, {}),
-        journal.ClearIntent(identity_, "L"), journal.RecordPackage(identity_, "L", "/p")}) {
+        journal.ClearIntent(identity_, "L"),
+        journal.RecordPackage(identity_, "L", "/p")}) {
     EXPECT_EQ(GetErrorInfo(status).error_class, ErrorClass::kFenced);
   }
 }

@@ -39,22 +39,21 @@ std::vector<Value> KeyValues(const ChainKey& key) {
 
 std::vector<Value> RowValues(const ChainKey& key, const Checkpoint& c) {
   auto values = KeyValues(key);
-  const std::vector<Value> rest = {
-      c.window_seq,
-      std::string_view(c.load_id),
-      std::string_view(c.run),
-      std::string_view(c.cursor_before),
-      std::string_view(c.cursor_after),
-      std::string_view(c.read_from),
-      c.rows,
-      c.rows_deleted,
-      std::string_view(c.mode),
-      std::string_view(c.schema_hash),
-      std::string_view(c.package_hash),
-      std::string_view(c.fingerprint),
-      std::string_view(c.target),
-      std::string_view(c.target_ident),
-      std::string_view(c.committed_at)};
+  const std::vector<Value> rest = {c.window_seq,
+                                   std::string_view(c.load_id),
+                                   std::string_view(c.run),
+                                   std::string_view(c.cursor_before),
+                                   std::string_view(c.cursor_after),
+                                   std::string_view(c.read_from),
+                                   c.rows,
+                                   c.rows_deleted,
+                                   std::string_view(c.mode),
+                                   std::string_view(c.schema_hash),
+                                   std::string_view(c.package_hash),
+                                   std::string_view(c.fingerprint),
+                                   std::string_view(c.target),
+                                   std::string_view(c.target_ident),
+                                   std::string_view(c.committed_at)};
   values.insert(values.end(), rest.begin(), rest.end());
   return values;
 }
@@ -76,9 +75,12 @@ arrow::Result<std::optional<Checkpoint>> FindCheckpoint(StateDatabase& database,
 
 std::string_view KindName(Directive::Kind kind) {
   switch (kind) {
-    case Directive::Kind::kReset: return "reset";
-    case Directive::Kind::kAccept: return "accept";
-    case Directive::Kind::kSet: return "set";
+    case Directive::Kind::kReset:
+      return "reset";
+    case Directive::Kind::kAccept:
+      return "accept";
+    case Directive::Kind::kSet:
+      return "set";
   }
   return "reset";
 }
@@ -101,16 +103,18 @@ arrow::Result<std::optional<Checkpoint>> SqliteCursorStore::Load(const ChainKey&
 }
 
 arrow::Status SqliteCursorStore::Save(const Lease& lease, const ChainKey& key,
-                                      const Checkpoint& checkpoint, std::string_view now) {
+                                      const Checkpoint& checkpoint,
+                                      std::string_view now) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
   auto values = RowValues(key, checkpoint);
   values.push_back(now);
-  ARROW_RETURN_NOT_OK(transaction
-                          .Run("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                               values)
-                          .status());
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               values)
+          .status());
   ARROW_RETURN_NOT_OK(
       transaction
           .Run("DELETE FROM directives WHERE pipeline = ? AND stream = ? AND lane = ?",
@@ -118,15 +122,17 @@ arrow::Status SqliteCursorStore::Save(const Lease& lease, const ChainKey& key,
           .status());
   auto settled = KeyValues(key);
   settled.push_back(std::string_view(checkpoint.load_id));
-  ARROW_RETURN_NOT_OK(transaction
-                          .Run("DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
-                               "lane = ? AND load_id = ?",
-                               settled)
-                          .status());
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
+               "lane = ? AND load_id = ?",
+               settled)
+          .status());
   return transaction.Commit();
 }
 
-arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(std::string_view pipeline) {
+arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(
+    std::string_view pipeline) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   std::vector<ChainRecord> chains;
   const std::string sql =
@@ -143,8 +149,10 @@ arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(std::string_view
                                [&](const StateDatabase::Row& row) {
                                  ChainRecord chain;
                                  chain.key = {row.Text(0), row.Text(1), row.Text(2)};
-                                 if (row.Integer(3)) chain.checkpoint = ReadCheckpoint(row, 8);
-                                 if (!row.IsNull(4)) chain.directive = ReadDirective(row, 4);
+                                 if (row.Integer(3))
+                                   chain.checkpoint = ReadCheckpoint(row, 8);
+                                 if (!row.IsNull(4))
+                                   chain.directive = ReadDirective(row, 4);
                                  chain.updated_at = row.Text(7);
                                  chains.push_back(std::move(chain));
                                })
@@ -152,7 +160,8 @@ arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(std::string_view
   return chains;
 }
 
-arrow::Result<std::optional<Directive>> SqliteCursorStore::GetDirective(const ChainKey& key) {
+arrow::Result<std::optional<Directive>> SqliteCursorStore::GetDirective(
+    const ChainKey& key) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   std::optional<Directive> found;
   ARROW_RETURN_NOT_OK(
@@ -173,7 +182,8 @@ arrow::Status SqliteCursorStore::SetDirective(const ChainKey& key,
   values.push_back(std::string_view(directive.value));
   values.push_back(std::string_view(directive.made_at));
   ARROW_RETURN_NOT_OK(
-      transaction.Run("INSERT OR REPLACE INTO directives VALUES (?, ?, ?, ?, ?, ?)", values)
+      transaction
+          .Run("INSERT OR REPLACE INTO directives VALUES (?, ?, ?, ?, ?, ?)", values)
           .status());
   return transaction.Commit();
 }
@@ -182,11 +192,12 @@ arrow::Status SqliteIntentStore::Record(const Lease& lease, const ChainKey& key,
                                         const Checkpoint& intended) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
-  ARROW_RETURN_NOT_OK(transaction
-                          .Run("INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                               RowValues(key, intended))
-                          .status());
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+               RowValues(key, intended))
+          .status());
   return transaction.Commit();
 }
 
@@ -200,11 +211,12 @@ arrow::Status SqliteIntentStore::Clear(const Lease& lease, const ChainKey& key,
   ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
   auto values = KeyValues(key);
   values.push_back(load_id);
-  ARROW_RETURN_NOT_OK(transaction
-                          .Run("DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
-                               "lane = ? AND load_id = ?",
-                               values)
-                          .status());
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
+               "lane = ? AND load_id = ?",
+               values)
+          .status());
   return transaction.Commit();
 }
 

@@ -14,7 +14,8 @@ int64_t StateDatabase::Row::Integer(int column) const {
 }
 
 std::string StateDatabase::Row::Text(int column) const {
-  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
+  const auto* text =
+      reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
   if (text == nullptr) return {};
   return {text, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
 }
@@ -23,10 +24,12 @@ bool StateDatabase::Row::IsNull(int column) const {
   return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
-arrow::Result<std::unique_ptr<StateDatabase>> StateDatabase::Open(const std::string& path) {
+arrow::Result<std::unique_ptr<StateDatabase>> StateDatabase::Open(
+    const std::string& path) {
   std::unique_ptr<StateDatabase> database(new StateDatabase(path));
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  if (sqlite3_open_v2(path.c_str(), &database->connection_, flags, nullptr) != SQLITE_OK) {
+  if (sqlite3_open_v2(path.c_str(), &database->connection_, flags, nullptr) !=
+      SQLITE_OK) {
     return database->Failure("open");
   }
   ARROW_RETURN_NOT_OK(database->Configure());
@@ -49,15 +52,16 @@ arrow::Status StateDatabase::Failure(std::string_view doing) const {
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
     info.error_class = ErrorClass::kConfig;
     info.code = "state.corrupt";
-    info.hint = "Move the file away and run again: cursors of targets that keep a ledger are "
-                "read from there";
+    info.hint =
+        "Move the file away and run again: cursors of targets that keep a ledger are "
+        "read from there";
   } else if (code == SQLITE_FULL) {
     info.code = "state.disk_full";
     info.hint = "Free some disk space and run again";
   }
   const char* reason = connection_ ? sqlite3_errmsg(connection_) : "out of memory";
-  return MakeError(std::move(info), "cannot " + std::string(doing) + " the state database " +
-                                        path_ + ": " + reason);
+  return MakeError(std::move(info), "cannot " + std::string(doing) +
+                                        " the state database " + path_ + ": " + reason);
 }
 
 arrow::Status StateDatabase::Script(const char* sql) {
@@ -68,7 +72,8 @@ arrow::Status StateDatabase::Script(const char* sql) {
 }
 
 arrow::Status StateDatabase::Configure() {
-  // The process lock makes this the only connection but for a person's own look at the file.
+  // The process lock makes this the only connection but for a person's own look at the
+  // file.
   sqlite3_busy_timeout(connection_, 5000);
   ARROW_RETURN_NOT_OK(Script("PRAGMA journal_mode = WAL"));
   ARROW_RETURN_NOT_OK(Script("PRAGMA synchronous = FULL"));
@@ -78,10 +83,11 @@ arrow::Status StateDatabase::Configure() {
                         verdict = row.Text(0);
                       }).status());
   if (verdict == "ok") return arrow::Status::OK();
-  return MakeError(ErrorClass::kConfig, "state.corrupt",
-                   "the state database " + path_ + " is damaged: " + verdict,
-                   "Move the file away and run again: cursors of targets that keep a ledger "
-                   "are read from there");
+  return MakeError(
+      ErrorClass::kConfig, "state.corrupt",
+      "the state database " + path_ + " is damaged: " + verdict,
+      "Move the file away and run again: cursors of targets that keep a ledger "
+      "are read from there");
 }
 
 arrow::Status StateDatabase::Migrate() {
@@ -92,11 +98,11 @@ arrow::Status StateDatabase::Migrate() {
   const auto migrations = StateMigrations();
   const auto newest = static_cast<int64_t>(migrations.size());
   if (version > newest) {
-    return MakeError(ErrorClass::kConfig, "state.newer",
-                     "the state database " + path_ + " was written by a newer dxt (schema " +
-                         std::to_string(version) + ", this one knows " +
-                         std::to_string(newest) + ")",
-                     "Use that version of dxt, or another state folder");
+    return MakeError(
+        ErrorClass::kConfig, "state.newer",
+        "the state database " + path_ + " was written by a newer dxt (schema " +
+            std::to_string(version) + ", this one knows " + std::to_string(newest) + ")",
+        "Use that version of dxt, or another state folder");
   }
   for (; version < newest; ++version) {
     const std::string sql = "BEGIN IMMEDIATE;" + std::string(migrations[version]) +

@@ -16,8 +16,8 @@ struct sqlite3_stmt;
 
 namespace dxt {
 
-/// The connection to the state database. Every use goes through a Transaction, which holds
-/// the one mutex: there is one writer at a time, and no reader beside it.
+/// The connection to the state database. Every use goes through a Transaction, which
+/// holds the one mutex: there is one writer at a time, and no reader beside it.
 class StateDatabase {
  public:
   using Value = std::variant<std::monostate, int64_t, std::string_view>;
@@ -41,7 +41,8 @@ class StateDatabase {
   StateDatabase(const StateDatabase&) = delete;
   StateDatabase& operator=(const StateDatabase&) = delete;
 
-  /// BEGIN IMMEDIATE to COMMIT; rolls back when destroyed before Commit. Not to be nested.
+  /// BEGIN IMMEDIATE to COMMIT; rolls back when destroyed before Commit. Not to be
+  /// nested.
   class Transaction {
    public:
     Transaction(Transaction&& other) noexcept;

@@ -33,8 +33,8 @@ class SqliteCursorStore : public CursorStore {
  public:
   explicit SqliteCursorStore(StateDatabase& database) : database_(database) {}
   arrow::Result<std::optional<Checkpoint>> Load(const ChainKey& key) override;
-  arrow::Status Save(const Lease& lease, const ChainKey& key, const Checkpoint& checkpoint,
-                     std::string_view now) override;
+  arrow::Status Save(const Lease& lease, const ChainKey& key,
+                     const Checkpoint& checkpoint, std::string_view now) override;
   arrow::Result<std::vector<ChainRecord>> List(std::string_view pipeline) override;
   arrow::Result<std::optional<Directive>> GetDirective(const ChainKey& key) override;
   arrow::Status SetDirective(const ChainKey& key, const Directive& directive) override;

@@ -12,7 +12,8 @@ PackageRecord ReadPackage(const StateDatabase::Row& row) {
 
 }  // namespace
 
-arrow::Status SqlitePackageIndex::Record(const Lease& lease, const PackageRecord& package) {
+arrow::Status SqlitePackageIndex::Record(const Lease& lease,
+                                         const PackageRecord& package) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
   ARROW_RETURN_NOT_OK(
@@ -34,7 +35,9 @@ arrow::Result<std::vector<PackageRecord>> SqlitePackageIndex::List(
       transaction
           .Run(kColumns + std::string("WHERE ?1 = '' OR pipeline = ?1 ORDER BY load_id"),
                {pipeline},
-               [&](const StateDatabase::Row& row) { packages.push_back(ReadPackage(row)); })
+               [&](const StateDatabase::Row& row) {
+                 packages.push_back(ReadPackage(row));
+               })
           .status());
   return packages;
 }

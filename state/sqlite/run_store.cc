@@ -6,7 +6,8 @@ namespace {
 
 constexpr char kColumns[] =
     "SELECT id, project, pipeline, document_hash, options, state, dry_run, resumed, "
-    "interrupted, attempt, created_at, started_at, ended_at, exit_code, result_json FROM runs ";
+    "interrupted, attempt, created_at, started_at, ended_at, exit_code, result_json FROM "
+    "runs ";
 
 RunRecord ReadRun(const StateDatabase::Row& row) {
   RunRecord run;
@@ -28,14 +29,15 @@ RunRecord ReadRun(const StateDatabase::Row& row) {
   return run;
 }
 
-arrow::Result<std::optional<RunRecord>> FindOne(StateDatabase::Transaction& transaction,
-                                                std::string_view condition,
-                                                const std::vector<StateDatabase::Value>& with) {
+arrow::Result<std::optional<RunRecord>> FindOne(
+    StateDatabase::Transaction& transaction, std::string_view condition,
+    const std::vector<StateDatabase::Value>& with) {
   std::optional<RunRecord> found;
-  ARROW_RETURN_NOT_OK(transaction
-                          .Run(kColumns + std::string(condition), with,
-                               [&](const StateDatabase::Row& row) { found = ReadRun(row); })
-                          .status());
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run(kColumns + std::string(condition), with,
+               [&](const StateDatabase::Row& row) { found = ReadRun(row); })
+          .status());
   return found;
 }
 
@@ -65,20 +67,21 @@ arrow::Result<CreatedRun> SqliteRunStore::Create(const NewRun& run) {
                                                 {std::string_view(run.request_id)}));
     if (earlier) return CreatedRun{*earlier, true};
   }
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("INSERT INTO documents VALUES (?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
-               {std::string_view(run.document_hash),
-                std::string_view(run.pipeline_document.path),
-                std::string_view(run.pipeline_document.text),
-                std::string_view(run.project_document.path),
-                std::string_view(run.project_document.text)})
-          .status());
+  ARROW_RETURN_NOT_OK(transaction
+                          .Run("INSERT INTO documents VALUES (?, ?, ?, ?, ?) ON CONFLICT "
+                               "(hash) DO NOTHING",
+                               {std::string_view(run.document_hash),
+                                std::string_view(run.pipeline_document.path),
+                                std::string_view(run.pipeline_document.text),
+                                std::string_view(run.project_document.path),
+                                std::string_view(run.project_document.text)})
+                          .status());
   StateDatabase::Value request_id;
   if (!run.request_id.empty()) request_id = std::string_view(run.request_id);
   ARROW_RETURN_NOT_OK(
       transaction
-          .Run("INSERT INTO runs (id, project, pipeline, request_id, document_hash, options, "
+          .Run("INSERT INTO runs (id, project, pipeline, request_id, document_hash, "
+               "options, "
                "state, dry_run, created_at) VALUES (?, ?, ?, ?, ?, ?, 'QUEUED', ?, ?)",
                {std::string_view(run.id), std::string_view(run.project),
                 std::string_view(run.pipeline), request_id,
@@ -116,13 +119,16 @@ arrow::Result<Lease> SqliteRunStore::Claim(std::string_view id, std::string_view
   Lease lease;
   ARROW_RETURN_NOT_OK(
       transaction
-          .Run("UPDATE runs SET state = 'RUNNING', resumed = interrupted AND attempt > 0, "
-               "interrupted = 0, attempt = attempt + 1, "
-               "started_at = CASE started_at WHEN '' THEN ?2 ELSE started_at END "
-               "WHERE id = ?1 AND (state = 'QUEUED' OR (interrupted = 1 AND state IN "
-               "('RUNNING', 'CANCELLING'))) RETURNING attempt",
-               {id, now},
-               [&](const StateDatabase::Row& row) { lease = {std::string(id), row.Integer(0)}; })
+          .Run(
+              "UPDATE runs SET state = 'RUNNING', resumed = interrupted AND attempt > 0, "
+              "interrupted = 0, attempt = attempt + 1, "
+              "started_at = CASE started_at WHEN '' THEN ?2 ELSE started_at END "
+              "WHERE id = ?1 AND (state = 'QUEUED' OR (interrupted = 1 AND state IN "
+              "('RUNNING', 'CANCELLING'))) RETURNING attempt",
+              {id, now},
+              [&](const StateDatabase::Row& row) {
+                lease = {std::string(id), row.Integer(0)};
+              })
           .status());
   if (lease.attempt == 0) return Fenced(id);
   ARROW_RETURN_NOT_OK(transaction.Commit());
@@ -157,12 +163,13 @@ arrow::Status SqliteRunStore::Abandon(std::string_view id, const RunOutcome& out
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   ARROW_ASSIGN_OR_RAISE(
       const int64_t changed,
-      transaction.Run("UPDATE runs SET state = ?, exit_code = ?, result_json = ?, "
-                      "ended_at = ?, interrupted = 0 WHERE id = ? AND (state = 'QUEUED' OR "
-                      "(interrupted = 1 AND state IN ('RUNNING', 'CANCELLING')))",
-                      {std::string_view(outcome.state), int64_t{outcome.exit_code},
-                       std::string_view(outcome.result_json),
-                       std::string_view(outcome.ended_at), id}));
+      transaction.Run(
+          "UPDATE runs SET state = ?, exit_code = ?, result_json = ?, "
+          "ended_at = ?, interrupted = 0 WHERE id = ? AND (state = 'QUEUED' OR "
+          "(interrupted = 1 AND state IN ('RUNNING', 'CANCELLING')))",
+          {std::string_view(outcome.state), int64_t{outcome.exit_code},
+           std::string_view(outcome.result_json), std::string_view(outcome.ended_at),
+           id}));
   if (changed == 0) return Fenced(id);
   return transaction.Commit();
 }
@@ -170,10 +177,11 @@ arrow::Status SqliteRunStore::Abandon(std::string_view id, const RunOutcome& out
 arrow::Result<std::optional<RunRecord>> SqliteRunStore::FindInterrupted(
     std::string_view project, std::string_view pipeline) {
   ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
-  return FindOne(transaction,
-                 "WHERE state IN ('QUEUED', 'RUNNING', 'CANCELLING') AND interrupted = 1 AND "
-                 "project = ? AND pipeline = ? AND dry_run = 0 ORDER BY id DESC LIMIT 1",
-                 {project, pipeline});
+  return FindOne(
+      transaction,
+      "WHERE state IN ('QUEUED', 'RUNNING', 'CANCELLING') AND interrupted = 1 AND "
+      "project = ? AND pipeline = ? AND dry_run = 0 ORDER BY id DESC LIMIT 1",
+      {project, pipeline});
 }
 
 arrow::Status SqliteRunStore::Recover() {
@@ -186,15 +194,17 @@ arrow::Status SqliteRunStore::Recover() {
           .status());
   ARROW_RETURN_NOT_OK(
       transaction
-          .Run("DELETE FROM runs WHERE state IN ('SUCCEEDED', 'PARTIAL', 'FAILED', 'CANCELLED')"
+          .Run("DELETE FROM runs WHERE state IN ('SUCCEEDED', 'PARTIAL', 'FAILED', "
+               "'CANCELLED')"
                " AND id < (SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET 999)",
                {})
           .status());
-  ARROW_RETURN_NOT_OK(transaction
-                          .Run("DELETE FROM documents WHERE NOT EXISTS (SELECT 1 FROM runs "
-                               "WHERE document_hash = hash)",
-                               {})
-                          .status());
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("DELETE FROM documents WHERE NOT EXISTS (SELECT 1 FROM runs "
+               "WHERE document_hash = hash)",
+               {})
+          .status());
   return transaction.Commit();
 }
 

@@ -14,8 +14,8 @@
 namespace dxt {
 namespace {
 
-/// An exclusive flock on a file, until destroyed. The file stays: removing it would let two
-/// processes lock two files of one name.
+/// An exclusive flock on a file, until destroyed. The file stays: removing it would let
+/// two processes lock two files of one name.
 class FileLock {
  public:
   static arrow::Result<std::unique_ptr<FileLock>> Take(const std::string& path) {

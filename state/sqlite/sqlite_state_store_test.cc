@@ -22,7 +22,8 @@ constexpr char kNow[] = "2026-11-21T09:00:00.000Z";
 class SqliteStateStoreTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "dxt-state-XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "dxt-state-XXXXXX").string();
     folder_ = mkdtemp(name.data());
     Open();
   }
@@ -104,7 +105,8 @@ TEST_F(SqliteStateStoreTest, AnUnfinishedRunIsInterruptedAndCanBeClaimedAgain) {
   ASSERT_TRUE(lease.ok());
   EXPECT_EQ(lease->attempt, 2);
   EXPECT_TRUE((*store_->runs().Get("01A"))->resumed);
-  EXPECT_EQ(ClassOf(store_->runs().Finish(old, {"FAILED", 1, "", kNow})), ErrorClass::kFenced);
+  EXPECT_EQ(ClassOf(store_->runs().Finish(old, {"FAILED", 1, "", kNow})),
+            ErrorClass::kFenced);
   EXPECT_EQ(ClassOf(store_->cursors().Save(old, key_, {}, kNow)), ErrorClass::kFenced);
   EXPECT_EQ(ClassOf(store_->packages().Record(old, {key_, "L", "/p", kNow})),
             ErrorClass::kFenced);
@@ -149,8 +151,10 @@ TEST_F(SqliteStateStoreTest, HistoryKeepsTheNewestThousandEndedRuns) {
   store_.reset();
   ExecuteRaw(
       "INSERT INTO runs (id, project, pipeline, document_hash, options, state, dry_run, "
-      "created_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 999)"
-      " SELECT printf('1%05d', i), 'shop', 'orders', 'hash', '{}', 'FAILED', 0, '' FROM n");
+      "created_at) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE "
+      "i < 999)"
+      " SELECT printf('1%05d', i), 'shop', 'orders', 'hash', '{}', 'FAILED', 0, '' FROM "
+      "n");
   Open();
   RunQuery all;
   all.limit = 2000;
@@ -170,7 +174,8 @@ TEST_F(SqliteStateStoreTest, SavingACursorSettlesItsIntentAndUsesTheDirectiveUp)
   window.rows = 7;
   window.fingerprint = "print";
   ASSERT_TRUE(store_->intents().Record(lease, key_, window).ok());
-  ASSERT_TRUE(store_->cursors().SetDirective(key_, {Directive::Kind::kSet, "x", kNow}).ok());
+  ASSERT_TRUE(
+      store_->cursors().SetDirective(key_, {Directive::Kind::kSet, "x", kNow}).ok());
   Open();
   ASSERT_TRUE(store_->intents().Pending(key_)->has_value());
   EXPECT_EQ(store_->cursors().GetDirective(key_)->value().value, "x");
@@ -202,7 +207,8 @@ TEST_F(SqliteStateStoreTest, ChainsAreListedWithCheckpointAndDirective) {
   window.cursor_after = "9";
   ASSERT_TRUE(store_->cursors().Save(lease, key_, window, kNow).ok());
   const ChainKey other{"shop/orders", "items", "sync"};
-  ASSERT_TRUE(store_->cursors().SetDirective(other, {Directive::Kind::kReset, "", kNow}).ok());
+  ASSERT_TRUE(
+      store_->cursors().SetDirective(other, {Directive::Kind::kReset, "", kNow}).ok());
   const auto chains = *store_->cursors().List("shop/orders");
   ASSERT_EQ(chains.size(), 2u);
   EXPECT_EQ(chains[0].checkpoint->cursor_after, "9");

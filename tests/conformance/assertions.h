@@ -5,18 +5,18 @@
 #include "tests/conformance/loader.h"
 
 /// Binds `name` to the value of a Result, or ends the case.
-#define DXT_ASSERT_OK_AND_ASSIGN_IMPL(result, name, expression)  \
-  auto result = (expression);                                    \
-  ASSERT_TRUE(result.ok()) << result.status().ToString();        \
+#define DXT_ASSERT_OK_AND_ASSIGN_IMPL(result, name, expression) \
+  auto result = (expression);                                   \
+  ASSERT_TRUE(result.ok()) << result.status().ToString();       \
   name = std::move(result).ValueUnsafe()
 #define DXT_CONCAT_IMPL(a, b) a##b
 #define DXT_CONCAT(a, b) DXT_CONCAT_IMPL(a, b)
 #define ASSERT_OK_AND_ASSIGN(name, expression) \
   DXT_ASSERT_OK_AND_ASSIGN_IMPL(DXT_CONCAT(result_, __LINE__), name, expression)
-#define ASSERT_OK(expression)                                      \
-  do {                                                             \
-    const ::arrow::Status status_ = (expression);                  \
-    ASSERT_TRUE(status_.ok()) << status_.ToString();               \
+#define ASSERT_OK(expression)                        \
+  do {                                               \
+    const ::arrow::Status status_ = (expression);    \
+    ASSERT_TRUE(status_.ok()) << status_.ToString(); \
   } while (false)
 
 namespace dxt::conformance {

@@ -19,14 +19,16 @@ void CreatesTheTable(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   ASSERT_OK(target->Check({}));
   const auto wanted = PeopleBy(LoadMode::kAppend);
-  ASSERT_OK_AND_ASSIGN(const auto before, target->Describe(harness.Reference("people"), {}));
+  ASSERT_OK_AND_ASSIGN(const auto before,
+                       target->Describe(harness.Reference("people"), {}));
   EXPECT_FALSE(before.exists);
   ASSERT_OK_AND_ASSIGN(const auto spec, SpecOf(harness, *target, wanted));
   EXPECT_TRUE(spec.plan.create);
   ASSERT_OK_AND_ASSIGN(const auto result, Load(harness, *target, wanted, {{"1", "a"}}));
   EXPECT_EQ(result.rows_written, 1);
   EXPECT_FALSE(result.already);
-  ASSERT_OK_AND_ASSIGN(const auto after, target->Describe(harness.Reference("people"), {}));
+  ASSERT_OK_AND_ASSIGN(const auto after,
+                       target->Describe(harness.Reference("people"), {}));
   EXPECT_TRUE(after.exists);
   EXPECT_FALSE(after.empty);
   ASSERT_EQ(after.columns.size(), 2u);
@@ -39,7 +41,8 @@ void AppendsTwice(Harness& harness) {
   const auto wanted = PeopleBy(LoadMode::kAppend);
   ASSERT_OK(Load(harness, *target, wanted, {{"1", "a"}, {"2", std::nullopt}}).status());
   ASSERT_OK(Load(harness, *target, wanted, {{"1", "a"}, {"3", ""}}).status());
-  ExpectRows(harness, "people", Rows{{"1", "a"}, {"1", "a"}, {"2", std::nullopt}, {"3", ""}});
+  ExpectRows(harness, "people",
+             Rows{{"1", "a"}, {"1", "a"}, {"2", std::nullopt}, {"3", ""}});
 }
 
 void AppendsManyBatches(Harness& harness) {
@@ -61,7 +64,8 @@ void AppendsManyBatches(Harness& harness) {
   EXPECT_EQ(receipt.rows, 1000);
   LoadRecord record = RecordOf(spec, owned.last);
   record.rows = receipt.rows;
-  ASSERT_OK_AND_ASSIGN(const auto result, target->Commit(spec, record, {&receipt, 1}, {}, {}));
+  ASSERT_OK_AND_ASSIGN(const auto result,
+                       target->Commit(spec, record, {&receipt, 1}, {}, {}));
   EXPECT_EQ(result.rows_written, 1000);
   ExpectRows(harness, "people", all);
 }
@@ -97,7 +101,8 @@ void EmptyBatchMakesAnEmptyTable(Harness& harness) {
 void OddNamesAreWritten(Harness& harness) {
   Wanted wanted;
   wanted.table = "Ördér \"x\".y";
-  for (const std::string name : {"select", "Ünï çödé", "a\"b", "a b", "semi;colon", "UPPER"}) {
+  for (const std::string name :
+       {"select", "Ünï çödé", "a\"b", "a b", "semi;colon", "UPPER"}) {
     wanted.schema.fields.push_back({name, {DType::kInt64}, true, {}});
   }
   const Rows rows = {{"1", "2", "3", "4", "5", "6"}};
@@ -110,8 +115,9 @@ void OddNamesAreWritten(Harness& harness) {
 void ReplaceLeavesTheNewRowsOnly(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   ASSERT_OK(Load(harness, *target, PeopleBy(LoadMode::kReplace), {{"1", "a"}}).status());
-  ASSERT_OK_AND_ASSIGN(const auto result, Load(harness, *target, PeopleBy(LoadMode::kReplace),
-                                               {{"2", "b"}, {"3", "c"}}));
+  ASSERT_OK_AND_ASSIGN(
+      const auto result,
+      Load(harness, *target, PeopleBy(LoadMode::kReplace), {{"2", "b"}, {"3", "c"}}));
   EXPECT_EQ(result.rows_written, 2);
   ExpectRows(harness, "people", Rows{{"2", "b"}, {"3", "c"}});
   ASSERT_OK(Load(harness, *target, PeopleBy(LoadMode::kReplace), {}).status());
@@ -135,7 +141,8 @@ void GuardsStopAReplace(Harness& harness) {
   ExpectRows(harness, "people", many);
 }
 
-void UpsertUpdatesAndInserts(Harness& harness, const std::vector<std::string>& key_at_creation) {
+void UpsertUpdatesAndInserts(Harness& harness,
+                             const std::vector<std::string>& key_at_creation) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   auto first = PeopleBy(LoadMode::kAppend, key_at_creation);
   ASSERT_OK(Load(harness, *target, first, {{"1", "old"}, {"2", "old"}}).status());
@@ -227,27 +234,28 @@ void UpsertNeedsItsKeyColumns(Harness& harness) {
 void CountsAndLargestCursors(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   Wanted wanted;
-  wanted.schema.fields = {{"i", {DType::kInt64}, true, {}},
-                          {"t", {DType::kTimestamp}, true, {}},
-                          {"z", {DType::kTimestampTz}, true, {}},
-                          {"d", {DType::kDate}, true, {}},
-                          {"m", {DType::kDecimal, 20, 2}, true, {}},
-                          {"s", {DType::kString}, true, {}},
-                          {"n", {DType::kInt64}, true, {}}};
+  wanted.schema.fields = {
+      {"i", {DType::kInt64}, true, {}},          {"t", {DType::kTimestamp}, true, {}},
+      {"z", {DType::kTimestampTz}, true, {}},    {"d", {DType::kDate}, true, {}},
+      {"m", {DType::kDecimal, 20, 2}, true, {}}, {"s", {DType::kString}, true, {}},
+      {"n", {DType::kInt64}, true, {}}};
   const auto reference = harness.Reference("people");
   ASSERT_OK(Load(harness, *target, wanted,
                  {{"9", "2024-01-01 00:00:00", "2024-01-01 00:00:00+00:00", "2024-02-29",
                    "10.25", "a", std::nullopt},
-                  {"10", "2024-01-01 00:00:00.5", "2024-01-01 00:00:01+00:00", "2023-12-31",
-                   "9.50", "B", std::nullopt}})
+                  {"10", "2024-01-01 00:00:00.5", "2024-01-01 00:00:01+00:00",
+                   "2023-12-31", "9.50", "B", std::nullopt}})
                 .status());
   ASSERT_OK_AND_ASSIGN(const auto count, target->CountRows(reference, {}));
   if (count.has_value()) {
     EXPECT_EQ(*count, 2);
   }
-  const std::vector<std::string> expected = {
-      "10", "2024-01-01 00:00:00.500000", "2024-01-01 00:00:01.000000+00:00", "2024-02-29",
-      "10.25", "a"};
+  const std::vector<std::string> expected = {"10",
+                                             "2024-01-01 00:00:00.500000",
+                                             "2024-01-01 00:00:01.000000+00:00",
+                                             "2024-02-29",
+                                             "10.25",
+                                             "a"};
   for (size_t i = 0; i < expected.size(); ++i) {
     const auto& field = wanted.schema.fields[i];
     ASSERT_OK_AND_ASSIGN(const auto largest,
@@ -273,7 +281,8 @@ void UndeclaredWritesAreUnsupported(Harness& harness) {
     EXPECT_EQ(ClassOf(spec.status()), ErrorClass::kUnsupported) << spec.status();
   }
   if (!harness.Can(Capability::kReadsParquet) && harness.Can(Capability::kAppend)) {
-    ASSERT_OK_AND_ASSIGN(auto spec, SpecOf(harness, *target, PeopleBy(LoadMode::kAppend)));
+    ASSERT_OK_AND_ASSIGN(auto spec,
+                         SpecOf(harness, *target, PeopleBy(LoadMode::kAppend)));
     ASSERT_OK(AcquireFor(*target, &spec).status());
     ASSERT_OK_AND_ASSIGN(auto writer, target->OpenWriter(spec, {}));
     const std::vector<std::string> paths = {"x.parquet"};
@@ -289,7 +298,8 @@ std::vector<Case> DestinationCases() {
       {"CreatesTheTable", kAppend, CreatesTheTable},
       {"AppendsTwice", kAppend, AppendsTwice},
       {"AppendsManyBatches", kAppend, AppendsManyBatches},
-      {"AppendsWhatTheTargetHasInAnotherOrder", kAppend, AppendsWhatTheTargetHasInAnotherOrder},
+      {"AppendsWhatTheTargetHasInAnotherOrder", kAppend,
+       AppendsWhatTheTargetHasInAnotherOrder},
       {"RefusesAColumnThatTheTargetLacks", kAppend, RefusesAColumnThatTheTargetLacks},
       {"EmptyBatchMakesAnEmptyTable", kAppend, EmptyBatchMakesAnEmptyTable},
       {"OddNamesAreWritten", kAppend, OddNamesAreWritten},

@@ -18,12 +18,15 @@ class FileHarness : public Harness {
     return ConfigOf(*connector_, {{"url", folder_.path().string()}});
   }
   StreamKind kind() const override { return StreamKind::kFile; }
-  std::string Reference(const std::string& name) const override { return name + extension_; }
+  std::string Reference(const std::string& name) const override {
+    return name + extension_;
+  }
 
   /// Every file and folder but the ledger's.
   arrow::Result<std::vector<std::string>> Objects() override {
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(folder_.path())) {
       const auto name = std::filesystem::relative(entry.path(), folder_.path()).string();
       if (!name.starts_with("_dxt")) names.push_back(name);
     }
@@ -47,7 +50,9 @@ class JsonlHarness final : public FileHarness {
   }
 };
 
-std::unique_ptr<Harness> MakeParquet() { return std::make_unique<FileHarness>(".parquet"); }
+std::unique_ptr<Harness> MakeParquet() {
+  return std::make_unique<FileHarness>(".parquet");
+}
 std::unique_ptr<Harness> MakeCsv() { return std::make_unique<FileHarness>(".csv"); }
 std::unique_ptr<Harness> MakeJsonl() { return std::make_unique<JsonlHarness>(); }
 

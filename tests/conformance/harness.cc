@@ -31,7 +31,8 @@ arrow::Status Harness::Seed(const std::string& name, const StreamSchema& schema,
   return Load(*this, *target, wanted, rows).status();
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> Harness::ReadBack(const std::string& name) {
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Harness::ReadBack(
+    const std::string& name) {
   ARROW_ASSIGN_OR_RAISE(auto source, OpenSource());
   StreamRef ref;
   ref.kind = kind();

@@ -14,8 +14,8 @@
 
 namespace dxt::conformance {
 
-/// A case that a connector cannot pass, and why. A waived case that passes fails the suite,
-/// and so does a waiver of a case that does not exist or was skipped.
+/// A case that a connector cannot pass, and why. A waived case that passes fails the
+/// suite, and so does a waiver of a case that does not exist or was skipped.
 struct Waiver {
   std::string test;
   std::string reason;
@@ -44,14 +44,17 @@ class Harness {
                              const Rows& rows);
   /// All rows of the table `name` as one batch; a missing table is a kConfig error.
   /// Default: through the connector's own Source.
-  virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> ReadBack(const std::string& name);
+  virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> ReadBack(
+      const std::string& name);
   /// Everything that is in the system now, leftovers included, but not the ledger and the
   /// fence; in any fixed order. Default: what Discover lists.
   virtual arrow::Result<std::vector<std::string>> Objects();
 
   arrow::Result<std::unique_ptr<Source>> OpenSource();
   arrow::Result<std::unique_ptr<Destination>> OpenDestination();
-  bool Can(Capability capability) const { return connector().info().capabilities.Has(capability); }
+  bool Can(Capability capability) const {
+    return connector().info().capabilities.Has(capability);
+  }
 };
 
 using HarnessFactory = std::function<std::unique_ptr<Harness>()>;

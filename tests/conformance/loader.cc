@@ -13,7 +13,8 @@ namespace dxt::conformance {
 
 StreamSchema People() {
   StreamSchema schema;
-  schema.fields = {{"id", {DType::kInt64}, false, {}}, {"name", {DType::kString}, true, {}}};
+  schema.fields = {{"id", {DType::kInt64}, false, {}},
+                   {"name", {DType::kString}, true, {}}};
   return schema;
 }
 
@@ -29,7 +30,8 @@ StreamIdentity IdentityOf(Harness& harness, const Wanted& wanted) {
   return {wanted.pipeline, wanted.table, "sync", harness.Reference(wanted.table), "f00d"};
 }
 
-arrow::Result<WriteSpec> SpecOf(Harness& harness, Destination& target, const Wanted& wanted) {
+arrow::Result<WriteSpec> SpecOf(Harness& harness, Destination& target,
+                                const Wanted& wanted) {
   WriteSpec spec;
   spec.identity = IdentityOf(harness, wanted);
   spec.table.reference = harness.Reference(wanted.table);
@@ -69,7 +71,8 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> DeliveredBatch(const WriteSpe
   for (int i = 0; i < spec.schema->num_fields(); ++i) {
     std::vector<Cell> cells;
     for (const auto& row : rows) cells.push_back(row[i]);
-    ARROW_ASSIGN_OR_RAISE(auto array, ArrayOf(spec.plan.columns[i].domain.deliver, cells));
+    ARROW_ASSIGN_OR_RAISE(auto array,
+                          ArrayOf(spec.plan.columns[i].domain.deliver, cells));
     arrays.push_back(std::move(array));
   }
   return arrow::RecordBatch::Make(spec.schema, static_cast<int64_t>(rows.size()),
@@ -105,8 +108,9 @@ LoadRecord RecordOf(const WriteSpec& spec, const std::optional<LoadRecord>& last
   return record;
 }
 
-arrow::Result<CommitResult> Load(Harness& harness, Destination& target, const Wanted& wanted,
-                                 const Rows& rows, const CommitGuards& guards) {
+arrow::Result<CommitResult> Load(Harness& harness, Destination& target,
+                                 const Wanted& wanted, const Rows& rows,
+                                 const CommitGuards& guards) {
   ARROW_ASSIGN_OR_RAISE(auto spec, SpecOf(harness, target, wanted));
   ARROW_ASSIGN_OR_RAISE(const auto owned, AcquireFor(target, &spec));
   ARROW_ASSIGN_OR_RAISE(const auto receipt, WriteRows(target, spec, rows));
@@ -118,7 +122,8 @@ arrow::Result<CommitResult> Load(Harness& harness, Destination& target, const Wa
 arrow::Result<std::optional<Rows>> RowsIn(Harness& harness, const std::string& table) {
   const auto batch = harness.ReadBack(table);
   if (batch.ok()) return SortedRows(**batch);
-  if (GetErrorInfo(batch.status()).error_class == ErrorClass::kConfig) return std::nullopt;
+  if (GetErrorInfo(batch.status()).error_class == ErrorClass::kConfig)
+    return std::nullopt;
   return batch.status();
 }
 

@@ -27,7 +27,8 @@ Wanted PeopleBy(LoadMode mode, std::vector<std::string> keys = {});
 
 StreamIdentity IdentityOf(Harness& harness, const Wanted& wanted);
 /// Describe and PlanTable; no epoch yet.
-arrow::Result<WriteSpec> SpecOf(Harness& harness, Destination& target, const Wanted& wanted);
+arrow::Result<WriteSpec> SpecOf(Harness& harness, Destination& target,
+                                const Wanted& wanted);
 /// Acquires the stream: epoch, window_seq and load_id of `spec`.
 arrow::Result<Ownership> AcquireFor(Destination& target, WriteSpec* spec);
 /// A batch of the types that the spec's writer must be handed.
@@ -39,8 +40,9 @@ arrow::Result<WriteReceipt> WriteRows(Destination& target, const WriteSpec& spec
 /// A record that continues the chain from `last`.
 LoadRecord RecordOf(const WriteSpec& spec, const std::optional<LoadRecord>& last);
 /// All of it: plan, acquire, write, commit.
-arrow::Result<CommitResult> Load(Harness& harness, Destination& target, const Wanted& wanted,
-                                 const Rows& rows, const CommitGuards& guards = {});
+arrow::Result<CommitResult> Load(Harness& harness, Destination& target,
+                                 const Wanted& wanted, const Rows& rows,
+                                 const CommitGuards& guards = {});
 
 /// Rows of a table, sorted; nullopt when there is no such table.
 arrow::Result<std::optional<Rows>> RowsIn(Harness& harness, const std::string& table);

@@ -27,8 +27,10 @@ class PostgresHarness final : public Harness {
   arrow::Result<std::vector<std::string>> Objects() override {
     std::istringstream lines(server_.Execute(
         database_,
-        "SELECT string_agg(relname, E'\\n' ORDER BY relname) FROM pg_class c JOIN pg_namespace n "
-        "ON n.oid = relnamespace WHERE nspname NOT IN ('pg_catalog', 'information_schema', "
+        "SELECT string_agg(relname, E'\\n' ORDER BY relname) FROM pg_class c JOIN "
+        "pg_namespace n "
+        "ON n.oid = relnamespace WHERE nspname NOT IN ('pg_catalog', "
+        "'information_schema', "
         "'pg_toast') AND relname NOT LIKE '\\_dxt\\_loads%' AND relname NOT LIKE "
         "'\\_dxt\\_fence%'"));
     std::vector<std::string> names;

@@ -39,7 +39,8 @@ void ReplaceIsInvisibleBeforeCommit(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(const auto owned, AcquireFor(*target, &spec));
   ASSERT_OK_AND_ASSIGN(const auto receipt, WriteRows(*target, spec, kNew));
   ExpectRows(harness, "people", kOld);
-  ASSERT_OK(target->Commit(spec, RecordOf(spec, owned.last), {&receipt, 1}, {}, {}).status());
+  ASSERT_OK(
+      target->Commit(spec, RecordOf(spec, owned.last), {&receipt, 1}, {}, {}).status());
   ExpectRows(harness, "people", kNew);
 }
 
@@ -49,9 +50,11 @@ void CommitTwiceIsOnce(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(const auto owned, AcquireFor(*target, &spec));
   ASSERT_OK_AND_ASSIGN(const auto receipt, WriteRows(*target, spec, kOld));
   const LoadRecord record = RecordOf(spec, owned.last);
-  ASSERT_OK_AND_ASSIGN(const auto first, target->Commit(spec, record, {&receipt, 1}, {}, {}));
+  ASSERT_OK_AND_ASSIGN(const auto first,
+                       target->Commit(spec, record, {&receipt, 1}, {}, {}));
   EXPECT_FALSE(first.already);
-  ASSERT_OK_AND_ASSIGN(const auto second, target->Commit(spec, record, {&receipt, 1}, {}, {}));
+  ASSERT_OK_AND_ASSIGN(const auto second,
+                       target->Commit(spec, record, {&receipt, 1}, {}, {}));
   EXPECT_TRUE(second.already);
   // A process that wrote the same window again under the same load_id finds it done, too.
   ASSERT_OK_AND_ASSIGN(auto other, harness.OpenDestination());
@@ -70,11 +73,14 @@ void ResolveTellsWhatWasCommitted(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   ASSERT_OK_AND_ASSIGN(auto spec, SpecOf(harness, *target, PeopleBy(LoadMode::kAppend)));
   ASSERT_OK_AND_ASSIGN(const auto owned, AcquireFor(*target, &spec));
-  ASSERT_OK_AND_ASSIGN(const bool before, target->Resolve(spec.identity, spec.load_id, {}));
+  ASSERT_OK_AND_ASSIGN(const bool before,
+                       target->Resolve(spec.identity, spec.load_id, {}));
   EXPECT_FALSE(before);
   ASSERT_OK_AND_ASSIGN(const auto receipt, WriteRows(*target, spec, kOld));
-  ASSERT_OK(target->Commit(spec, RecordOf(spec, owned.last), {&receipt, 1}, {}, {}).status());
-  ASSERT_OK_AND_ASSIGN(const bool after, target->Resolve(spec.identity, spec.load_id, {}));
+  ASSERT_OK(
+      target->Commit(spec, RecordOf(spec, owned.last), {&receipt, 1}, {}, {}).status());
+  ASSERT_OK_AND_ASSIGN(const bool after,
+                       target->Resolve(spec.identity, spec.load_id, {}));
   EXPECT_TRUE(after);
 }
 
@@ -115,7 +121,8 @@ void ADestroyedDestinationLeavesNothing(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(const auto before, harness.Objects());
   {
     ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
-    ASSERT_OK_AND_ASSIGN(auto spec, SpecOf(harness, *target, PeopleBy(LoadMode::kAppend)));
+    ASSERT_OK_AND_ASSIGN(auto spec,
+                         SpecOf(harness, *target, PeopleBy(LoadMode::kAppend)));
     ASSERT_OK(AcquireFor(*target, &spec).status());
     ASSERT_OK_AND_ASSIGN(const auto receipt, WriteRows(*target, spec, kNew));
     if (receipt.kind == WriteReceipt::Kind::kStaged) target->Discard({&receipt, 1});
@@ -146,9 +153,10 @@ void ANewOwnerFencesTheOld(Harness& harness) {
   old_owner.reset();
   ExpectRows(harness, "people", std::nullopt);
   ASSERT_OK_AND_ASSIGN(const auto receipt, WriteRows(*new_owner, new_spec, kNew));
-  ASSERT_OK(new_owner->Commit(new_spec, RecordOf(new_spec, new_owned.last), {&receipt, 1}, {},
-                              {})
-                .status());
+  ASSERT_OK(
+      new_owner
+          ->Commit(new_spec, RecordOf(new_spec, new_owned.last), {&receipt, 1}, {}, {})
+          .status());
   ExpectRows(harness, "people", kNew);
 }
 
@@ -190,7 +198,8 @@ void LedgerKeepsTheRecord(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto spec, SpecOf(harness, *target, PeopleBy(LoadMode::kAppend)));
   ASSERT_OK_AND_ASSIGN(const auto owned, AcquireFor(*target, &spec));
   EXPECT_FALSE(owned.last.has_value());
-  ASSERT_OK_AND_ASSIGN(const auto receipt, WriteRows(*target, spec, {{"1", "a"}, {"2", "b"}}));
+  ASSERT_OK_AND_ASSIGN(const auto receipt,
+                       WriteRows(*target, spec, {{"1", "a"}, {"2", "b"}}));
   LoadRecord record = RecordOf(spec, owned.last);
   record.rows = receipt.rows;
   record.cursor_after = "2024-01-01 'quoted' \"x\" ✓";
@@ -229,8 +238,9 @@ void AWindowWithoutRowsMovesTheCursor(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   ASSERT_OK(Load(harness, *target, PeopleBy(LoadMode::kAppend), kOld).status());
   ASSERT_OK(Load(harness, *target, PeopleBy(LoadMode::kAppend), {}).status());
-  ASSERT_OK_AND_ASSIGN(const auto newest,
-                       target->Peek(IdentityOf(harness, PeopleBy(LoadMode::kAppend)), {}));
+  ASSERT_OK_AND_ASSIGN(
+      const auto newest,
+      target->Peek(IdentityOf(harness, PeopleBy(LoadMode::kAppend)), {}));
   ASSERT_TRUE(newest.has_value());
   EXPECT_EQ(newest->window_seq, 2);
   EXPECT_EQ(newest->rows, 0);
@@ -241,12 +251,14 @@ void SharedTargetsAreSeen(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   Wanted mine = PeopleBy(LoadMode::kAppend);
   ASSERT_OK(Load(harness, *target, mine, kOld).status());
-  ASSERT_OK_AND_ASSIGN(const bool alone, target->SharedTarget(IdentityOf(harness, mine), {}));
+  ASSERT_OK_AND_ASSIGN(const bool alone,
+                       target->SharedTarget(IdentityOf(harness, mine), {}));
   EXPECT_FALSE(alone);
   Wanted other = mine;
   other.pipeline = "suite/other";
   ASSERT_OK(Load(harness, *target, other, kNew).status());
-  ASSERT_OK_AND_ASSIGN(const bool shared, target->SharedTarget(IdentityOf(harness, mine), {}));
+  ASSERT_OK_AND_ASSIGN(const bool shared,
+                       target->SharedTarget(IdentityOf(harness, mine), {}));
   EXPECT_TRUE(shared);
 }
 
@@ -256,7 +268,8 @@ void AcquireTakesSeveralStreams(Harness& harness) {
   two.table = "others";
   const std::vector<StreamIdentity> identities = {IdentityOf(harness, one),
                                                   IdentityOf(harness, two)};
-  ASSERT_OK_AND_ASSIGN(const auto owned, target->Acquire(identities, {"run", "owner"}, {}));
+  ASSERT_OK_AND_ASSIGN(const auto owned,
+                       target->Acquire(identities, {"run", "owner"}, {}));
   ASSERT_EQ(owned.size(), 2u);
   EXPECT_EQ(owned[0].epoch, 1);
   EXPECT_EQ(owned[1].epoch, 1);
@@ -286,7 +299,8 @@ void AStopEndsAWrite(Harness& harness) {
 std::vector<Case> ProtocolCases() {
   return {
       {"InvisibleBeforeCommit", kAtomic, InvisibleBeforeCommit},
-      {"ReplaceIsInvisibleBeforeCommit", kAtomic | static_cast<uint32_t>(Capability::kReplace),
+      {"ReplaceIsInvisibleBeforeCommit",
+       kAtomic | static_cast<uint32_t>(Capability::kReplace),
        ReplaceIsInvisibleBeforeCommit},
       {"CommitTwiceIsOnce", kLedger, CommitTwiceIsOnce},
       {"ResolveTellsWhatWasCommitted", kLedger, ResolveTellsWhatWasCommitted},
@@ -300,7 +314,8 @@ std::vector<Case> ProtocolCases() {
       {"SharedTargetsAreSeen", kLedger, SharedTargetsAreSeen},
       {"AcquireTakesSeveralStreams", kLedger, AcquireTakesSeveralStreams},
       {"AStopEndsAWrite",
-       static_cast<uint32_t>(Capability::kWrite) | static_cast<uint32_t>(Capability::kAppend),
+       static_cast<uint32_t>(Capability::kWrite) |
+           static_cast<uint32_t>(Capability::kAppend),
        AStopEndsAWrite},
   };
 }

@@ -13,7 +13,8 @@ constexpr auto kRead = static_cast<uint32_t>(Capability::kRead);
 constexpr auto kDiscover = kRead | static_cast<uint32_t>(Capability::kDiscover);
 constexpr auto kPushdown = kRead | static_cast<uint32_t>(Capability::kPushdown);
 
-const Rows kPeople = {{"1", "Ada"}, {"2", std::nullopt}, {"3", ""}, {"4", "Zoë \"Z\" O'Hara"}};
+const Rows kPeople = {
+    {"1", "Ada"}, {"2", std::nullopt}, {"3", ""}, {"4", "Zoë \"Z\" O'Hara"}};
 
 StreamRef RefOf(Harness& harness, const std::string& name) {
   StreamRef ref;
@@ -77,14 +78,16 @@ void DiscoverAgreesWithDescribe(Harness& harness) {
 }
 
 void FullReadEqualsSeed(Harness& harness) {
-  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), kPeople));
+  ASSERT_OK_AND_ASSIGN(auto seeded,
+                       SeedAndDescribe(harness, "people", People(), kPeople));
   ASSERT_OK_AND_ASSIGN(const auto rows, ReadRows(*seeded.source, seeded.all));
   EXPECT_EQ(TextOf(Sorted(rows)), TextOf(Sorted(kPeople)));
 }
 
 void SmallBatchesHoldTheSameRows(Harness& harness) {
   Rows many;
-  for (int i = 0; i < 100; ++i) many.push_back({std::to_string(i), "n" + std::to_string(i)});
+  for (int i = 0; i < 100; ++i)
+    many.push_back({std::to_string(i), "n" + std::to_string(i)});
   ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), many));
   seeded.all.batch_rows = 7;
   ASSERT_OK_AND_ASSIGN(const auto rows, ReadRows(*seeded.source, seeded.all));
@@ -106,7 +109,8 @@ void EmptyTableHasColumnsAndNoRows(Harness& harness) {
 
 void OddNamesAreRead(Harness& harness) {
   StreamSchema schema;
-  for (const std::string name : {"select", "Ünï çödé", "a\"b", "a b", "semi;colon", "UPPER"}) {
+  for (const std::string name :
+       {"select", "Ünï çödé", "a\"b", "a b", "semi;colon", "UPPER"}) {
     schema.fields.push_back({name, {DType::kInt64}, true, {}});
   }
   const Rows rows = {{"1", "2", "3", "4", "5", "6"}};
@@ -120,12 +124,14 @@ void OddNamesAreRead(Harness& harness) {
 }
 
 void ProjectionKeepsTheAskedOrderAndNames(Harness& harness) {
-  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), kPeople));
+  ASSERT_OK_AND_ASSIGN(auto seeded,
+                       SeedAndDescribe(harness, "people", People(), kPeople));
   ReadSpec spec = seeded.all;
   std::swap(spec.columns[0], spec.columns[1]);
   spec.columns[0].name = "label";
   ASSERT_OK_AND_ASSIGN(const auto plan, seeded.source->PlanRead(spec, 1, {}));
-  ASSERT_OK_AND_ASSIGN(auto reader, seeded.source->OpenReader(spec, plan.splits[0], {}, {}));
+  ASSERT_OK_AND_ASSIGN(auto reader,
+                       seeded.source->OpenReader(spec, plan.splits[0], {}, {}));
   EXPECT_EQ(reader->schema()->field(0)->name(), "label");
   EXPECT_EQ(reader->schema()->field(1)->name(), "id");
   spec.columns.pop_back();
@@ -205,21 +211,24 @@ void StopEndsARead(Harness& harness) {
 }
 
 void ReadAgainYieldsTheSame(Harness& harness) {
-  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), kPeople));
+  ASSERT_OK_AND_ASSIGN(auto seeded,
+                       SeedAndDescribe(harness, "people", People(), kPeople));
   ASSERT_OK_AND_ASSIGN(const auto first, ReadRows(*seeded.source, seeded.all));
   ASSERT_OK_AND_ASSIGN(const auto second, ReadRows(*seeded.source, seeded.all));
   EXPECT_EQ(TextOf(Sorted(first)), TextOf(Sorted(second)));
 }
 
 void LimitIsKept(Harness& harness) {
-  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), kPeople));
+  ASSERT_OK_AND_ASSIGN(auto seeded,
+                       SeedAndDescribe(harness, "people", People(), kPeople));
   seeded.all.limit = 3;
   ASSERT_OK_AND_ASSIGN(const auto rows, ReadRows(*seeded.source, seeded.all));
   EXPECT_EQ(rows.size(), 3u);
 }
 
 void CountsAreExact(Harness& harness) {
-  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), kPeople));
+  ASSERT_OK_AND_ASSIGN(auto seeded,
+                       SeedAndDescribe(harness, "people", People(), kPeople));
   ASSERT_OK_AND_ASSIGN(const auto count, seeded.source->CountRows(seeded.all, {}));
   if (count.has_value()) {
     EXPECT_EQ(*count, 4);
@@ -246,7 +255,8 @@ void ExpectRange(Harness& harness, const FieldType& type, const std::vector<Cell
   ASSERT_OK_AND_ASSIGN(const auto normal, NormalForm(range.type, expected));
   for (const auto& value : normal) wanted.push_back({value});
   const bool has_null = range.include_null;
-  EXPECT_EQ(TextOf(has_null ? Sorted(read) : read), TextOf(has_null ? Sorted(wanted) : wanted));
+  EXPECT_EQ(TextOf(has_null ? Sorted(read) : read),
+            TextOf(has_null ? Sorted(wanted) : wanted));
 }
 
 CursorRange Above(const std::string& lower, bool inclusive = false) {
@@ -280,18 +290,21 @@ void CursorsOfEachType(Harness& harness) {
               {"2024-01-01 10:00:00+00:00", "2024-01-01 10:00:00.000001+00:00"});
   ExpectRange(harness, {DType::kDate}, {"2024-02-28", "2024-02-29", "2024-03-01"},
               Above("2024-02-28"), {"2024-02-29", "2024-03-01"});
-  ExpectRange(harness, {DType::kDecimal, 20, 2}, {"9.50", "10.25", "-1.00"}, Above("9.50"),
-              {"10.25"});
+  ExpectRange(harness, {DType::kDecimal, 20, 2}, {"9.50", "10.25", "-1.00"},
+              Above("9.50"), {"10.25"});
   // Bytewise, whatever the system's own order of letters is.
-  ExpectRange(harness, {DType::kString}, {"a", "B", "é", "b"}, Above("B"), {"a", "b", "é"});
+  ExpectRange(harness, {DType::kString}, {"a", "B", "é", "b"}, Above("B"),
+              {"a", "b", "é"});
 }
 
 void FiltersPassTheRightRows(Harness& harness) {
-  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), kPeople));
+  ASSERT_OK_AND_ASSIGN(auto seeded,
+                       SeedAndDescribe(harness, "people", People(), kPeople));
   const auto count = [&](const std::string& column, FilterOp op,
                          std::vector<std::string> values) -> int64_t {
     ReadSpec spec = seeded.all;
-    spec.filters = {{column, op, std::move(values), seeded.info.columns.Find(column)->type}};
+    spec.filters = {
+        {column, op, std::move(values), seeded.info.columns.Find(column)->type}};
     const auto rows = ReadRows(*seeded.source, spec);
     EXPECT_TRUE(rows.ok()) << rows.status();
     return rows.ok() ? static_cast<int64_t>(rows->size()) : -1;
@@ -307,7 +320,8 @@ void FiltersPassTheRightRows(Harness& harness) {
 }
 
 void QueriesAndExpressions(Harness& harness) {
-  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), kPeople));
+  ASSERT_OK_AND_ASSIGN(auto seeded,
+                       SeedAndDescribe(harness, "people", People(), kPeople));
   StreamRef query;
   query.kind = StreamKind::kQuery;
   query.source = "SELECT id FROM " + seeded.ref.source + " WHERE id > 2 -- end";
@@ -328,18 +342,21 @@ void QueriesAndExpressions(Harness& harness) {
 }
 
 void UndeclaredReadsAreUnsupported(Harness& harness) {
-  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), kPeople));
+  ASSERT_OK_AND_ASSIGN(auto seeded,
+                       SeedAndDescribe(harness, "people", People(), kPeople));
   if (!harness.Can(Capability::kSql)) {
     StreamRef query;
     query.kind = StreamKind::kQuery;
     query.source = "SELECT 1";
-    EXPECT_EQ(ClassOf(seeded.source->Describe(query, {}).status()), ErrorClass::kUnsupported);
+    EXPECT_EQ(ClassOf(seeded.source->Describe(query, {}).status()),
+              ErrorClass::kUnsupported);
     EXPECT_EQ(ClassOf(seeded.source->DescribeExpressions(seeded.ref, {"1"}, {}).status()),
               ErrorClass::kUnsupported);
   }
   if (!harness.Can(Capability::kResume)) {
     ASSERT_OK_AND_ASSIGN(const auto plan, seeded.source->PlanRead(seeded.all, 1, {}));
-    const auto reader = seeded.source->OpenReader(seeded.all, plan.splits[0], Position{}, {});
+    const auto reader =
+        seeded.source->OpenReader(seeded.all, plan.splits[0], Position{}, {});
     EXPECT_EQ(ClassOf(reader.status()), ErrorClass::kUnsupported) << reader.status();
   }
   if (!harness.Can(Capability::kSplit)) {
@@ -369,7 +386,8 @@ std::vector<Case> SourceCases() {
       {"SmallBatchesHoldTheSameRows", kRead, SmallBatchesHoldTheSameRows},
       {"EmptyTableHasColumnsAndNoRows", kRead, EmptyTableHasColumnsAndNoRows},
       {"OddNamesAreRead", kRead, OddNamesAreRead},
-      {"ProjectionKeepsTheAskedOrderAndNames", kRead, ProjectionKeepsTheAskedOrderAndNames},
+      {"ProjectionKeepsTheAskedOrderAndNames", kRead,
+       ProjectionKeepsTheAskedOrderAndNames},
       {"SplitsAreTheWhole", with(Capability::kSplit), SplitsAreTheWhole},
       {"PositionsResumeExactly", with(Capability::kResume), PositionsResumeExactly},
       {"StopEndsARead", kRead, StopEndsARead},

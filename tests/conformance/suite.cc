@@ -26,7 +26,8 @@ bool PassesAside(const Case& test, Harness& harness, std::string* failures) {
   ::testing::TestPartResultArray results;
   {
     ::testing::ScopedFakeTestPartResultReporter reporter(
-        ::testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD, &results);
+        ::testing::ScopedFakeTestPartResultReporter::INTERCEPT_ONLY_CURRENT_THREAD,
+        &results);
     test.run(harness);
   }
   bool passed = true;
@@ -42,7 +43,8 @@ bool PassesAside(const Case& test, Harness& harness, std::string* failures) {
 const std::vector<Case>& AllCases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> all;
-    for (const auto& part : {SourceCases(), DestinationCases(), ProtocolCases(), TypeCases()}) {
+    for (const auto& part :
+         {SourceCases(), DestinationCases(), ProtocolCases(), TypeCases()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;
@@ -65,7 +67,8 @@ void RunCase(const Case& test, const HarnessFactory& factory) {
     if (waiver.test != test.name) continue;
     std::string failures;
     if (PassesAside(test, *harness, &failures)) {
-      GTEST_FAIL() << "This case is waived (" << waiver.reason << ") but passes: drop the waiver";
+      GTEST_FAIL() << "This case is waived (" << waiver.reason
+                   << ") but passes: drop the waiver";
     }
     GTEST_SKIP() << "waived: " << waiver.reason << "\n" << failures;
   }
@@ -82,7 +85,8 @@ void CheckWaivers(const HarnessFactory& factory) {
     ASSERT_NE(found, nullptr) << "There is no case '" << waiver.test << "' to waive";
     EXPECT_TRUE(Applies(*found, *harness))
         << "'" << waiver.test << "' never runs for this connector: drop the waiver";
-    EXPECT_FALSE(waiver.reason.empty()) << "The waiver of '" << waiver.test << "' has no reason";
+    EXPECT_FALSE(waiver.reason.empty())
+        << "The waiver of '" << waiver.test << "' has no reason";
   }
 }
 

@@ -34,15 +34,15 @@ std::vector<Case> TypeCases();
 
 /// Stamps out the suite for one connector: one GoogleTest test a case. `factory` is a
 /// HarnessFactory, or a function that returns unique_ptr<Harness>.
-#define DXT_CONFORMANCE(Name, factory)                                                     \
-  class Name##Conformance : public ::testing::TestWithParam<const dxt::conformance::Case*> { \
-  };                                                                                       \
-  TEST_P(Name##Conformance, Holds) { dxt::conformance::RunCase(*GetParam(), factory); }    \
-  TEST(Name##ConformanceWaivers, NameCasesThatRun) {                                       \
-    dxt::conformance::CheckWaivers(factory);                                               \
-  }                                                                                        \
-  INSTANTIATE_TEST_SUITE_P(                                                                \
-      All, Name##Conformance, ::testing::ValuesIn(dxt::conformance::CasePointers()),         \
-      [](const ::testing::TestParamInfo<const dxt::conformance::Case*>& test) {              \
-        return test.param->name;                                                           \
+#define DXT_CONFORMANCE(Name, factory)                                                  \
+  class Name##Conformance                                                               \
+      : public ::testing::TestWithParam<const dxt::conformance::Case*> {};              \
+  TEST_P(Name##Conformance, Holds) { dxt::conformance::RunCase(*GetParam(), factory); } \
+  TEST(Name##ConformanceWaivers, NameCasesThatRun) {                                    \
+    dxt::conformance::CheckWaivers(factory);                                            \
+  }                                                                                     \
+  INSTANTIATE_TEST_SUITE_P(                                                             \
+      All, Name##Conformance, ::testing::ValuesIn(dxt::conformance::CasePointers()),    \
+      [](const ::testing::TestParamInfo<const dxt::conformance::Case*>& test) {         \
+        return test.param->name;                                                        \
       })

@@ -10,7 +10,8 @@ namespace dxt::conformance {
 class TempFolder {
  public:
   TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "dxt_conformance_XXXXXX").string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "dxt_conformance_XXXXXX").string();
     if (!mkdtemp(name.data())) std::abort();
     path_ = name;
   }

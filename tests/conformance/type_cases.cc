@@ -43,7 +43,8 @@ CaseFile ReadCase(const std::filesystem::path& path) {
       text = line.substr(0, needs);
       while (text.ends_with(' ')) text.pop_back();
       std::string rest = line.substr(needs + 9);
-      for (size_t at; (at = rest.find(' ')) != std::string::npos; rest = rest.substr(at + 1)) {
+      for (size_t at; (at = rest.find(' ')) != std::string::npos;
+           rest = rest.substr(at + 1)) {
         value.kinds.push_back(rest.substr(0, at));
       }
       value.kinds.push_back(rest);
@@ -82,7 +83,8 @@ bool Holds(const ValueDomain& domain, const FieldType& type, const CaseValue& va
       const auto number = ParseDecimalText(text);
       const int64_t fraction = std::max<int64_t>(0, number->scale);
       const int64_t whole = static_cast<int64_t>(number->digits.size()) - number->scale;
-      if (domain.max_fraction_digits && fraction > domain.max_fraction_digits) return false;
+      if (domain.max_fraction_digits && fraction > domain.max_fraction_digits)
+        return false;
       if (domain.max_integer_digits && whole > domain.max_integer_digits) return false;
       if (domain.deliver.dtype == DType::kDecimal && domain.deliver.precision > 0 &&
           (fraction > domain.deliver.scale ||
@@ -103,7 +105,8 @@ std::string Reinterpreted(const FieldType& type, const Cell& cell) {
 void RoundTrip(Harness& harness, const CaseFile& file) {
   Wanted wanted;
   wanted.table = "values";
-  wanted.schema.fields = {{"n", {DType::kInt64}, false, {}}, {"value", file.type, true, {}}};
+  wanted.schema.fields = {{"n", {DType::kInt64}, false, {}},
+                          {"value", file.type, true, {}}};
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   auto spec = SpecOf(harness, *target, wanted);
   if (!spec.ok() && (ClassOf(spec.status()) == ErrorClass::kUnsupported ||

@@ -54,7 +54,8 @@ arrow::Result<std::shared_ptr<arrow::Array>> Decimals(const FieldType& type,
                [&](const std::string& text) -> std::optional<Decimal> {
                  Decimal value;
                  int32_t precision = 0, scale = 0;
-                 if (!Decimal::FromString(text, &value, &precision, &scale).ok()) return {};
+                 if (!Decimal::FromString(text, &value, &precision, &scale).ok())
+                   return {};
                  auto scaled = value.Rescale(scale, type.scale);
                  if (!scaled.ok()) return {};
                  return *scaled;
@@ -101,7 +102,8 @@ std::string NormalDecimal(std::string text) {
   if (digits == "0") return "0";
   const std::string sign = number->negative ? "-" : "";
   // Whole numbers look as integers do: a target may hold a uint64 as decimal(20,0).
-  if (scale <= 0 && scale > -100) return sign + digits + std::string(static_cast<size_t>(-scale), '0');
+  if (scale <= 0 && scale > -100)
+    return sign + digits + std::string(static_cast<size_t>(-scale), '0');
   return sign + digits + "e" + std::to_string(-scale);
 }
 
@@ -126,16 +128,19 @@ arrow::Result<std::string> TextAt(const arrow::Array& array, int64_t row,
   std::string text;
   switch (array.type_id()) {
     case arrow::Type::FLOAT:
-      AppendFloat(static_cast<double>(static_cast<const arrow::FloatArray&>(array).Value(row)),
-                  &text);
+      AppendFloat(
+          static_cast<double>(static_cast<const arrow::FloatArray&>(array).Value(row)),
+          &text);
       return text;
     case arrow::Type::DOUBLE:
       AppendFloat(static_cast<const arrow::DoubleArray&>(array).Value(row), &text);
       return text;
     case arrow::Type::DECIMAL128:
-      return NormalDecimal(static_cast<const arrow::Decimal128Array&>(array).FormatValue(row));
+      return NormalDecimal(
+          static_cast<const arrow::Decimal128Array&>(array).FormatValue(row));
     case arrow::Type::DECIMAL256:
-      return NormalDecimal(static_cast<const arrow::Decimal256Array&>(array).FormatValue(row));
+      return NormalDecimal(
+          static_cast<const arrow::Decimal256Array&>(array).FormatValue(row));
     case arrow::Type::DATE32:
       AppendDate(static_cast<const arrow::Date32Array&>(array).Value(row), &text);
       return text;
@@ -185,26 +190,40 @@ arrow::Result<std::string> TextAt(const arrow::Array& array, int64_t row,
 arrow::Result<std::shared_ptr<arrow::Array>> ArrayOf(const FieldType& type,
                                                      const std::vector<Cell>& cells) {
   switch (type.dtype) {
-    case DType::kInt8: return Integers<arrow::Int8Type>(type, cells);
-    case DType::kInt16: return Integers<arrow::Int16Type>(type, cells);
-    case DType::kInt32: return Integers<arrow::Int32Type>(type, cells);
-    case DType::kInt64: return Integers<arrow::Int64Type>(type, cells);
-    case DType::kUint8: return Integers<arrow::UInt8Type>(type, cells);
-    case DType::kUint16: return Integers<arrow::UInt16Type>(type, cells);
-    case DType::kUint32: return Integers<arrow::UInt32Type>(type, cells);
-    case DType::kUint64: return Integers<arrow::UInt64Type>(type, cells);
-    case DType::kFloat32: return Build(type, arrow::FloatBuilder(), cells, ParseFloat32);
-    case DType::kFloat64: return Build(type, arrow::DoubleBuilder(), cells, ParseFloat64);
+    case DType::kInt8:
+      return Integers<arrow::Int8Type>(type, cells);
+    case DType::kInt16:
+      return Integers<arrow::Int16Type>(type, cells);
+    case DType::kInt32:
+      return Integers<arrow::Int32Type>(type, cells);
+    case DType::kInt64:
+      return Integers<arrow::Int64Type>(type, cells);
+    case DType::kUint8:
+      return Integers<arrow::UInt8Type>(type, cells);
+    case DType::kUint16:
+      return Integers<arrow::UInt16Type>(type, cells);
+    case DType::kUint32:
+      return Integers<arrow::UInt32Type>(type, cells);
+    case DType::kUint64:
+      return Integers<arrow::UInt64Type>(type, cells);
+    case DType::kFloat32:
+      return Build(type, arrow::FloatBuilder(), cells, ParseFloat32);
+    case DType::kFloat64:
+      return Build(type, arrow::DoubleBuilder(), cells, ParseFloat64);
     case DType::kBool:
-      return Build(type, arrow::BooleanBuilder(), cells,
-                   [](const std::string& text) { return std::optional<bool>(text == "true"); });
-    case DType::kDate: return Build(type, arrow::Date32Builder(), cells, ParseDate);
+      return Build(type, arrow::BooleanBuilder(), cells, [](const std::string& text) {
+        return std::optional<bool>(text == "true");
+      });
+    case DType::kDate:
+      return Build(type, arrow::Date32Builder(), cells, ParseDate);
     case DType::kTime:
-      return Build(type, arrow::Time64Builder(ArrowType(type), arrow::default_memory_pool()),
+      return Build(type,
+                   arrow::Time64Builder(ArrowType(type), arrow::default_memory_pool()),
                    cells, ParseTime);
     case DType::kTimestamp:
     case DType::kTimestampTz:
-      return Build(type, arrow::TimestampBuilder(ArrowType(type), arrow::default_memory_pool()),
+      return Build(type,
+                   arrow::TimestampBuilder(ArrowType(type), arrow::default_memory_pool()),
                    cells, [&](const std::string& text) {
                      return ParseTimestamp(text, type.nanoseconds, OffsetRule::kOptional);
                    });
@@ -214,18 +233,21 @@ arrow::Result<std::shared_ptr<arrow::Array>> ArrayOf(const FieldType& type,
         return Decimals<arrow::Decimal128Builder, arrow::Decimal128>(type, cells);
       }
       return Decimals<arrow::Decimal256Builder, arrow::Decimal256>(type, cells);
-    case DType::kBinary: return Build(type, arrow::BinaryBuilder(), cells, ParseBase64);
+    case DType::kBinary:
+      return Build(type, arrow::BinaryBuilder(), cells, ParseBase64);
     case DType::kArray:
       if (type.element) return Lists(type, cells);
       [[fallthrough]];
     case DType::kString:
     case DType::kJson:
-    case DType::kObject: return Build(type, arrow::StringBuilder(), cells, Same);
+    case DType::kObject:
+      return Build(type, arrow::StringBuilder(), cells, Same);
   }
   return Bad(type, "");
 }
 
-arrow::Result<std::vector<Cell>> CellsOf(const arrow::Array& array, const FieldType& type) {
+arrow::Result<std::vector<Cell>> CellsOf(const arrow::Array& array,
+                                         const FieldType& type) {
   std::vector<Cell> cells;
   for (int64_t row = 0; row < array.length(); ++row) {
     if (array.IsNull(row)) {
@@ -267,7 +289,8 @@ arrow::Result<Rows> SortedRows(const arrow::RecordBatch& batch) {
   for (int i = 0; i < batch.num_columns(); ++i) {
     ARROW_ASSIGN_OR_RAISE(const auto type, FieldTypeOf(*batch.schema()->field(i)));
     ARROW_ASSIGN_OR_RAISE(auto cells, CellsOf(*batch.column(i), type));
-    for (size_t row = 0; row < rows.size(); ++row) rows[row].push_back(std::move(cells[row]));
+    for (size_t row = 0; row < rows.size(); ++row)
+      rows[row].push_back(std::move(cells[row]));
   }
   return Sorted(std::move(rows));
 }
@@ -275,7 +298,8 @@ arrow::Result<Rows> SortedRows(const arrow::RecordBatch& batch) {
 std::string TextOf(const Rows& rows) {
   std::string text;
   for (const auto& row : rows) {
-    for (size_t i = 0; i < row.size(); ++i) text += (i > 0 ? " | " : "") + row[i].value_or("NULL");
+    for (size_t i = 0; i < row.size(); ++i)
+      text += (i > 0 ? " | " : "") + row[i].value_or("NULL");
     text += "\n";
   }
   return text;

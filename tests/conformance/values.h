@@ -22,7 +22,8 @@ arrow::Result<std::shared_ptr<arrow::Array>> ArrayOf(const FieldType& type,
                                                      const std::vector<Cell>& cells);
 /// The inverse, in one normal form: decimals without trailing zeros, floats as doubles,
 /// timestamps as UTC with microseconds unless there are more digits, JSON reparsed.
-arrow::Result<std::vector<Cell>> CellsOf(const arrow::Array& array, const FieldType& type);
+arrow::Result<std::vector<Cell>> CellsOf(const arrow::Array& array,
+                                         const FieldType& type);
 /// ArrayOf and CellsOf: how a case file's text looks in normal form.
 arrow::Result<std::vector<Cell>> NormalForm(const FieldType& type,
                                             const std::vector<Cell>& cells);

@@ -37,7 +37,8 @@ void PrintBash(const CLI::App& root) {
       "  local words=\"\"\n"
       "  case $verb in\n");
   for (const auto* verb : Subcommands(root)) {
-    std::printf("    %s) words=\"%s\" ;;\n", verb->get_name().c_str(), Words(*verb, root).c_str());
+    std::printf("    %s) words=\"%s\" ;;\n", verb->get_name().c_str(),
+                Words(*verb, root).c_str());
   }
   std::printf(
       "    *) words=\"%s\" ;;\n"
@@ -53,7 +54,8 @@ void PrintBash(const CLI::App& root) {
 
 std::string SingleQuoted(const std::string& text) {
   std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  for (const char c : text)
+    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
 }
 
@@ -64,9 +66,10 @@ void PrintFish(const CLI::App& root) {
                 verb->get_name().c_str(), SingleQuoted(verb->get_description()).c_str());
     for (const auto* option : verb->get_options()) {
       for (const auto& name : option->get_lnames()) {
-        std::printf("complete -c dxtctl -n '__fish_seen_subcommand_from %s' -l %s -d %s\n",
-                    verb->get_name().c_str(), name.c_str(),
-                    SingleQuoted(option->get_description()).c_str());
+        std::printf(
+            "complete -c dxtctl -n '__fish_seen_subcommand_from %s' -l %s -d %s\n",
+            verb->get_name().c_str(), name.c_str(),
+            SingleQuoted(option->get_description()).c_str());
       }
     }
   }

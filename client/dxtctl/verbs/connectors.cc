@@ -1,7 +1,7 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
@@ -81,7 +81,8 @@ Result<int> Connectors(Invocation& invocation, const ConnectorsOptions& options)
                         invocation.format() == OutputFormat::kWide;
     if (options.detailed || !people) {
       row["options"] = Json::array();
-      for (const auto& option : connector.options()) row["options"].push_back(OptionJson(option));
+      for (const auto& option : connector.options())
+        row["options"].push_back(OptionJson(option));
     }
     rows.push_back(row);
   }
@@ -106,7 +107,9 @@ void AddNamed(CLI::App& app, Invocation& invocation, const char* name, const cha
   auto* verb = app.add_subcommand(name, help);
   verb->add_flag("--detailed", options->detailed, "With options, types and defaults");
   verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Connectors(invocation, *options); };
+    invocation.action = [options, &invocation] {
+      return Connectors(invocation, *options);
+    };
   });
 }
 

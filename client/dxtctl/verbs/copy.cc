@@ -19,9 +19,10 @@ struct CopyOptions {
 /// Names the pipeline of one pair of ends: copies of other pairs have their own cursors.
 std::string NameOf(const AdhocEnd& source, const AdhocEnd& target) {
   uint32_t hash = 2166136261u;
-  for (const auto* text : {&source.connection, &source.table, &target.connection,
-                           &target.table}) {
-    for (const char c : *text + "#") hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
+  for (const auto* text :
+       {&source.connection, &source.table, &target.connection, &target.table}) {
+    for (const char c : *text + "#")
+      hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   }
   char name[24];
   std::snprintf(name, sizeof name, "copy-%08x", hash);
@@ -38,8 +39,8 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
   }
   const std::string stream = BareTableName(source.table);
   if (target.table.empty()) {
-    const bool files = target.connection.starts_with("file:") ||
-                       target.connection.starts_with("s3:");
+    const bool files =
+        target.connection.starts_with("file:") || target.connection.starts_with("s3:");
     target.table = files ? stream + ".parquet" : stream;
   }
   AdhocLoad load;
@@ -64,11 +65,13 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
 
 void AddCopy(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<CopyOptions>();
-  auto* verb = app.add_subcommand("copy", "Copy one table or file: a pipeline in one line");
+  auto* verb =
+      app.add_subcommand("copy", "Copy one table or file: a pipeline in one line");
   verb->add_option("source", options->source,
                    "CONNECTION#table, a connection string with #table, or a data file")
       ->required();
-  verb->add_option("target", options->target, "Likewise; without #table the source's name")
+  verb->add_option("target", options->target,
+                   "Likewise; without #table the source's name")
       ->required();
   verb->add_option("--mode", options->mode,
                    "append, replace or upsert (default: upsert with --key, append with "
@@ -76,9 +79,11 @@ void AddCopy(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"append", "replace", "upsert"}));
   verb->add_option("--key", options->keys, "Key column of upsert; may be repeated or a,b")
       ->delimiter(',');
-  verb->add_option("--cursor", options->cursor, "Column by which later copies read what is new");
+  verb->add_option("--cursor", options->cursor,
+                   "Column by which later copies read what is new");
   verb->add_flag("--print-yaml", options->print_yaml, "Print the pipeline instead");
-  verb->add_flag("--dry-run", options->run.dry_run, "Show what would be done; change nothing");
+  verb->add_flag("--dry-run", options->run.dry_run,
+                 "Show what would be done; change nothing");
   verb->add_option("--limit", options->run.limit, "At most this many rows")
       ->check(CLI::NonNegativeNumber);
   verb->callback([options, &invocation] {

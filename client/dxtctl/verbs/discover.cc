@@ -1,7 +1,7 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 
 #include "client/dxtctl/documents.h"
 #include "client/dxtctl/invocation.h"
@@ -37,11 +37,14 @@ Result<int> Discover(Invocation& invocation, const DiscoverOptions& options) {
 
 void AddDiscover(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<DiscoverOptions>();
-  auto* verb = app.add_subcommand("discover", "Write a pipeline of all that a connection holds");
-  verb->add_option("connection", options->connection, "Connection name or connection string")
+  auto* verb =
+      app.add_subcommand("discover", "Write a pipeline of all that a connection holds");
+  verb->add_option("connection", options->connection,
+                   "Connection name or connection string")
       ->required();
   verb->add_option("--to", options->to, "Target of the pipeline, likewise");
-  verb->add_option("--schema", options->schema, "Only this schema (default: all but system's)");
+  verb->add_option("--schema", options->schema,
+                   "Only this schema (default: all but system's)");
   verb->add_option("--format", options->format, "yaml")->check(CLI::IsMember({"yaml"}));
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Discover(invocation, *options); };

@@ -21,7 +21,8 @@ struct Template {
   const char* name;
   const char* connections;
   std::vector<TemplateFile> files;
-  /// Run once by init, so that the source of the pipeline is there; null = nothing to run.
+  /// Run once by init, so that the source of the pipeline is there; null = nothing to
+  /// run.
   const char* seed;
 };
 
@@ -52,7 +53,8 @@ constexpr char kSeed[] =
     "source: {connection: files}\n"
     "target: {connection: shop}\n"
     "streams:\n"
-    "  - {id: orders, kind: file, source: orders.csv, target: orders, load: {mode: replace}}\n";
+    "  - {id: orders, kind: file, source: orders.csv, target: orders, load: {mode: "
+    "replace}}\n";
 
 constexpr char kSqlitePipeline[] =
     "# SQLite into DuckDB. Each run reads only orders placed after those already there.\n"
@@ -68,7 +70,8 @@ constexpr char kSqlitePipeline[] =
     "    load: {mode: append}\n";
 
 constexpr char kPostgresPipeline[] =
-    "# PostgreSQL into a Parquet file. The query needs no table; put yours in its place, or\n"
+    "# PostgreSQL into a Parquet file. The query needs no table; put yours in its place, "
+    "or\n"
     "# `kind: table` and a table's name.\n"
     "version: 1\n"
     "name: numbers\n"
@@ -92,7 +95,9 @@ const std::vector<Template>& Templates() {
        "  files: {type: file, url: ./data}\n"
        "  shop: {type: sqlite, path: ./orders.db}\n"
        "  warehouse: {type: duckdb, path: ./warehouse.duckdb}\n",
-       {{"data/orders.csv", kOrders}, {"seed.yaml", kSeed}, {"pipeline.yaml", kSqlitePipeline}},
+       {{"data/orders.csv", kOrders},
+        {"seed.yaml", kSeed},
+        {"pipeline.yaml", kSqlitePipeline}},
        "seed.yaml"},
       {"postgres-to-parquet",
        "  # Values come from the environment, or from a file .env beside this one.\n"
@@ -143,22 +148,29 @@ Status Seed(const fs::path& pipeline) {
   quiet.stdout_enabled = false;
   CTL_ASSIGN(const int exit_code, ExecuteRunVerb(quiet, seed));
   if (exit_code == kExitOk) return Done{};
-  return Error{exit_code, "The project was written, but its source could not be filled",
-               "dxtctl run " + pipeline.string() + " says why", "", "", "", ""};
+  return Error{exit_code,
+               "The project was written, but its source could not be filled",
+               "dxtctl run " + pipeline.string() + " says why",
+               "",
+               "",
+               "",
+               ""};
 }
 
-Result<int> Init(Invocation& invocation, const std::string& folder, const std::string& name) {
+Result<int> Init(Invocation& invocation, const std::string& folder,
+                 const std::string& name) {
   const Template* chosen = nullptr;
   for (const auto& candidate : Templates()) {
     if (candidate.name == name) chosen = &candidate;
   }
   const fs::path root = fs::absolute(folder.empty() ? "." : folder).lexically_normal();
-  const fs::path leaf = root.filename().empty() ? root.parent_path().filename() : root.filename();
-  CTL_RETURN_NOT_OK(WriteNew(root / "dxt_project.yaml",
-                             "# The systems of this project. Relative paths belong to this "
-                             "folder.\nversion: 1\nname: " +
-                                 ProjectName(leaf.string()) + "\nconnections:\n" +
-                                 chosen->connections));
+  const fs::path leaf =
+      root.filename().empty() ? root.parent_path().filename() : root.filename();
+  CTL_RETURN_NOT_OK(WriteNew(
+      root / "dxt_project.yaml",
+      "# The systems of this project. Relative paths belong to this "
+      "folder.\nversion: 1\nname: " +
+          ProjectName(leaf.string()) + "\nconnections:\n" + chosen->connections));
   for (const auto& file : chosen->files) {
     CTL_RETURN_NOT_OK(WriteNew(root / file.path, file.text));
   }
@@ -166,7 +178,8 @@ Result<int> Init(Invocation& invocation, const std::string& folder, const std::s
   if (chosen->seed != nullptr) {
     CTL_RETURN_NOT_OK(Seed(root / chosen->seed));
   }
-  const std::string enter = folder.empty() || folder == "." ? "" : "cd " + folder + " && ";
+  const std::string enter =
+      folder.empty() || folder == "." ? "" : "cd " + folder + " && ";
   std::printf("Wrote a project (%s) to %s\n", chosen->name, root.c_str());
   invocation.Note("Next: " + enter + "dxtctl run pipeline.yaml");
   return kExitOk;

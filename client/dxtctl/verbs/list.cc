@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
@@ -29,14 +29,14 @@ Result<int> List(Invocation& invocation, const ListOptions& options) {
   if (!status.ok()) return ErrorOf(status);
   auto rows = nlohmann::ordered_json::array();
   for (const auto& stream : response.streams()) {
-    rows.push_back({{"id", stream.id()},
-                    {"kind", stream.kind()},
-                    {"source", stream.source()},
-                    {"target", stream.target()},
-                    {"extract", stream.extract_mode()},
-                    {"load", stream.load_mode()},
-                    {"tags", std::vector<std::string>(stream.tags().begin(),
-                                                      stream.tags().end())}});
+    rows.push_back(
+        {{"id", stream.id()},
+         {"kind", stream.kind()},
+         {"source", stream.source()},
+         {"target", stream.target()},
+         {"extract", stream.extract_mode()},
+         {"load", stream.load_mode()},
+         {"tags", std::vector<std::string>(stream.tags().begin(), stream.tags().end())}});
   }
   PrintListing({"streams",
                 "id",

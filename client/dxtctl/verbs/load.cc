@@ -12,11 +12,15 @@ void AddLoad(CLI::App& app, Invocation& invocation) {
   verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       ->required();
   AddRunOptions(*verb, *options);
-  verb->add_flag("--dry-run", options->dry_run, "Show what would be done; change nothing");
-  verb->add_flag("--persist", options->persist, "Keep the packages after they are loaded");
+  verb->add_flag("--dry-run", options->dry_run,
+                 "Show what would be done; change nothing");
+  verb->add_flag("--persist", options->persist,
+                 "Keep the packages after they are loaded");
   verb->add_flag("--new", options->fresh, "Give up what an interrupted run left");
   verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return ExecuteRunVerb(invocation, *options); };
+    invocation.action = [options, &invocation] {
+      return ExecuteRunVerb(invocation, *options);
+    };
   });
 }
 

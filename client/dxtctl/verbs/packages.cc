@@ -1,8 +1,8 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
@@ -17,23 +17,26 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json ToRow(const v1::Package& package) {
-  const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
-  Json row = {{"load_id", package.load_id()},
-              {"name", package.name()},
-              {"pipeline", package.pipeline()},
-              {"stream", package.stream()},
-              {"lane", text(package.lane())},
-              {"state", package.state()},
-              {"rows", package.rows()},
-              {"bytes", package.bytes()},
-              {"cursor_before", text(package.cursor_before())},
-              {"cursor_after", text(package.cursor_after())},
-              {"run", text(package.run())},
-              {"created_at", package.has_create_time()
-                                 ? Json(google::protobuf::util::TimeUtil::ToString(
-                                       package.create_time()))
-                                 : Json()},
-              {"path", package.path()}};
+  const auto text = [](const std::string& value) {
+    return value.empty() ? Json() : Json(value);
+  };
+  Json row = {
+      {"load_id", package.load_id()},
+      {"name", package.name()},
+      {"pipeline", package.pipeline()},
+      {"stream", package.stream()},
+      {"lane", text(package.lane())},
+      {"state", package.state()},
+      {"rows", package.rows()},
+      {"bytes", package.bytes()},
+      {"cursor_before", text(package.cursor_before())},
+      {"cursor_after", text(package.cursor_after())},
+      {"run", text(package.run())},
+      {"created_at",
+       package.has_create_time()
+           ? Json(google::protobuf::util::TimeUtil::ToString(package.create_time()))
+           : Json()},
+      {"path", package.path()}};
   Json segments = Json::array();
   for (const auto& segment : package.segments()) {
     segments.push_back({{"file", segment.file()},

@@ -8,15 +8,19 @@ namespace dxt::ctl {
 void AddPlan(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<RunVerbOptions>();
   options->dry_run = true;
-  auto* verb = app.add_subcommand("plan", "Show what a run would do; the same as run --dry-run");
+  auto* verb =
+      app.add_subcommand("plan", "Show what a run would do; the same as run --dry-run");
   verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       ->required();
   AddRunOptions(*verb, *options);
-  verb->add_option("--limit", options->limit, "As for run")->check(CLI::NonNegativeNumber);
+  verb->add_option("--limit", options->limit, "As for run")
+      ->check(CLI::NonNegativeNumber);
   verb->add_option("--cursor-value", options->cursor_value, "As for run");
   verb->add_flag("--full-refresh", options->full_refresh, "As for run");
   verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return ExecuteRunVerb(invocation, *options); };
+    invocation.action = [options, &invocation] {
+      return ExecuteRunVerb(invocation, *options);
+    };
   });
 }
 

@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/adhoc.h"
@@ -24,10 +24,9 @@ void Print(const v1::PreviewStreamResponse& table, OutputFormat format) {
   if (format == OutputFormat::kTable || format == OutputFormat::kWide) {
     std::vector<TableColumn> columns;
     for (const auto& column : table.columns()) {
-      const bool number = column.dtype().starts_with("int") ||
-                          column.dtype().starts_with("uint") ||
-                          column.dtype().starts_with("float") ||
-                          column.dtype().starts_with("decimal");
+      const bool number =
+          column.dtype().starts_with("int") || column.dtype().starts_with("uint") ||
+          column.dtype().starts_with("float") || column.dtype().starts_with("decimal");
       columns.push_back({Printable(column.name()), column.name(), false, number});
     }
     std::vector<std::vector<std::string>> rows;
@@ -51,7 +50,8 @@ void Print(const v1::PreviewStreamResponse& table, OutputFormat format) {
     }
     rows.push_back(object);
   }
-  PrintListing({"rows", table.columns_size() ? table.columns(0).name() : "", {}}, rows, format);
+  PrintListing({"rows", table.columns_size() ? table.columns(0).name() : "", {}}, rows,
+               format);
 }
 
 Result<int> Preview(Invocation& invocation, PreviewOptions options) {
@@ -65,8 +65,8 @@ Result<int> Preview(Invocation& invocation, PreviewOptions options) {
     }
     options.stream = "preview";
     wanted.pipeline = "preview.yaml";
-    wanted.pipeline_text = AdhocPipeline("preview", "preview", end, {end.connection, "_preview"},
-                                         {});
+    wanted.pipeline_text =
+        AdhocPipeline("preview", "preview", end, {end.connection, "_preview"}, {});
   } else {
     wanted.pipeline = options.what;
   }
@@ -90,7 +90,8 @@ Result<int> Preview(Invocation& invocation, PreviewOptions options) {
 void AddPreview(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<PreviewOptions>();
   auto* verb = app.add_subcommand("preview", "Show the first rows of a stream or table");
-  verb->add_option("what", options->what, "Pipeline file, CONNECTION#table, or a data file")
+  verb->add_option("what", options->what,
+                   "Pipeline file, CONNECTION#table, or a data file")
       ->required();
   verb->add_option("stream", options->stream, "Stream of the pipeline");
   verb->add_option("--limit,-n", options->rows, "Rows (default 10)")

@@ -11,7 +11,8 @@ void AddRun(CLI::App& app, Invocation& invocation) {
   verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       ->required();
   AddRunOptions(*verb, *options);
-  verb->add_flag("--dry-run", options->dry_run, "Show what would be done; change nothing");
+  verb->add_flag("--dry-run", options->dry_run,
+                 "Show what would be done; change nothing");
   verb->add_option("--limit", options->limit, "At most this many rows of each stream")
       ->check(CLI::NonNegativeNumber);
   verb->add_option("--cursor-value", options->cursor_value,
@@ -26,7 +27,9 @@ void AddRun(CLI::App& app, Invocation& invocation) {
   verb->callback([options, refresh, &invocation] {
     options->full_refresh = refresh->count() > 0;
     std::erase(options->full_refresh_streams, "");
-    invocation.action = [options, &invocation] { return ExecuteRunVerb(invocation, *options); };
+    invocation.action = [options, &invocation] {
+      return ExecuteRunVerb(invocation, *options);
+    };
   });
 }
 

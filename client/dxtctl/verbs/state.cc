@@ -1,9 +1,9 @@
 #include <cstdio>
 #include <set>
 
-#include <CLI/CLI.hpp>
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
@@ -94,28 +94,30 @@ Result<std::string> FindPipeline(Daemon& daemon, const std::string& stream,
     return UsageError("No pipeline of this project has loaded a stream '" + stream + "'",
                       "Name its pipeline: " + command);
   }
-  return UsageError(std::to_string(pipelines.size()) + " pipelines have a stream '" + stream +
-                        "'",
-                    "Name its pipeline: " + command);
+  return UsageError(
+      std::to_string(pipelines.size()) + " pipelines have a stream '" + stream + "'",
+      "Name its pipeline: " + command);
 }
 
 void Print(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
            OutputFormat format) {
   Json rows = Json::array();
   for (const auto& cursor : cursors) {
-    const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
-    Json row = {{"pipeline", cursor.pipeline()},
-                {"stream", cursor.stream()},
-                {"lane", cursor.lane()},
-                {"cursor", text(cursor.value())},
-                {"window_seq", cursor.window_seq()},
-                {"load_id", text(cursor.load_id())},
-                {"run", text(cursor.run())},
-                {"target", text(cursor.target())},
-                {"updated_at",
-                 google::protobuf::util::TimeUtil::ToString(cursor.update_time())},
-                {"request", text(cursor.request())},
-                {"requested_value", text(cursor.requested_value())}};
+    const auto text = [](const std::string& value) {
+      return value.empty() ? Json() : Json(value);
+    };
+    Json row = {
+        {"pipeline", cursor.pipeline()},
+        {"stream", cursor.stream()},
+        {"lane", cursor.lane()},
+        {"cursor", text(cursor.value())},
+        {"window_seq", cursor.window_seq()},
+        {"load_id", text(cursor.load_id())},
+        {"run", text(cursor.run())},
+        {"target", text(cursor.target())},
+        {"updated_at", google::protobuf::util::TimeUtil::ToString(cursor.update_time())},
+        {"request", text(cursor.request())},
+        {"requested_value", text(cursor.requested_value())}};
     rows.push_back(row);
   }
   PrintListing({"cursors",
@@ -141,8 +143,8 @@ Result<int> Show(Invocation& invocation, StateOptions options) {
   return kExitOk;
 }
 
-grpc::Status Send(Daemon& daemon, const std::string& pipeline, const StateOptions& options,
-                  Change change, v1::Cursor& cursor) {
+grpc::Status Send(Daemon& daemon, const std::string& pipeline,
+                  const StateOptions& options, Change change, v1::Cursor& cursor) {
   const auto stub = v1::StateService::NewStub(daemon.channel());
   grpc::ClientContext context;
   const auto fill = [&](auto request) {
@@ -192,12 +194,13 @@ Result<int> Modify(Invocation& invocation, StateOptions options, Change change,
   return kExitOk;
 }
 
-void AddModify(CLI::App& parent, Invocation& invocation, const char* name, const char* help,
-               Change change) {
+void AddModify(CLI::App& parent, Invocation& invocation, const char* name,
+               const char* help, Change change) {
   auto options = std::make_shared<StateOptions>();
   auto* verb = parent.add_subcommand(name, help);
-  verb->add_option("words", options->words,
-                   change == Change::kSet ? "[PIPELINE] STREAM VALUE" : "[PIPELINE] STREAM")
+  verb->add_option(
+          "words", options->words,
+          change == Change::kSet ? "[PIPELINE] STREAM VALUE" : "[PIPELINE] STREAM")
       ->required()
       ->expected(1, 3);
   verb->add_option("--lane", options->lane, "Lane of the stream (default: sync)");
@@ -219,11 +222,13 @@ void AddState(CLI::App& app, Invocation& invocation) {
   show->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Show(invocation, *options); };
   });
-  AddModify(*verb, invocation, "set", "The next run reads what comes after VALUE", Change::kSet);
+  AddModify(*verb, invocation, "set", "The next run reads what comes after VALUE",
+            Change::kSet);
   AddModify(*verb, invocation, "reset", "The next run reads from the beginning",
             Change::kReset);
   AddModify(*verb, invocation, "accept",
-            "The next run takes the target, or a changed stream, as it is", Change::kAccept);
+            "The next run takes the target, or a changed stream, as it is",
+            Change::kAccept);
 }
 
 }  // namespace dxt::ctl

@@ -1,5 +1,5 @@
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
@@ -26,8 +26,7 @@ Result<int> Test(Invocation& invocation, const TestOptions& options) {
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
   grpc::ClientContext context;
   v1::CheckConnectionsRequest request;
-  *request.mutable_documents() =
-      document ? *documents.set : WithWorkingFolder(documents);
+  *request.mutable_documents() = document ? *documents.set : WithWorkingFolder(documents);
   request.set_only(options.connection.empty() && !document ? options.what
                                                            : options.connection);
   v1::CheckConnectionsResponse response;
@@ -54,10 +53,11 @@ Result<int> Test(Invocation& invocation, const TestOptions& options) {
     row["time"] = seconds;
     rows.push_back(row);
   }
-  PrintListing({"connections",
-                "name",
-                {{"CONNECTION", "name"}, {"TYPE", "type"}, {"OK", "ok"}, {"TIME", "time"}}},
-               rows, invocation.format());
+  PrintListing(
+      {"connections",
+       "name",
+       {{"CONNECTION", "name"}, {"TYPE", "type"}, {"OK", "ok"}, {"TIME", "time"}}},
+      rows, invocation.format());
   std::fflush(stdout);
   for (const auto& check : response.checks()) {
     if (check.ok()) continue;
@@ -75,9 +75,10 @@ Result<int> Test(Invocation& invocation, const TestOptions& options) {
 void AddTest(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<TestOptions>();
   auto* verb = app.add_subcommand("test", "Open connections and say what came of it");
-  verb->add_option("what", options->what,
-                   "Pipeline file, connection name or connection string (default: all of the "
-                   "project)");
+  verb->add_option(
+      "what", options->what,
+      "Pipeline file, connection name or connection string (default: all of the "
+      "project)");
   verb->add_option("--connection", options->connection, "Only this one of the pipeline");
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Test(invocation, *options); };

@@ -1,7 +1,7 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/rpc.h"
@@ -31,14 +31,16 @@ Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
     const bool warning = problem.level() == v1::Problem::WARNING;
     ++(warning ? warnings : errors);
     const std::string text = ProblemText(problem);
-    std::fprintf(stderr, "%s\n",
-                 (warning ? invocation.terminal().Yellow(text) : invocation.terminal().Red(text))
-                     .c_str());
+    std::fprintf(
+        stderr, "%s\n",
+        (warning ? invocation.terminal().Yellow(text) : invocation.terminal().Red(text))
+            .c_str());
   }
   const std::string name = options.pipeline.empty() ? "the project" : options.pipeline;
   if (response.valid()) {
-    std::printf("%s is valid%s\n", name.c_str(),
-                warnings ? (", with " + std::to_string(warnings) + " warnings").c_str() : "");
+    std::printf(
+        "%s is valid%s\n", name.c_str(),
+        warnings ? (", with " + std::to_string(warnings) + " warnings").c_str() : "");
   } else {
     std::fprintf(stderr, "%s: %d errors, %d warnings\n", name.c_str(), errors, warnings);
   }
@@ -49,7 +51,8 @@ Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
 
 void AddValidate(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<DocumentOptions>();
-  auto* verb = app.add_subcommand("validate", "Check a pipeline or project; touch no system");
+  auto* verb =
+      app.add_subcommand("validate", "Check a pipeline or project; touch no system");
   verb->add_option("document", options->pipeline,
                    "Pipeline or project file; - = stdin (default: the project)");
   verb->add_flag("--strict", options->strict, "Secrets written as literals are errors");
