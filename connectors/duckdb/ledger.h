@@ -58,7 +58,5 @@ class Ledger {
   Clock& clock_;
 };
 
-/// kData "load.stale" unless `record` continues the chain that ends with `last`.
-arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord& record);
 
 }  // namespace dxt::duckdb

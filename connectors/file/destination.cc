@@ -299,7 +299,7 @@ class FileDestination final : public Destination {
       result.target_ident = done->record.target_ident;
       return result;
     }
-    ARROW_RETURN_NOT_OK(CheckChain(ledger, spec, record));
+    ARROW_RETURN_NOT_OK(CheckTurn(ledger, spec, record));
     LedgerRow row;
     row.record = record;
     row.identity = spec.identity;
@@ -453,7 +453,7 @@ class FileDestination final : public Destination {
     return rows;
   }
 
-  static arrow::Status CheckChain(const Ledger& ledger, const WriteSpec& spec,
+  static arrow::Status CheckTurn(const Ledger& ledger, const WriteSpec& spec,
                                   const LoadRecord& record) {
     ARROW_ASSIGN_OR_RAISE(const int64_t epoch, ledger.Epoch(spec.identity));
     if (epoch != spec.epoch) {
@@ -462,15 +462,7 @@ class FileDestination final : public Destination {
           "Another run has taken over stream '" + spec.identity.stream + "'");
     }
     ARROW_ASSIGN_OR_RAISE(const auto last, ledger.Newest(spec.identity));
-    const std::string before = last ? last->record.cursor_after : "";
-    const int64_t seq = last ? last->record.window_seq + 1 : 1;
-    if (before != record.cursor_before || seq != record.window_seq) {
-      return MakeError(ErrorClass::kData, "load.stale",
-                       "The load continues window " +
-                           std::to_string(record.window_seq - 1) +
-                           ", but the target is at window " + std::to_string(seq - 1));
-    }
-    return arrow::Status::OK();
+    return CheckChain(last ? std::optional(last->record) : std::nullopt, record);
   }
 
   static arrow::Result<StagedLoad> Staged(const Target& target,

@@ -166,18 +166,4 @@ arrow::Status LoadLedger::Record(const StreamIdentity& identity, const LoadRecor
   return touched.affected() == 1 ? arrow::Status::OK() : Fenced(identity);
 }
 
-arrow::Status CheckChain(const std::optional<LoadRecord>& last,
-                         const LoadRecord& record) {
-  const std::string cursor = last ? last->cursor_after : "";
-  const int64_t expected = last ? last->window_seq + 1 : 1;
-  if (record.cursor_before == cursor && record.window_seq == expected) {
-    return arrow::Status::OK();
-  }
-  return MakeError(ErrorClass::kData, "load.stale",
-                   "The load starts at cursor '" + record.cursor_before + "' (window " +
-                       std::to_string(record.window_seq) + ") but the target is at '" +
-                       cursor + "' (window " + std::to_string(expected) + " is next)",
-                   "Extract again: another load of this stream was committed meanwhile");
-}
-
 }  // namespace dxt::postgres

@@ -46,7 +46,5 @@ class LoadLedger {
   const sql::LedgerSql sql_;
 };
 
-/// kData "load.stale" when `record` does not continue the chain that ends with `last`.
-arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord& record);
 
 }  // namespace dxt::postgres

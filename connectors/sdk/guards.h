@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include <arrow/status.h>
 
@@ -11,5 +12,9 @@ namespace dxt {
 /// have `after`; kGuard "guard.empty" or "guard.shrink". Tables below 100 rows may shrink
 /// freely (contracts 3.7).
 arrow::Status CheckGuards(const CommitGuards& guards, int64_t before, int64_t after);
+
+/// Tests that `record` continues the chain whose newest load is `last` (contracts 3.2):
+/// the next window, from the cursor that the last one reached; kData "load.stale".
+arrow::Status CheckChain(const std::optional<LoadRecord>& last, const LoadRecord& record);
 
 }  // namespace dxt

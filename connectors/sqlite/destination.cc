@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "connectors/sdk/cursor.h"
+#include "connectors/sdk/guards.h"
 #include "connectors/sql/identifier.h"
 #include "connectors/sqlite/catalogue.h"
 #include "connectors/sqlite/collations.h"
@@ -333,7 +334,8 @@ class SqliteDestination final : public Destination {
                        "The window's rows were rolled back before the commit",
                        "Run again");
     }
-    ARROW_RETURN_NOT_OK(CheckChain(connection, spec.identity, record));
+    ARROW_ASSIGN_OR_RAISE(const auto last, NewestLoad(connection, spec.identity));
+    ARROW_RETURN_NOT_OK(CheckChain(last, record));
     if (held) ARROW_RETURN_NOT_OK(window->Apply(guards, result));
     LoadRecord row = record;
     row.rows = result->rows_written;

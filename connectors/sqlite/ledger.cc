@@ -101,21 +101,6 @@ arrow::Result<int64_t> BumpFence(Connection& connection, const StreamIdentity& i
   return epoch;
 }
 
-arrow::Status CheckChain(Connection& connection, const StreamIdentity& identity,
-                         const LoadRecord& record) {
-  ARROW_ASSIGN_OR_RAISE(const auto last, NewestLoad(connection, identity));
-  const std::string cursor = last ? last->cursor_after : "";
-  const int64_t expected = last ? last->window_seq + 1 : 1;
-  if (record.cursor_before == cursor && record.window_seq == expected) {
-    return arrow::Status::OK();
-  }
-  return MakeError(ErrorClass::kData, "load.stale",
-                   "The load starts at cursor '" + record.cursor_before + "' (window " +
-                       std::to_string(record.window_seq) + ") but the target is at '" +
-                       cursor + "' (window " + std::to_string(expected) + " is next)",
-                   "Extract again: another load of this stream was committed meanwhile");
-}
-
 arrow::Status RecordLoad(Connection& connection, const StreamIdentity& identity,
                          int64_t epoch, const std::string& owner,
                          const LoadRecord& record) {

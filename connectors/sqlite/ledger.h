@@ -22,9 +22,6 @@ arrow::Result<bool> HasOtherPipeline(Connection& connection,
                                      const StreamIdentity& identity);
 arrow::Result<int64_t> BumpFence(Connection& connection, const StreamIdentity& identity,
                                  const std::string& owner);
-/// kData "load.stale" unless `record` continues the chain.
-arrow::Status CheckChain(Connection& connection, const StreamIdentity& identity,
-                         const LoadRecord& record);
 /// Adds the row and, last of all, tests the fence: kFenced "load.fenced".
 arrow::Status RecordLoad(Connection& connection, const StreamIdentity& identity,
                          int64_t epoch, const std::string& owner,
