@@ -6,8 +6,9 @@ Exit code 0 = all passed, 1 = one failed, 77 = skipped.
 """
 
 import argparse
-import ctypes
+import copy
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
@@ -15,7 +16,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,15 +23,11 @@ import tempfile
 import threading
 import time
 
+import json_schema
+from systems import DuckDb, Failed, Postgres, Skipped, Watcher, sqlite_query
+
+SOURCES = pathlib.Path(__file__).resolve().parents[2]
 LIMIT = 60  # Seconds that any one step may take.
-
-
-class Failed(Exception):
-    """A scenario's expectation did not hold."""
-
-
-class Skipped(Exception):
-    """The machine lacks what the scenario requires."""
 
 
 class Step:
@@ -44,10 +40,10 @@ class Step:
         self.body = []
 
 
-def parse(path):
+def parse(lines, first=1):
     """Directives begin at column 0; the indented lines below are their body."""
     steps = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(lines, first):
         if line.startswith("  ") or (not line.strip() and steps and steps[-1].body):
             steps[-1].body.append(line[2:])
         elif line.strip() and not line.startswith("#"):
@@ -90,6 +86,7 @@ class Process:
 
     def __init__(self, words, cwd, env):
         self.words = words
+        self.begin = time.monotonic()
         self.child = subprocess.Popen(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL,
                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.stdout = Output(self.child.stdout)
@@ -102,98 +99,12 @@ class Process:
             self.child.kill()
             raise Failed(f"{shlex.join(self.words)} took longer than {LIMIT} s\n"
                          f"{self.stdout.text}{self.stderr.text}") from None
+        self.seconds = time.monotonic() - self.begin
         self.stdout.thread.join(LIMIT)
         self.stderr.thread.join(LIMIT)
         self.child.stdout.close()
         self.child.stderr.close()
         return 128 - code if code < 0 else code
-
-
-class Postgres:
-    """A server in the scenario's folder, on a socket of its own."""
-
-    def __init__(self, folder):
-        versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        if not versions:
-            raise Skipped("no PostgreSQL server is installed")
-        self.bin = versions[-1].parent
-        self.data = folder / "pgdata"
-        self.data.mkdir(mode=0o700)
-        self.account = []
-        if os.geteuid() == 0:  # initdb refuses root.
-            shutil.chown(self.data, "postgres", "postgres")
-            folder.chmod(0o755)
-            self.account = ["setpriv", "--reuid=postgres", "--regid=postgres",
-                            "--clear-groups"]
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self._run("initdb", "-D", self.data, "-U", "dxt", "-A", "trust", "--no-sync")
-        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "-o",
-                  f"-p {self.port} -h 127.0.0.1 -k {self.data} -c fsync=off", "start")
-        self.url = f"postgresql://dxt@127.0.0.1:{self.port}/postgres"
-
-    def _run(self, program, *arguments):
-        done = subprocess.run([*self.account, str(self.bin / program), *map(str, arguments)],
-                              cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                              check=False)
-        if done.returncode:
-            raise Failed(f"{program} failed: {done.stderr.decode()}")
-
-    def query(self, sql):
-        done = subprocess.run(["psql", self.url, "-qAtX", "-v", "ON_ERROR_STOP=1", "-F", "|",
-                               "-P", "null=NULL", "-c", sql],
-                              capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Failed(f"psql: {done.stderr}")
-        return done.stdout.splitlines()
-
-    def stop(self):
-        self._run("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
-
-
-class DuckDb:
-    """The few functions of libduckdb's C interface that a query needs."""
-
-    class Value(ctypes.Structure):
-        """duckdb_result, opaque but large enough."""
-        _fields_ = [("space", ctypes.c_byte * 256)]
-
-    def __init__(self, library):
-        self.lib = ctypes.CDLL(library)
-        self.lib.duckdb_value_varchar.restype = ctypes.c_void_p
-        self.lib.duckdb_value_varchar.argtypes = [ctypes.c_void_p, ctypes.c_uint64,
-                                                  ctypes.c_uint64]
-        self.lib.duckdb_result_error.restype = ctypes.c_char_p
-        for name in ("duckdb_row_count", "duckdb_column_count"):
-            getattr(self.lib, name).restype = ctypes.c_uint64
-
-    def query(self, path, sql):
-        database, connection = ctypes.c_void_p(), ctypes.c_void_p()
-        if self.lib.duckdb_open(str(path).encode(), ctypes.byref(database)):
-            raise Failed(f"cannot open {path}")
-        self.lib.duckdb_connect(database, ctypes.byref(connection))
-        result = self.Value()
-        try:
-            if self.lib.duckdb_query(connection, sql.encode(), ctypes.byref(result)):
-                error = self.lib.duckdb_result_error(ctypes.byref(result))
-                raise Failed(f"duckdb: {error.decode()}")
-            rows = self.lib.duckdb_row_count(ctypes.byref(result))
-            columns = self.lib.duckdb_column_count(ctypes.byref(result))
-            return ["|".join(self._cell(result, column, row) for column in range(columns))
-                    for row in range(rows)]
-        finally:
-            self.lib.duckdb_destroy_result(ctypes.byref(result))
-            self.lib.duckdb_disconnect(ctypes.byref(connection))
-            self.lib.duckdb_close(ctypes.byref(database))
-
-    def _cell(self, result, column, row):
-        address = self.lib.duckdb_value_varchar(ctypes.byref(result), column, row)
-        if not address:
-            return "NULL"
-        text = ctypes.string_at(address).decode()
-        self.lib.duckdb_free(ctypes.c_void_p(address))
-        return text
 
 
 class Scenario:
@@ -217,33 +128,57 @@ class Scenario:
             if name in os.environ:
                 self.env[name] = os.environ[name]
         self.background = {}
+        self.watchers = {}
+        self.holds = {}
+        self.memories = {}
+        self.secrets = []
+        self.words = {}
         self.last = None
         self.postgres = None
         self.duckdb = None
 
     def expand(self, text):
-        """$work, and $postgres where the scenario requires it."""
-        text = text.replace("$work", str(self.work))
-        return text.replace("$postgres", self.postgres.url) if self.postgres else text
+        """Replaces the words that README.md lists."""
+        words = self.words | {"$work": self.work, "$unprivileged": ""}
+        if os.geteuid() == 0:  # Root without the right to open what it may not.
+            words["$unprivileged"] = "setpriv --bounding-set=-dac_override,-dac_read_search"
+        if self.postgres:
+            words |= {"$postgres": self.postgres.url, "$pgport": self.postgres.port}
+        for word, value in words.items():
+            text = text.replace(word, str(value))
+        return text
 
     def run(self):
         try:
-            for step in parse(self.path):
-                action = getattr(self, "do_" + step.name.replace("-", "_"), None)
-                if action is None:
-                    raise Failed(f"{self.path}:{step.line}: no directive '{step.name}'")
-                try:
-                    action(step)
-                except Failed as failed:
-                    raise Failed(f"{self.path}:{step.line}: {step.text}\n{failed}") from None
+            self.carry_out(parse(self.path.read_text().splitlines()))
             self.check_nothing_is_left()
         finally:
             self.clean_up()
+
+    def carry_out(self, steps):
+        for step in steps:
+            action = getattr(self, "do_" + step.name.replace("-", "_"), None)
+            if action is None:
+                raise Failed(f"{self.path}:{step.line}: no directive '{step.name}'")
+            step = copy.copy(step)
+            step.rest = self.expand(step.rest)
+            if step.name not in ("each", "repeat"):
+                step.body = [self.expand(line) for line in step.body]
+            try:
+                action(step)
+            except Failed as failed:
+                if step.name in ("each", "repeat"):  # The step inside has said where.
+                    raise
+                raise Failed(f"{self.path}:{step.line}: {step.text}\n{failed}") from None
 
     def clean_up(self):
         for process in self.background.values():
             if process.child.poll() is None:
                 process.child.kill()
+        for watcher in self.watchers.values():
+            watcher.stop()
+        for release in self.holds.values():
+            release()
         for pid in self.daemons():
             os.kill(pid, signal.SIGKILL)
         if self.postgres:
@@ -274,6 +209,13 @@ class Scenario:
 
     def check_nothing_is_left(self):
         self.await_true(10, "a dxtd is still there", lambda: not self.daemons())
+        for secret in self.secrets:
+            self.check_files_lack(secret)
+
+    def check_files_lack(self, text):
+        for path in self.work.rglob(".dxt/**/*"):
+            if path.is_file() and text.encode() in path.read_bytes():
+                raise Failed(f"{path} holds '{text}'")
 
     # Directives.
 
@@ -288,13 +230,30 @@ class Scenario:
             raise Failed("only postgres and duckdb can be required")
 
     def do_env(self, step):
-        name, _, value = step.rest.partition("=")
-        self.env[name] = self.expand(value)
+        name, given, value = step.rest.partition("=")
+        self.env.pop(name, None)
+        if given:
+            self.env[name] = value
+
+    def do_each(self, step):
+        """each NAME VALUE VALUE…: carries the body out with $NAME, once a value."""
+        name, *values = step.rest.split()
+        self.repeat(step, name, values)
+
+    def do_repeat(self, step):
+        """repeat N: carries the body out with $round from 1 to N."""
+        self.repeat(step, "round", range(1, int(step.rest) + 1))
+
+    def repeat(self, step, name, values):
+        steps = parse(step.body, step.line + 1)
+        for value in values:
+            self.words["$" + name] = value
+            self.carry_out(steps)
 
     def do_file(self, step):
         path = self.work / step.rest
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(self.expand(line) + "\n" for line in step.body))
+        path.write_text("".join(line + "\n" for line in step.body))
 
     def do_delete(self, step):
         path = self.work / step.rest
@@ -303,15 +262,7 @@ class Scenario:
     def execute(self, target, sql):
         system, _, name = target.partition(" ")
         if system == "sqlite":
-            connection = sqlite3.connect(self.work / name)
-            try:
-                if sql.lstrip().upper().startswith(("SELECT", "WITH", "PRAGMA")):
-                    return ["|".join("NULL" if cell is None else str(cell) for cell in row)
-                            for row in connection.execute(sql)]
-                connection.executescript(sql)
-                return []
-            finally:
-                connection.close()
+            return sqlite_query(self.work / name, sql)
         if system == "duckdb":
             return self.duckdb.query(self.work / name, sql)
         if system == "postgres":
@@ -324,19 +275,71 @@ class Scenario:
     def do_query(self, step):
         cut = step.body.index("----")
         expected = step.body[cut + 1:]
-        found = self.execute(step.rest, "\n".join(step.body[:cut]))
+        sql = "\n".join(step.body[:cut])
+        found = self.execute(step.rest, sql)
         if found != expected:
             raise Failed(f"expected {expected}\n   found {found}")
 
+    def do_remember(self, step):
+        name, _, target = step.rest.partition(" ")
+        sql = "\n".join(step.body)
+        self.memories[name] = (target, sql, self.recall(target, sql))
+
+    def do_unchanged(self, step):
+        target, sql, before = self.memories[step.rest]
+        after = self.recall(target, sql)
+        if after != before:
+            raise Failed(f"was {before}\nnow {after}")
+
+    def recall(self, target, sql):
+        """The rows of a query; without one, every file outside of state folders."""
+        if target:
+            return self.execute(target, sql)
+        paths = [path for path in self.work.rglob("*") if ".dxt" not in path.parts]
+        return {str(path.relative_to(self.work)): path.is_file()
+                and hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+    def do_hold(self, step):
+        """hold sqlite FILE: this program locks it, as another one would."""
+        system, _, name = step.rest.partition(" ")
+        if system == "duckdb":
+            database = self.duckdb.open(self.work / name)
+            self.holds[name] = lambda: self.duckdb.close(database)
+        else:
+            connection = sqlite3.connect(self.work / name, isolation_level=None)
+            connection.execute("BEGIN EXCLUSIVE")
+            self.holds[name] = connection.close
+
+    def do_release(self, step):
+        self.holds.pop(step.rest)()
+
+    def do_watch(self, step):
+        """watch NAME: body = query, ----, every row that it may give."""
+        cut = step.body.index("----")
+        watcher = Watcher(self.postgres, "\n".join(step.body[:cut]))
+        watcher.allowed = set(step.body[cut + 1:])
+        self.watchers[step.rest] = watcher
+
+    def do_settle(self, step):
+        """settle NAME: it saw each of these rows, and no other."""
+        watcher = self.watchers.pop(step.rest)
+        seen = watcher.stop()
+        if seen != watcher.allowed:
+            raise Failed(f"expected {sorted(watcher.allowed)}\n     saw {sorted(seen)}")
+
     def start(self, text):
-        return Process(shlex.split(self.expand(text)), self.work, self.env)
+        return Process(shlex.split(text), self.work, self.env)
 
     def finish(self, process, expected):
+        """EXPECTED is an exit code, or several as in 0|130."""
         code = process.wait()
         self.last = process
-        if code != int(expected):
-            raise Failed(f"exit code {code}, expected {expected}\n--- stdout\n"
-                         f"{process.stdout.text}--- stderr\n{process.stderr.text}")
+        said = f"--- stdout\n{process.stdout.text}--- stderr\n{process.stderr.text}"
+        for secret in self.secrets:
+            if secret in said:
+                raise Failed(f"the output holds '{secret}'\n{said}")
+        if str(code) not in expected.split("|"):
+            raise Failed(f"exit code {code}, expected {expected}\n{said}")
 
     def do_run(self, step):
         command, _, expected = step.rest.rpartition(" -> ")
@@ -358,6 +361,25 @@ class Scenario:
         name, _, expected = step.rest.partition(" -> ")
         self.finish(self.background.pop(name), expected)
 
+    def do_strike(self, step):
+        """strike INT 0.2 COMMAND -> CODES: a signal after so many seconds."""
+        name, seconds, rest = step.rest.split(" ", 2)
+        command, _, expected = rest.rpartition(" -> ")
+        process = self.start(command)
+        try:
+            process.child.wait(float(seconds))
+        except subprocess.TimeoutExpired:
+            process.child.send_signal(getattr(signal, "SIG" + name))
+        struck = time.monotonic()
+        self.finish(process, expected)
+        if time.monotonic() - struck > 10:
+            raise Failed("it took more than 10 s to end")
+
+    def do_took(self, step):
+        """took 15: the last command took at most so many seconds."""
+        if self.last.seconds > float(step.rest):
+            raise Failed(f"it took {self.last.seconds:.1f} s")
+
     def do_parallel(self, step):
         """parallel 8 dxtctl run p{}.yaml -> 0: {} is 1, 2, …"""
         count, _, rest = step.rest.partition(" ")
@@ -377,9 +399,20 @@ class Scenario:
                     raise Failed(f"{lock} is locked") from None
 
     def expect(self, text, step, wanted):
-        pattern = self.expand(step.rest)
+        pattern = step.rest
         if bool(re.search(pattern, text, re.M)) != wanted:
             raise Failed(f"{'no match' if wanted else 'a match'} in:\n{text}")
+
+    def do_refused(self, step):
+        """refused CODE REGEX (CODE is one too): one paragraph that names cause, code and next step."""
+        code, _, pattern = step.rest.partition(" ")
+        lines = [line for line in self.last.stderr.text.splitlines()
+                 if not re.match(r"\S+:\d+:\d+: ", line)]
+        said = [line for line in lines if re.search(pattern, line)]
+        if any(not line.startswith("Error: ") for line in lines) or len(said) != 1:
+            raise Failed(f"not one paragraph about it:\n{self.last.stderr.text}")
+        if not re.search(rf" \[{code}\]\. \S.*[.?!;]$", said[0]):
+            raise Failed(f"no code with a next step after it:\n{said[0]}")
 
     def do_stdout(self, step):
         self.expect(self.last.stdout.text, step, True)
@@ -416,9 +449,22 @@ class Scenario:
 
     def do_absent_text(self, step):
         """absent-text SECRET: no file below .dxt holds it."""
-        for path in self.work.rglob(".dxt/**/*"):
-            if path.is_file() and step.rest.encode() in path.read_bytes():
-                raise Failed(f"{path} holds it")
+        self.check_files_lack(step.rest)
+
+    def do_secret(self, step):
+        """secret TEXT: from here on no output and no state file holds it."""
+        self.secrets.append(step.rest)
+
+    def do_save(self, step):
+        """save PATH: the last command's stdout."""
+        (self.work / step.rest).write_text(self.last.stdout.text)
+
+    def do_valid_json(self, step):
+        """valid-json FILE: the last stdout obeys that JSON Schema of the sources."""
+        schema = json.loads((SOURCES / step.rest).read_text())
+        found = json_schema.problems(json.loads(self.last.stdout.text), schema)
+        if found:
+            raise Failed("\n".join(found))
 
 
 def main():

@@ -1,0 +1,166 @@
+"""The databases of scenarios: real ones, seen by other programs than dxt."""
+
+import ctypes
+import os
+import pathlib
+import shutil
+import socket
+import sqlite3
+import subprocess
+import threading
+
+
+class Failed(Exception):
+    """A scenario's expectation did not hold."""
+
+
+class Skipped(Exception):
+    """The machine lacks what the scenario requires."""
+
+
+def row_text(cells):
+    return "|".join("NULL" if cell is None else str(cell) for cell in cells)
+
+
+class Postgres:
+    """A server in the scenario's folder, on a port of its own.
+
+    Everybody is let in but the role `guarded`, which has to give its password.
+    """
+
+    PSQL = ["psql", "-qAtX", "-v", "ON_ERROR_STOP=1", "-F", "|", "-P", "null=NULL"]
+
+    def __init__(self, folder):
+        versions = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+        if not versions:
+            raise Skipped("no PostgreSQL server is installed")
+        self.bin = versions[-1].parent
+        self.data = folder / "pgdata"
+        self.data.mkdir(mode=0o700)
+        self.account = []
+        if os.geteuid() == 0:  # initdb refuses root.
+            shutil.chown(self.data, "postgres", "postgres")
+            folder.chmod(0o755)
+            self.account = ["setpriv", "--reuid=postgres", "--regid=postgres",
+                            "--clear-groups"]
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self._run("initdb", "-D", self.data, "-U", "dxt", "-A", "trust", "--no-sync")
+        rules = self.data / "pg_hba.conf"
+        rules.write_text("host all guarded all scram-sha-256\n" + rules.read_text())
+        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.data / "log", "-o",
+                  f"-p {self.port} -h 127.0.0.1 -k {self.data} -c fsync=off", "start")
+        self.url = f"postgresql://dxt@127.0.0.1:{self.port}/postgres"
+
+    def _run(self, program, *arguments):
+        done = subprocess.run([*self.account, str(self.bin / program), *map(str, arguments)],
+                              cwd="/", stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              check=False)
+        if done.returncode:
+            raise Failed(f"{program} failed: {done.stderr.decode()}")
+
+    def query(self, sql):
+        done = subprocess.run([*self.PSQL, "-c", sql, self.url],
+                              capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Failed(f"psql: {done.stderr}")
+        return done.stdout.splitlines()
+
+    def stop(self):
+        self._run("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
+
+
+class DuckDb:
+    """The few functions of libduckdb's C interface that a query needs."""
+
+    class Value(ctypes.Structure):
+        """duckdb_result, opaque but large enough."""
+        _fields_ = [("space", ctypes.c_byte * 256)]
+
+    def __init__(self, library):
+        self.lib = ctypes.CDLL(library)
+        self.lib.duckdb_value_varchar.restype = ctypes.c_void_p
+        self.lib.duckdb_value_varchar.argtypes = [ctypes.c_void_p, ctypes.c_uint64,
+                                                  ctypes.c_uint64]
+        self.lib.duckdb_result_error.restype = ctypes.c_char_p
+        for name in ("duckdb_row_count", "duckdb_column_count"):
+            getattr(self.lib, name).restype = ctypes.c_uint64
+
+    def open(self, path):
+        """The file, locked against other processes until close()."""
+        database = ctypes.c_void_p()
+        if self.lib.duckdb_open(str(path).encode(), ctypes.byref(database)):
+            raise Failed(f"cannot open {path}")
+        return database
+
+    def close(self, database):
+        self.lib.duckdb_close(ctypes.byref(database))
+
+    def query(self, path, sql):
+        database, connection = self.open(path), ctypes.c_void_p()
+        self.lib.duckdb_connect(database, ctypes.byref(connection))
+        result = self.Value()
+        try:
+            if self.lib.duckdb_query(connection, sql.encode(), ctypes.byref(result)):
+                error = self.lib.duckdb_result_error(ctypes.byref(result))
+                raise Failed(f"duckdb: {error.decode()}")
+            rows = self.lib.duckdb_row_count(ctypes.byref(result))
+            columns = self.lib.duckdb_column_count(ctypes.byref(result))
+            return [row_text(self._cell(result, column, row) for column in range(columns))
+                    for row in range(rows)]
+        finally:
+            self.lib.duckdb_destroy_result(ctypes.byref(result))
+            self.lib.duckdb_disconnect(ctypes.byref(connection))
+            self.close(database)
+
+    def _cell(self, result, column, row):
+        address = self.lib.duckdb_value_varchar(ctypes.byref(result), column, row)
+        if not address:
+            return None
+        text = ctypes.string_at(address).decode()
+        self.lib.duckdb_free(ctypes.c_void_p(address))
+        return text
+
+
+def sqlite_query(path, sql):
+    """Rows of one query, or of nothing after a script of other statements."""
+    connection = sqlite3.connect(path)
+    try:
+        if sql.lstrip().upper().startswith(("SELECT", "WITH", "PRAGMA")):
+            return [row_text(row) for row in connection.execute(sql)]
+        connection.executescript(sql)
+        return []
+    finally:
+        connection.close()
+
+
+class Watcher:
+    """Asks PostgreSQL for one row, over and over, in a session of its own."""
+
+    def __init__(self, postgres, sql):
+        self.seen = set()
+        self.stopped = threading.Event()
+        self.begun = threading.Event()
+        self.child = subprocess.Popen([*postgres.PSQL, postgres.url], text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.thread = threading.Thread(target=self._ask, args=(sql,), daemon=True)
+        self.thread.start()
+        self.begun.wait(10)
+
+    def _ask(self, sql):
+        question = sql.replace("\n", " ").rstrip("; ") + ";\n"
+        while not self.stopped.is_set():
+            self.child.stdin.write(question)
+            self.child.stdin.flush()
+            self.seen.add(self.child.stdout.readline().rstrip("\n"))
+            self.begun.set()
+
+    def stop(self):
+        """What it saw."""
+        self.stopped.set()
+        self.thread.join(10)
+        self.child.stdin.close()
+        self.child.wait(10)
+        self.child.stdout.close()
+        return self.seen
