@@ -371,6 +371,7 @@ StreamConfig CompileStream(ConfigValue own, const ConfigValue& defaults,
   stream.target = TextAt(own, "target");
   stream.tags = TextsAt(own, "tags");
   stream.exclude = TextsAt(own, "exclude");
+  stream.json_columns = TextsAt(own, "json_columns");
   if (const ConfigValue* criteria = own.Get("criteria"); IsSet(criteria)) {
     stream.where = TextAt(*criteria, "where");
   }

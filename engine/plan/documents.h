@@ -121,7 +121,8 @@ struct StreamConfig {
   std::string where;
   std::vector<Filter> filters;  ///< Types are filled in when the source is known.
   std::vector<FieldConfig> fields;
-  std::vector<std::string> exclude;  ///< Columns left out.
+  std::vector<std::string> exclude;       ///< Columns left out.
+  std::vector<std::string> json_columns;  ///< Columns whose text is JSON.
   ExtractConfig extract;
   LoadConfig load;
   SchemaContract contract;

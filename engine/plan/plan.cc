@@ -51,6 +51,9 @@ class Resolver {
       }
       for (const auto& field : config_.fields) AddConfigured(field);
     }
+    for (const auto& name : config_.json_columns) {
+      if (!FindId(BareColumn(name))) Missing(name, "json_columns");
+    }
     if (problems_.empty()) AddKeys();
     if (problems_.empty() && config_.extract.incremental) AddCursor();
     if (!problems_.empty()) return Failure();
@@ -126,6 +129,21 @@ class Resolver {
     Finish(config, std::move(column));
   }
 
+  /// The dtype that the document gives a field, by `dtype` or by `json_columns`.
+  std::optional<FieldType> TypeOf(const FieldConfig& config, const std::string& column) {
+    const auto& json = config_.json_columns;
+    const bool is_json = std::any_of(json.begin(), json.end(), [&](const auto& name) {
+      const std::string bare = BareColumn(name);
+      return bare == config.id || bare == column;
+    });
+    if (!is_json) return config.type;
+    if (config.type && config.type->dtype != DType::kJson) {
+      problems_.push_back("field '" + config.id + "' is in json_columns and has dtype " +
+                          ToString(*config.type));
+    }
+    return FieldType{DType::kJson};
+  }
+
   void Add(const FieldConfig& config, const Field& source, const std::string& name,
            const std::string& expression) {
     ColumnRead read;
@@ -142,17 +160,18 @@ class Resolver {
     column.source.name = config.id;
     column.field = column.source;
     column.timezone = config.timezone;
-    if (config.type) {
-      column.field.type = *config.type;
+    const auto type = TypeOf(config, name);
+    if (type) {
+      column.field.type = *type;
       // A bare `dtype: decimal` keeps the digits that the source declares.
-      if (config.type->dtype == DType::kDecimal && config.type->precision == 0 &&
+      if (type->dtype == DType::kDecimal && type->precision == 0 &&
           source.type.dtype == DType::kDecimal) {
         column.field.type = source.type;
       }
-      if (config.type->dtype == DType::kArray && source.type.dtype == DType::kArray) {
+      if (type->dtype == DType::kArray && source.type.dtype == DType::kArray) {
         column.field.type = source.type;
       }
-      if (config.type->dtype == source.type.dtype) {
+      if (type->dtype == source.type.dtype) {
         column.field.type.nanoseconds = source.type.nanoseconds;
       } else {
         column.field.native = {};

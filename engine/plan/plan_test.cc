@@ -60,6 +60,29 @@ TEST(PlanTest, ExcludedColumnsAreLeftOut) {
             (std::vector<std::string>{"id", "updated_at"}));
 }
 
+TEST(PlanTest, JsonColumnsAreReadAsJsonInTheirPlace) {
+  StreamConfig config = Stream();
+  config.json_columns = {"[Billing Date]"};
+  const auto plan = ResolveColumns(config, Orders(), {}).ValueOrDie();
+  EXPECT_EQ(plan.columns[1].id, "Billing Date");
+  EXPECT_EQ(plan.columns[1].field.type.dtype, DType::kJson);
+  EXPECT_NE(plan.columns[2].field.type.dtype, DType::kJson);
+}
+
+TEST(PlanTest, AJsonColumnThatIsMissingOrTypedOtherwiseIsRefused) {
+  StreamConfig config = Stream();
+  config.json_columns = {"totl"};
+  auto status = ResolveColumns(config, Orders(), {}).status();
+  EXPECT_NE(status.message().find("'totl' (json_columns)"), std::string::npos);
+  FieldConfig total = Entry("total");
+  total.type = FieldType{DType::kString};
+  config.fields = {total};
+  config.json_columns = {"total"};
+  status = ResolveColumns(config, Orders(), {}).status();
+  EXPECT_NE(status.message().find("json_columns and has dtype string"),
+            std::string::npos);
+}
+
 TEST(PlanTest, AStarAddsTheColumnsThatNoFieldNames) {
   StreamConfig config = Stream();
   FieldConfig billed = Entry("billed_on");

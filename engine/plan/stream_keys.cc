@@ -228,6 +228,10 @@ OptionSpec StreamKeys() {
               "Exactly these columns in this order; the default is all.")
               .Of({FieldKeys()}),
           Names("exclude", "Columns of the source that are left out."),
+          Names("json_columns",
+                "Columns whose text is JSON: short for a field with dtype json. They are "
+                "never "
+                "flattened."),
           ExtractKeys(),
           LoadKeys(),
           SchemaContractKeys(),
