@@ -57,6 +57,9 @@ int64_t DefaultMemoryBudget() {
   return std::min<int64_t>(memory / 2, int64_t{4} << 30);
 }
 
+/// Ended runs that the history keeps of each pipeline.
+constexpr int64_t kKeptRuns = 1000;
+
 std::string OwnerText() {
   char host[256] = "";
   gethostname(host, sizeof host - 1);
@@ -134,6 +137,8 @@ arrow::Status Serve(const Flags& flags, const EndSignal& end) {
                                                         LevelOf(flags.log_level),
                                                         flags.log_format == "json"}));
   ARROW_ASSIGN_OR_RAISE(const auto store, dxt::SqliteStateStore::Make(flags.state_dir));
+  const std::string now = dxt::FormatTime(clock.Now());
+  ARROW_RETURN_NOT_OK(store->runs().Prune(now, kKeptRuns, now).status());
   // The store's lock is ours, so whatever stands here was left by a dxtd that was killed.
   std::error_code unswept;
   fs::remove_all(flags.state_dir / "tmp", unswept);

@@ -4,6 +4,8 @@
 namespace dxt {
 namespace {
 
+using Row = StateDatabase::Row;
+using Transaction = StateDatabase::Transaction;
 using Value = StateDatabase::Value;
 
 /// Columns that cursors and intents share, in the order of the schema.
@@ -12,7 +14,7 @@ constexpr char kCheckpointColumns[] =
     "rows_deleted, mode, schema_hash, package_hash, fingerprint, target, target_ident, "
     "committed_at";
 
-Checkpoint ReadCheckpoint(const StateDatabase::Row& row, int at) {
+Checkpoint ReadCheckpoint(const Row& row, int at) {
   Checkpoint c;
   c.window_seq = row.Integer(at++);
   c.load_id = row.Text(at++);
@@ -61,16 +63,27 @@ std::vector<Value> RowValues(const ChainKey& key, const Checkpoint& c) {
 arrow::Result<std::optional<Checkpoint>> FindCheckpoint(StateDatabase& database,
                                                         const std::string& table,
                                                         const ChainKey& key) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database.Begin());
   std::optional<Checkpoint> found;
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("SELECT " + std::string(kCheckpointColumns) + " FROM " + table +
-                   " WHERE pipeline = ? AND stream = ? AND lane = ?",
-               KeyValues(key),
-               [&](const StateDatabase::Row& row) { found = ReadCheckpoint(row, 0); })
-          .status());
+  ARROW_RETURN_NOT_OK(database.Read([&](Transaction& transaction) {
+    return transaction
+        .Run("SELECT " + std::string(kCheckpointColumns) + " FROM " + table +
+                 " WHERE pipeline = ? AND stream = ? AND lane = ?",
+             KeyValues(key), [&](const Row& row) { found = ReadCheckpoint(row, 0); })
+        .status();
+  }));
   return found;
+}
+
+arrow::Status ClearIntent(Transaction& transaction, const ChainKey& key,
+                          std::string_view load_id) {
+  auto values = KeyValues(key);
+  values.push_back(load_id);
+  return transaction
+      .Run(
+          "DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
+          "lane = ? AND load_id = ?",
+          values)
+      .status();
 }
 
 std::string_view KindName(Directive::Kind kind) {
@@ -85,7 +98,7 @@ std::string_view KindName(Directive::Kind kind) {
   return "reset";
 }
 
-Directive ReadDirective(const StateDatabase::Row& row, int at) {
+Directive ReadDirective(const Row& row, int at) {
   Directive directive;
   const std::string kind = row.Text(at);
   directive.kind = kind == "set"      ? Directive::Kind::kSet
@@ -105,35 +118,27 @@ arrow::Result<std::optional<Checkpoint>> SqliteCursorStore::Load(const ChainKey&
 arrow::Status SqliteCursorStore::Save(const Lease& lease, const ChainKey& key,
                                       const Checkpoint& checkpoint,
                                       std::string_view now) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
-  ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
-  auto values = RowValues(key, checkpoint);
-  values.push_back(now);
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               values)
-          .status());
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("DELETE FROM directives WHERE pipeline = ? AND stream = ? AND lane = ?",
-               KeyValues(key))
-          .status());
-  auto settled = KeyValues(key);
-  settled.push_back(std::string_view(checkpoint.load_id));
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
-               "lane = ? AND load_id = ?",
-               settled)
-          .status());
-  return transaction.Commit();
+  return database_.Write([&](Transaction& transaction) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+    auto values = RowValues(key, checkpoint);
+    values.push_back(now);
+    ARROW_RETURN_NOT_OK(
+        transaction
+            .Run("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+                 "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 values)
+            .status());
+    ARROW_RETURN_NOT_OK(
+        transaction
+            .Run("DELETE FROM directives WHERE pipeline = ? AND stream = ? AND lane = ?",
+                 KeyValues(key))
+            .status());
+    return ClearIntent(transaction, key, checkpoint.load_id);
+  });
 }
 
 arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(
     std::string_view pipeline) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   std::vector<ChainRecord> chains;
   const std::string sql =
       "SELECT k.pipeline, k.stream, k.lane, c.pipeline IS NOT NULL, d.kind, d.value, "
@@ -144,61 +149,60 @@ arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(
       "LEFT JOIN cursors AS c USING (pipeline, stream, lane) "
       "LEFT JOIN directives AS d USING (pipeline, stream, lane) "
       "WHERE ?1 = '' OR k.pipeline = ?1 ORDER BY k.pipeline, k.stream, k.lane";
-  ARROW_RETURN_NOT_OK(transaction
-                          .Run(sql, {pipeline},
-                               [&](const StateDatabase::Row& row) {
-                                 ChainRecord chain;
-                                 chain.key = {row.Text(0), row.Text(1), row.Text(2)};
-                                 if (row.Integer(3))
-                                   chain.checkpoint = ReadCheckpoint(row, 8);
-                                 if (!row.IsNull(4))
-                                   chain.directive = ReadDirective(row, 4);
-                                 chain.updated_at = row.Text(7);
-                                 chains.push_back(std::move(chain));
-                               })
-                          .status());
+  ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
+    return transaction
+        .Run(sql, {pipeline},
+             [&](const Row& row) {
+               ChainRecord chain;
+               chain.key = {row.Text(0), row.Text(1), row.Text(2)};
+               if (row.Integer(3)) chain.checkpoint = ReadCheckpoint(row, 8);
+               if (!row.IsNull(4)) chain.directive = ReadDirective(row, 4);
+               chain.updated_at = row.Text(7);
+               chains.push_back(std::move(chain));
+             })
+        .status();
+  }));
   return chains;
 }
 
 arrow::Result<std::optional<Directive>> SqliteCursorStore::GetDirective(
     const ChainKey& key) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   std::optional<Directive> found;
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("SELECT kind, value, made_at FROM directives WHERE pipeline = ? AND "
-               "stream = ? AND lane = ?",
-               KeyValues(key),
-               [&](const StateDatabase::Row& row) { found = ReadDirective(row, 0); })
-          .status());
+  ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
+    return transaction
+        .Run(
+            "SELECT kind, value, made_at FROM directives WHERE pipeline = ? AND "
+            "stream = ? AND lane = ?",
+            KeyValues(key), [&](const Row& row) { found = ReadDirective(row, 0); })
+        .status();
+  }));
   return found;
 }
 
 arrow::Status SqliteCursorStore::SetDirective(const ChainKey& key,
                                               const Directive& directive) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   auto values = KeyValues(key);
   values.push_back(KindName(directive.kind));
   values.push_back(std::string_view(directive.value));
   values.push_back(std::string_view(directive.made_at));
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("INSERT OR REPLACE INTO directives VALUES (?, ?, ?, ?, ?, ?)", values)
-          .status());
-  return transaction.Commit();
+  return database_.Write([&](Transaction& transaction) {
+    return transaction
+        .Run("INSERT OR REPLACE INTO directives VALUES (?, ?, ?, ?, ?, ?)", values)
+        .status();
+  });
 }
 
 arrow::Status SqliteIntentStore::Record(const Lease& lease, const ChainKey& key,
                                         const Checkpoint& intended) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
-  ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-               "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-               RowValues(key, intended))
-          .status());
-  return transaction.Commit();
+  return database_.Write([&](Transaction& transaction) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+    return transaction
+        .Run(
+            "INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
+            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            RowValues(key, intended))
+        .status();
+  });
 }
 
 arrow::Result<std::optional<Checkpoint>> SqliteIntentStore::Pending(const ChainKey& key) {
@@ -207,17 +211,10 @@ arrow::Result<std::optional<Checkpoint>> SqliteIntentStore::Pending(const ChainK
 
 arrow::Status SqliteIntentStore::Clear(const Lease& lease, const ChainKey& key,
                                        std::string_view load_id) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
-  ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
-  auto values = KeyValues(key);
-  values.push_back(load_id);
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
-               "lane = ? AND load_id = ?",
-               values)
-          .status());
-  return transaction.Commit();
+  return database_.Write([&](Transaction& transaction) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+    return ClearIntent(transaction, key, load_id);
+  });
 }
 
 }  // namespace dxt

@@ -1,193 +1,159 @@
 #include "state/sqlite/database.h"
 
+#include <span>
 #include <utility>
 
-#include <sqlite3.h>
-
 #include "base/error.h"
-#include "state/sqlite/migrations.h"
+#include "state/sqlite/connection.h"
 
 namespace dxt {
+namespace {
 
-int64_t StateDatabase::Row::Integer(int column) const {
-  return sqlite3_column_int64(statement_, column);
-}
+/// Callers wait for the whole batch they are in.
+constexpr size_t kLargestBatch = 256;
+constexpr int kMostReaders = 4;
 
-std::string StateDatabase::Row::Text(int column) const {
-  const auto* text =
-      reinterpret_cast<const char*>(sqlite3_column_text(statement_, column));
-  if (text == nullptr) return {};
-  return {text, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
-}
+}  // namespace
 
-bool StateDatabase::Row::IsNull(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
-}
+/// A caller of Write, on its own stack while it waits.
+struct StateDatabase::Request {
+  const Work* work;
+  arrow::Status status;
+  bool settled = false;
+  std::condition_variable changed;
+};
+
+StateDatabase::StateDatabase(std::string path) : path_(std::move(path)) {}
 
 arrow::Result<std::unique_ptr<StateDatabase>> StateDatabase::Open(
     const std::string& path) {
   std::unique_ptr<StateDatabase> database(new StateDatabase(path));
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  if (sqlite3_open_v2(path.c_str(), &database->connection_, flags, nullptr) !=
-      SQLITE_OK) {
-    return database->Failure("open");
-  }
-  ARROW_RETURN_NOT_OK(database->Configure());
-  ARROW_RETURN_NOT_OK(database->Migrate());
+  ARROW_RETURN_NOT_OK(database->Prepare());
+  database->thread_ = std::thread([at = database.get()] { at->WriteUntilStopped(); });
   return database;
 }
 
+arrow::Result<std::unique_ptr<StateDatabase>> StateDatabase::OpenInMemory() {
+  std::unique_ptr<StateDatabase> database(new StateDatabase(":memory:"));
+  ARROW_RETURN_NOT_OK(database->Prepare());
+  return database;
+}
+
+arrow::Status StateDatabase::Prepare() {
+  ARROW_ASSIGN_OR_RAISE(writer_, Connection::Open(path_, Connection::Kind::kWriter));
+  ARROW_RETURN_NOT_OK(writer_->Check());
+  return writer_->Migrate();
+}
+
 StateDatabase::~StateDatabase() {
-  for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-  sqlite3_close_v2(connection_);
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  work_arrived_.notify_all();
+  if (thread_.joinable()) thread_.join();
 }
 
-arrow::Status StateDatabase::Failure(std::string_view doing) const {
-  const int code = connection_ ? sqlite3_errcode(connection_) : SQLITE_NOMEM;
-  ErrorInfo info;
-  info.error_class = ErrorClass::kTransient;
-  info.code = "state.io";
-  info.vendor_code = sqlite3_errstr(code);
-  info.hint = "Check that the folder can be written and has free space";
-  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
-    info.error_class = ErrorClass::kConfig;
-    info.code = "state.corrupt";
-    info.hint =
-        "Move the file away and run again: cursors of targets that keep a ledger are "
-        "read from there";
-  } else if (code == SQLITE_FULL) {
-    info.code = "state.disk_full";
-    info.hint = "Free some disk space and run again";
-  }
-  const char* reason = connection_ ? sqlite3_errmsg(connection_) : "out of memory";
-  return MakeError(std::move(info), "cannot " + std::string(doing) +
-                                        " the state database " + path_ + ": " + reason);
-}
-
-arrow::Status StateDatabase::Script(const char* sql) {
-  if (sqlite3_exec(connection_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) {
-    return Failure("use");
-  }
-  return arrow::Status::OK();
-}
-
-arrow::Status StateDatabase::Configure() {
-  // The process lock makes this the only connection but for a person's own look at the
-  // file.
-  sqlite3_busy_timeout(connection_, 5000);
-  ARROW_RETURN_NOT_OK(Script("PRAGMA journal_mode = WAL"));
-  ARROW_RETURN_NOT_OK(Script("PRAGMA synchronous = FULL"));
-  ARROW_RETURN_NOT_OK(Script("PRAGMA foreign_keys = ON"));
-  std::string verdict;
-  ARROW_RETURN_NOT_OK(Step("PRAGMA quick_check(1)", {}, [&](const Row& row) {
-                        verdict = row.Text(0);
-                      }).status());
-  if (verdict == "ok") return arrow::Status::OK();
-  return MakeError(
-      ErrorClass::kConfig, "state.corrupt",
-      "the state database " + path_ + " is damaged: " + verdict,
-      "Move the file away and run again: cursors of targets that keep a ledger "
-      "are read from there");
-}
-
-arrow::Status StateDatabase::Migrate() {
-  int64_t version = 0;
-  ARROW_RETURN_NOT_OK(Step("PRAGMA user_version", {}, [&](const Row& row) {
-                        version = row.Integer(0);
-                      }).status());
-  const auto migrations = StateMigrations();
-  const auto newest = static_cast<int64_t>(migrations.size());
-  if (version > newest) {
-    return MakeError(
-        ErrorClass::kConfig, "state.newer",
-        "the state database " + path_ + " was written by a newer dxt (schema " +
-            std::to_string(version) + ", this one knows " + std::to_string(newest) + ")",
-        "Use that version of dxt, or another state folder");
-  }
-  for (; version < newest; ++version) {
-    const std::string sql = "BEGIN IMMEDIATE;" + std::string(migrations[version]) +
-                            "PRAGMA user_version = " + std::to_string(version + 1) +
-                            "; COMMIT";
-    const auto status = Script(sql.c_str());
-    if (!status.ok()) {
-      sqlite3_exec(connection_, "ROLLBACK", nullptr, nullptr, nullptr);
-      return status;
-    }
-  }
-  return arrow::Status::OK();
-}
-
-arrow::Result<sqlite3_stmt*> StateDatabase::Prepare(std::string_view sql) {
-  const auto found = statements_.find(std::string(sql));
-  if (found != statements_.end()) return found->second;
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v3(connection_, sql.data(), static_cast<int>(sql.size()),
-                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
-    return Failure("use");
-  }
-  statements_.emplace(sql, statement);
-  return statement;
-}
-
-arrow::Result<int64_t> StateDatabase::Step(std::string_view sql,
-                                           const std::vector<Value>& values,
-                                           const RowCallback& on_row) {
-  ARROW_ASSIGN_OR_RAISE(sqlite3_stmt * statement, Prepare(sql));
-  for (size_t i = 0; i < values.size(); ++i) {
-    const int at = static_cast<int>(i) + 1;
-    if (const auto* number = std::get_if<int64_t>(&values[i])) {
-      sqlite3_bind_int64(statement, at, *number);
-    } else if (const auto* text = std::get_if<std::string_view>(&values[i])) {
-      // A null pointer would bind NULL; an empty view may hold one.
-      sqlite3_bind_text(statement, at, text->empty() ? "" : text->data(),
-                        static_cast<int>(text->size()), SQLITE_TRANSIENT);
-    } else {
-      sqlite3_bind_null(statement, at);
-    }
-  }
-  int code = SQLITE_ROW;
-  while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-    if (on_row) on_row(Row(statement));
-  }
-  const arrow::Status status =
-      code == SQLITE_DONE ? arrow::Status::OK() : Failure("write to");
-  const int64_t changed = sqlite3_changes64(connection_);
-  sqlite3_reset(statement);
-  sqlite3_clear_bindings(statement);
-  if (!status.ok()) return status;
-  return changed;
-}
-
-arrow::Result<StateDatabase::Transaction> StateDatabase::Begin() {
+arrow::Status StateDatabase::Write(const Work& work) {
+  Request request;
+  request.work = &work;
   std::unique_lock lock(mutex_);
-  ARROW_RETURN_NOT_OK(Step("BEGIN IMMEDIATE", {}, {}).status());
-  return Transaction(this, std::move(lock));
+  if (in_memory()) {
+    Request* const only = &request;
+    Commit({&only, 1});
+    return std::move(request.status);
+  }
+  queue_.push_back(&request);
+  work_arrived_.notify_one();
+  request.changed.wait(lock, [&] { return request.settled; });
+  return std::move(request.status);
 }
 
-StateDatabase::Transaction::Transaction(StateDatabase* database,
-                                        std::unique_lock<std::mutex> lock)
-    : database_(database), lock_(std::move(lock)) {}
-
-StateDatabase::Transaction::Transaction(Transaction&& other) noexcept
-    : database_(std::exchange(other.database_, nullptr)), lock_(std::move(other.lock_)) {}
-
-StateDatabase::Transaction::~Transaction() {
-  if (database_ != nullptr) {
-    sqlite3_exec(database_->connection_, "ROLLBACK", nullptr, nullptr, nullptr);
+void StateDatabase::WriteUntilStopped() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    work_arrived_.wait(lock, [&] { return stopping_ || !queue_.empty(); });
+    if (queue_.empty()) return;
+    const size_t size = std::min(queue_.size(), kLargestBatch);
+    const std::vector<Request*> batch(queue_.begin(), queue_.begin() + size);
+    queue_.erase(queue_.begin(), queue_.begin() + size);
+    lock.unlock();
+    for (size_t done = 0; done < batch.size();) {
+      done += Commit(std::span(batch).subspan(done));
+    }
+    lock.lock();
+    for (Request* request : batch) {
+      request->settled = true;
+      request->changed.notify_one();
+    }
   }
 }
 
-arrow::Result<int64_t> StateDatabase::Transaction::Run(std::string_view sql,
-                                                       const std::vector<Value>& values,
-                                                       const RowCallback& on_row) {
-  return database_->Step(sql, values, on_row);
+size_t StateDatabase::Commit(std::span<Request* const> batch) {
+  // After a failed sync nobody knows what the disk holds; a later success would lie.
+  arrow::Status lost = broken_;
+  if (lost.ok()) lost = writer_->Step("BEGIN IMMEDIATE").status();
+  size_t ran = 0;
+  while (lost.ok() && ran < batch.size()) {
+    Request& request = *batch[ran++];
+    request.status = RunInSavepoint(*request.work);
+    // A full disk may undo the whole transaction, with what others had changed in it.
+    if (!writer_->in_transaction()) lost = request.status;
+  }
+  if (lost.ok()) lost = writer_->Step("COMMIT").status();
+  if (lost.ok()) return ran;
+  writer_->RollBack();
+  if (GetErrorInfo(lost).code == "state.sync_failed") broken_ = lost;
+  if (ran == 0) ran = batch.size();
+  for (Request* request : batch.first(ran)) {
+    if (request->status.ok()) request->status = lost;
+  }
+  return ran;
 }
 
-arrow::Status StateDatabase::Transaction::Commit() {
-  ARROW_RETURN_NOT_OK(database_->Step("COMMIT", {}, {}).status());
-  database_ = nullptr;
-  lock_.unlock();
-  return arrow::Status::OK();
+arrow::Status StateDatabase::RunInSavepoint(const Work& work) {
+  ARROW_RETURN_NOT_OK(writer_->Step("SAVEPOINT caller").status());
+  Transaction transaction(*writer_);
+  auto status = work(transaction);
+  if (!status.ok() && writer_->in_transaction()) {
+    const auto undone = writer_->Step("ROLLBACK TO caller").status();
+    // What cannot be undone alone must not be committed with the others.
+    if (!undone.ok()) writer_->RollBack();
+  }
+  if (!writer_->in_transaction()) return status;
+  const auto released = writer_->Step("RELEASE caller").status();
+  return status.ok() ? released : status;
+}
+
+arrow::Result<std::unique_ptr<StateDatabase::Connection>> StateDatabase::TakeReader() {
+  std::unique_lock lock(readers_mutex_);
+  reader_returned_.wait(
+      lock, [&] { return !idle_readers_.empty() || readers_ < kMostReaders; });
+  if (!idle_readers_.empty()) {
+    auto reader = std::move(idle_readers_.back());
+    idle_readers_.pop_back();
+    return reader;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto reader, Connection::Open(path_, Connection::Kind::kReader));
+  ++readers_;
+  return reader;
+}
+
+arrow::Status StateDatabase::Read(const Work& work) {
+  if (in_memory()) return Write(work);
+  ARROW_ASSIGN_OR_RAISE(auto reader, TakeReader());
+  auto status = reader->Step("BEGIN").status();
+  if (status.ok()) {
+    Transaction transaction(*reader);
+    status = work(transaction);
+  }
+  reader->RollBack();
+  {
+    std::lock_guard lock(readers_mutex_);
+    idle_readers_.push_back(std::move(reader));
+  }
+  reader_returned_.notify_one();
+  return status;
 }
 
 }  // namespace dxt

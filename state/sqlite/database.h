@@ -1,10 +1,14 @@
 #pragma once
+#include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -16,18 +20,22 @@ struct sqlite3_stmt;
 
 namespace dxt {
 
-/// The connection to the state database. Every use goes through a Transaction, which
-/// holds the one mutex: there is one writer at a time, and no reader beside it.
+/// The state database: one thread writes, callers read on connections of their own. Safe
+/// from any thread.
 class StateDatabase {
  public:
-  using Value = std::variant<std::monostate, int64_t, std::string_view>;
+  struct Blob {
+    std::string_view bytes;
+  };
+  using Value = std::variant<std::monostate, int64_t, std::string_view, Blob>;
+  using Values = std::vector<Value>;
 
   /// A result row; valid inside the callback it is handed to.
   class Row {
    public:
     explicit Row(sqlite3_stmt* statement) : statement_(statement) {}
     int64_t Integer(int column) const;
-    std::string Text(int column) const;
+    std::string Text(int column) const;  ///< Also the bytes of a blob.
     bool IsNull(int column) const;
 
    private:
@@ -35,45 +43,71 @@ class StateDatabase {
   };
   using RowCallback = std::function<void(const Row&)>;
 
+  class Connection;
+
+  /// What a piece of work runs its statements in. Not to be kept.
+  class Transaction {
+   public:
+    explicit Transaction(Connection& connection) : connection_(connection) {}
+    /// Runs one statement to its end and returns the number of rows it changed.
+    arrow::Result<int64_t> Run(std::string_view sql, const Values& values = {},
+                               const RowCallback& on_row = {});
+
+   private:
+    Connection& connection_;
+  };
+  using Work = std::function<arrow::Status(Transaction&)>;
+
   /// Opens or creates the file, checks it and brings its schema up to date.
   static arrow::Result<std::unique_ptr<StateDatabase>> Open(const std::string& path);
+  /// A private database without a file, for simulations: no thread, one connection.
+  static arrow::Result<std::unique_ptr<StateDatabase>> OpenInMemory();
+  /// Makes what is queued durable first.
   ~StateDatabase();
   StateDatabase(const StateDatabase&) = delete;
   StateDatabase& operator=(const StateDatabase&) = delete;
 
-  /// BEGIN IMMEDIATE to COMMIT; rolls back when destroyed before Commit. Not to be
-  /// nested.
-  class Transaction {
-   public:
-    Transaction(Transaction&& other) noexcept;
-    ~Transaction();
-    /// Runs one statement to its end and returns the number of rows it changed.
-    arrow::Result<int64_t> Run(std::string_view sql, const std::vector<Value>& values,
-                               const RowCallback& on_row = {});
-    arrow::Status Commit();
+  /// Runs `work` once, on the writer thread, and returns when its changes are durable.
+  /// What several threads hand in meanwhile is made durable by one sync. When `work`
+  /// fails, its changes, and only its, are undone. It must not call Write or Read.
+  arrow::Status Write(const Work& work);
+  /// Runs `work` on one snapshot, which holds all that was durable when Read was called.
+  /// It must be short: an open snapshot keeps the log from being folded into the file.
+  arrow::Status Read(const Work& work);
 
-   private:
-    friend class StateDatabase;
-    Transaction(StateDatabase* database, std::unique_lock<std::mutex> lock);
-    StateDatabase* database_;
-    std::unique_lock<std::mutex> lock_;
-  };
-  arrow::Result<Transaction> Begin();
+  /// A consistent copy in a new file.
+  arrow::Status BackUp(const std::string& path);
+
+  const std::string& path() const { return path_; }
 
  private:
-  explicit StateDatabase(std::string path) : path_(std::move(path)) {}
-  arrow::Status Configure();
-  arrow::Status Migrate();
-  arrow::Status Script(const char* sql);
-  arrow::Result<sqlite3_stmt*> Prepare(std::string_view sql);
-  arrow::Result<int64_t> Step(std::string_view sql, const std::vector<Value>& values,
-                              const RowCallback& on_row);
-  arrow::Status Failure(std::string_view doing) const;
+  struct Request;
+
+  explicit StateDatabase(std::string path);
+  arrow::Status Prepare();
+  bool in_memory() const { return !thread_.joinable(); }
+  void WriteUntilStopped();
+  /// Runs and commits requests from the front, in one transaction; returns how many of
+  /// them have got their status.
+  size_t Commit(std::span<Request* const> batch);
+  arrow::Status RunInSavepoint(const Work& work);
+  arrow::Result<std::unique_ptr<Connection>> TakeReader();
 
   const std::string path_;
+  std::unique_ptr<Connection> writer_;  ///< The writer thread's once it runs.
+  arrow::Status broken_;                ///< Likewise. Once set, it refuses every write.
+
   std::mutex mutex_;
-  sqlite3* connection_ = nullptr;
-  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+  std::condition_variable work_arrived_;
+  std::deque<Request*> queue_;
+  bool stopping_ = false;
+
+  std::mutex readers_mutex_;
+  std::condition_variable reader_returned_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_;
+  int readers_ = 0;
+
+  std::thread thread_;
 };
 
 }  // namespace dxt

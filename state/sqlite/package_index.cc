@@ -14,51 +14,48 @@ PackageRecord ReadPackage(const StateDatabase::Row& row) {
 
 arrow::Status SqlitePackageIndex::Record(const Lease& lease,
                                          const PackageRecord& package) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
-  ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run("INSERT OR REPLACE INTO packages (load_id, pipeline, stream, lane, path, "
-               "created_at) VALUES (?, ?, ?, ?, ?, ?)",
-               {std::string_view(package.load_id), std::string_view(package.key.pipeline),
-                std::string_view(package.key.stream), std::string_view(package.key.lane),
-                std::string_view(package.path), std::string_view(package.created_at)})
-          .status());
-  return transaction.Commit();
+  return database_.Write([&](StateDatabase::Transaction& transaction) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+    return transaction
+        .Run(
+            "INSERT OR REPLACE INTO packages (load_id, pipeline, stream, lane, path, "
+            "created_at) VALUES (?, ?, ?, ?, ?, ?)",
+            {std::string_view(package.load_id), std::string_view(package.key.pipeline),
+             std::string_view(package.key.stream), std::string_view(package.key.lane),
+             std::string_view(package.path), std::string_view(package.created_at)})
+        .status();
+  });
 }
 
 arrow::Result<std::vector<PackageRecord>> SqlitePackageIndex::List(
     std::string_view pipeline) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   std::vector<PackageRecord> packages;
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run(kColumns + std::string("WHERE ?1 = '' OR pipeline = ?1 ORDER BY load_id"),
-               {pipeline},
-               [&](const StateDatabase::Row& row) {
-                 packages.push_back(ReadPackage(row));
-               })
-          .status());
+  ARROW_RETURN_NOT_OK(database_.Read([&](StateDatabase::Transaction& transaction) {
+    return transaction
+        .Run(kColumns + std::string("WHERE ?1 = '' OR pipeline = ?1 ORDER BY load_id"),
+             {pipeline},
+             [&](const StateDatabase::Row& row) { packages.push_back(ReadPackage(row)); })
+        .status();
+  }));
   return packages;
 }
 
 arrow::Result<std::optional<PackageRecord>> SqlitePackageIndex::Get(
     std::string_view load_id) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
   std::optional<PackageRecord> found;
-  ARROW_RETURN_NOT_OK(
-      transaction
-          .Run(kColumns + std::string("WHERE load_id = ?"), {load_id},
-               [&](const StateDatabase::Row& row) { found = ReadPackage(row); })
-          .status());
+  ARROW_RETURN_NOT_OK(database_.Read([&](StateDatabase::Transaction& transaction) {
+    return transaction
+        .Run(kColumns + std::string("WHERE load_id = ?"), {load_id},
+             [&](const StateDatabase::Row& row) { found = ReadPackage(row); })
+        .status();
+  }));
   return found;
 }
 
 arrow::Status SqlitePackageIndex::Remove(std::string_view load_id) {
-  ARROW_ASSIGN_OR_RAISE(auto transaction, database_.Begin());
-  ARROW_RETURN_NOT_OK(
-      transaction.Run("DELETE FROM packages WHERE load_id = ?", {load_id}).status());
-  return transaction.Commit();
+  return database_.Write([&](StateDatabase::Transaction& transaction) {
+    return transaction.Run("DELETE FROM packages WHERE load_id = ?", {load_id}).status();
+  });
 }
 
 }  // namespace dxt

@@ -143,7 +143,7 @@ TEST_F(SqliteStateStoreTest, RunsAreListedNewestFirstByPage) {
   EXPECT_EQ((*page)[0].id, "01A");
 }
 
-TEST_F(SqliteStateStoreTest, HistoryKeepsTheNewestThousandEndedRuns) {
+TEST_F(SqliteStateStoreTest, PruneKeepsTheNewestRunsOfEachPipeline) {
   for (int i = 0; i < 3; ++i) {
     const Lease lease = Claimed("00000" + std::to_string(i));
     ASSERT_TRUE(store_->runs().Finish(lease, {"SUCCEEDED", 0, "", kNow}).ok());
@@ -156,6 +156,7 @@ TEST_F(SqliteStateStoreTest, HistoryKeepsTheNewestThousandEndedRuns) {
       " SELECT printf('1%05d', i), 'shop', 'orders', 'hash', '{}', 'FAILED', 0, '' FROM "
       "n");
   Open();
+  EXPECT_EQ(store_->runs().Prune("9999", 1000, kNow).ValueOr(-1), 2);
   RunQuery all;
   all.limit = 2000;
   const auto runs = store_->runs().List(all);

@@ -1,0 +1,22 @@
+#pragma once
+// Rows of the table `runs` as records.
+#include <string>
+#include <utility>
+
+#include "state/sqlite/database.h"
+#include "state/state_store.h"
+
+namespace dxt {
+
+/// `condition` is what follows FROM: WHERE, ORDER BY, LIMIT.
+arrow::Result<std::vector<RunRecord>> ReadRuns(StateDatabase::Transaction& transaction,
+                                               std::string_view condition,
+                                               const StateDatabase::Values& values);
+/// The last row of them.
+arrow::Result<std::optional<RunRecord>> FindRun(StateDatabase::Transaction& transaction,
+                                                std::string_view condition,
+                                                const StateDatabase::Values& values);
+/// The condition that answers `query`, which must outlive the values.
+std::pair<std::string, StateDatabase::Values> ListStatement(const RunQuery& query);
+
+}  // namespace dxt
