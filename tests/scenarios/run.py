@@ -20,15 +20,13 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import json_schema
+from processes import Process
 from systems import DuckDb, Failed, Postgres, Skipped, Watcher, sqlite_query
 
 SOURCES = pathlib.Path(__file__).resolve().parents[2]
-LIMIT = 60  # Seconds that any one step may take.
-
 
 class Step:
     """One directive: its words, its body, and where it stands."""
@@ -54,57 +52,13 @@ def parse(lines, first=1):
     return steps
 
 
-class Output:
-    """What a process wrote to one pipe, readable while it runs."""
-
-    def __init__(self, pipe):
-        self.text = ""
-        self.closed = False
-        self.changed = threading.Condition()
-        self.thread = threading.Thread(target=self._read, args=(pipe,), daemon=True)
-        self.thread.start()
-
-    def _read(self, pipe):
-        for chunk in iter(lambda: os.read(pipe.fileno(), 65536), b""):
-            with self.changed:
-                self.text += chunk.decode(errors="replace")
-                self.changed.notify_all()
-        with self.changed:
-            self.closed = True
-            self.changed.notify_all()
-
-    def await_match(self, pattern):
-        with self.changed:
-            if not self.changed.wait_for(
-                lambda: re.search(pattern, self.text, re.M) or self.closed, LIMIT
-            ) or not re.search(pattern, self.text, re.M):
-                raise Failed(f"never saw /{pattern}/ in:\n{self.text}")
-
-
-class Process:
-    """A command that was started."""
-
-    def __init__(self, words, cwd, env):
-        self.words = words
-        self.begin = time.monotonic()
-        self.child = subprocess.Popen(words, cwd=cwd, env=env, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.stdout = Output(self.child.stdout)
-        self.stderr = Output(self.child.stderr)
-
-    def wait(self):
+def is_free(lock):
+    with open(lock, "rb") as held:
         try:
-            code = self.child.wait(LIMIT)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            raise Failed(f"{shlex.join(self.words)} took longer than {LIMIT} s\n"
-                         f"{self.stdout.text}{self.stderr.text}") from None
-        self.seconds = time.monotonic() - self.begin
-        self.stdout.thread.join(LIMIT)
-        self.stderr.thread.join(LIMIT)
-        self.child.stdout.close()
-        self.child.stderr.close()
-        return 128 - code if code < 0 else code
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            return False
 
 
 class Scenario:
@@ -237,7 +191,7 @@ class Scenario:
 
     def do_each(self, step):
         """each NAME VALUE VALUE…: carries the body out with $NAME, once a value."""
-        name, *values = step.rest.split()
+        name, *values = shlex.split(step.rest)
         self.repeat(step, name, values)
 
     def do_repeat(self, step):
@@ -328,7 +282,10 @@ class Scenario:
             raise Failed(f"expected {sorted(watcher.allowed)}\n     saw {sorted(seen)}")
 
     def start(self, text):
-        return Process(shlex.split(text), self.work, self.env)
+        try:
+            return Process(shlex.split(text), self.work, self.env)
+        except OSError as error:
+            raise Failed(f"cannot start it: {error}") from None
 
     def finish(self, process, expected):
         """EXPECTED is an exit code, or several as in 0|130."""
@@ -356,6 +313,11 @@ class Scenario:
     def do_signal(self, step):
         name, number = step.rest.split()
         self.background[name].child.send_signal(getattr(signal, "SIG" + number))
+
+    def do_kill_daemons(self, _):
+        """kill-daemons: -9, as a machine that loses its power would."""
+        for pid in self.daemons():
+            os.kill(pid, signal.SIGKILL)
 
     def do_wait(self, step):
         name, _, expected = step.rest.partition(" -> ")
@@ -390,13 +352,11 @@ class Scenario:
 
     def do_gone(self, step):
         """gone 10: within that many seconds no dxtd of this scenario is left, nor its lock."""
-        self.await_true(float(step.rest), "a dxtd is still there", lambda: not self.daemons())
+        seconds = float(step.rest)
+        self.await_true(seconds, "a dxtd is still there", lambda: not self.daemons())
+        # A process that ends loses its name a moment before its locks.
         for lock in self.work.rglob(".dxt/*.lock"):
-            with open(lock, "rb") as held:
-                try:
-                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise Failed(f"{lock} is locked") from None
+            self.await_true(seconds, f"{lock} is locked", lambda: is_free(lock))
 
     def expect(self, text, step, wanted):
         pattern = step.rest
