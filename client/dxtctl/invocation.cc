@@ -49,7 +49,7 @@ void Invocation::Report(const Error& error) {
   text += ".";
   if (!error.hint.empty()) {
     text += " " + Printable(error.hint);
-    if (std::string_view(".?!…").find(error.hint.back()) == std::string_view::npos)
+    if (std::string_view(".?!…;").find(error.hint.back()) == std::string_view::npos)
       text += ".";
   }
   std::fprintf(stderr, "%s%s\n", error.problems_text.c_str(), text.c_str());

@@ -159,19 +159,36 @@ void CancelOnInterrupt(std::shared_ptr<grpc::Channel> channel, const std::string
 
 }  // namespace
 
+void AddVariablesOption(CLI::App& verb, std::vector<std::string>& variables) {
+  verb.add_option("--var", variables,
+                  "For {{ var.NAME }} in the pipeline's SQL; may be repeated")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
+}
+
+void AddLimitOption(CLI::App& verb, std::optional<int64_t>& limit) {
+  verb.add_option("--limit", limit, "At most this many rows of each stream")
+      ->check([](const std::string& text) -> std::string {
+        constexpr size_t kMostDigits = 18;
+        const bool number = text.find_first_not_of("0123456789") == std::string::npos;
+        if (number && !text.empty() && text.size() <= kMostDigits) return {};
+        return "takes a number of rows, 0 or more, not '" + text + "'";
+      });
+}
+
 void AddRunOptions(CLI::App& verb, RunVerbOptions& options) {
   verb.add_option("--select,-s", options.select,
-                  "Streams to run: ids, globs, tag:NAME; ',' = or, '+' = and");
-  verb.add_option("--exclude", options.exclude, "Streams to leave out, likewise");
+                  "Streams to run: ids, globs, tag:NAME; ',' = or, '+' = and")
+      ->type_name("SELECTOR");
+  verb.add_option("--exclude", options.exclude, "Streams to leave out, likewise")
+      ->type_name("SELECTOR");
   verb.add_flag("--allow-empty-selection", options.allow_empty_selection,
                 "A selection that matches no stream is not an error");
   verb.add_option("--threads", options.threads, "Streams at a time")
       ->check(CLI::Range(1, 256));
   verb.add_flag("--fail-fast", options.fail_fast, "Stop all streams when one fails");
-  verb.add_option("--var", options.documents.variables,
-                  "name=value for {{ var.name }} in SQL; may be repeated")
-      ->expected(1)
-      ->take_all();
+  AddVariablesOption(verb, options.documents.variables);
 }
 
 Result<int> ExecuteRunVerb(Invocation& invocation, const RunVerbOptions& options) {

@@ -33,6 +33,12 @@ struct RunVerbOptions {
   bool fresh = false;
 };
 
+/// Adds --var.
+void AddVariablesOption(CLI::App& verb, std::vector<std::string>& variables);
+
+/// Adds --limit.
+void AddLimitOption(CLI::App& verb, std::optional<int64_t>& limit);
+
 /// Adds the options that choose streams and change how they run.
 void AddRunOptions(CLI::App& verb, RunVerbOptions& options);
 

@@ -17,7 +17,7 @@ def help_of(dxtctl, words):
 
 
 def verbs_in(text):
-    return re.findall(r"^  ([a-z][a-z-]*) ", text.partition("Subcommands:")[2], re.M)
+    return re.findall(r"^  ([a-z][a-z-]*)  ", text, re.M)
 
 
 def main():
@@ -28,7 +28,7 @@ def main():
         text = help_of(dxtctl, words)
         if words and not re.search(rf"\b{' '.join(words)}\b", page):
             missing.append("the verb " + " ".join(words))
-        for option in re.findall(r"^ +(?:-\w,)?(--[a-z][a-z-]+)", text, re.M):
+        for option in re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]+)", text, re.M):
             if option not in ("--help", "--version") and not re.search(rf"{option}\b", page):
                 missing.append(f"{option} of {' '.join(words) or 'dxtctl'}")
         todo += [words + [verb] for verb in verbs_in(text)]

@@ -69,23 +69,26 @@ void AddCopy(CLI::App& app, Invocation& invocation) {
       app.add_subcommand("copy", "Copy one table or file: a pipeline in one line");
   verb->add_option("source", options->source,
                    "CONNECTION#table, a connection string with #table, or a data file")
+      ->option_text("SOURCE[#TABLE]")
       ->required();
   verb->add_option("target", options->target,
                    "Likewise; without #table the source's name")
+      ->option_text("TARGET[#TABLE]")
       ->required();
   verb->add_option("--mode", options->mode,
                    "append, replace or upsert (default: upsert with --key, append with "
                    "--cursor, else replace)")
       ->check(CLI::IsMember({"append", "replace", "upsert"}));
   verb->add_option("--key", options->keys, "Key column of upsert; may be repeated or a,b")
+      ->type_name("COLUMN")
       ->delimiter(',');
   verb->add_option("--cursor", options->cursor,
-                   "Column by which later copies read what is new");
+                   "Column by which later copies read what is new")
+      ->type_name("COLUMN");
   verb->add_flag("--print-yaml", options->print_yaml, "Print the pipeline instead");
   verb->add_flag("--dry-run", options->run.dry_run,
                  "Show what would be done; change nothing");
-  verb->add_option("--limit", options->run.limit, "At most this many rows")
-      ->check(CLI::NonNegativeNumber);
+  AddLimitOption(*verb, options->run.limit);
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Copy(invocation, *options); };
   });

@@ -42,9 +42,11 @@ void AddDiscover(CLI::App& app, Invocation& invocation) {
   verb->add_option("connection", options->connection,
                    "Connection name or connection string")
       ->required();
-  verb->add_option("--to", options->to, "Target of the pipeline, likewise");
+  verb->add_option("--to", options->to, "Target of the pipeline, likewise")
+      ->type_name("CONNECTION");
   verb->add_option("--schema", options->schema,
-                   "Only this schema (default: all but system's)");
+                   "Only this schema (default: all but system's)")
+      ->type_name("NAME");
   verb->add_option("--format", options->format, "yaml")->check(CLI::IsMember({"yaml"}));
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Discover(invocation, *options); };

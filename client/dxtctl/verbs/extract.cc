@@ -15,10 +15,10 @@ void AddExtract(CLI::App& app, Invocation& invocation) {
   AddRunOptions(*verb, *options);
   verb->add_flag("--dry-run", options->dry_run,
                  "Show what would be done; change nothing");
-  verb->add_option("--limit", options->limit, "At most this many rows of each stream")
-      ->check(CLI::NonNegativeNumber);
+  AddLimitOption(*verb, options->limit);
   verb->add_option("--cursor-value", options->cursor_value,
-                   "Read from here, this one time");
+                   "Read from here, this one time")
+      ->type_name("VALUE");
   verb->add_flag("--full-refresh", options->full_refresh, "Read from the beginning");
   verb->add_flag("--new", options->fresh, "Give up what an interrupted run left");
   verb->callback([options, &invocation] {

@@ -194,7 +194,10 @@ void AddInit(CLI::App& app, Invocation& invocation) {
   for (const auto& candidate : Templates()) names.push_back(candidate.name);
   auto* verb = app.add_subcommand("init", "Write a first project that runs as it is");
   verb->add_option("name", *folder, "Folder of the project (default: this one)");
-  verb->add_option("--template", *name, "What it moves")
+  std::string choices;
+  for (const auto& choice : names) choices += (choices.empty() ? "" : ", ") + choice;
+  verb->add_option("--template", *name, "What it moves: " + choices)
+      ->type_name("NAME")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
   verb->callback([folder, name, &invocation] {

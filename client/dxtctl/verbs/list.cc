@@ -4,6 +4,7 @@
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.grpc.pb.h"
 
@@ -58,8 +59,12 @@ void AddList(CLI::App& app, Invocation& invocation) {
   auto* verb = app.add_subcommand("list", "List the streams of a pipeline");
   verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       ->required();
-  verb->add_option("--select,-s", options->select, "As for run");
-  verb->add_option("--exclude", options->exclude, "As for run");
+  verb->add_option("--select,-s", options->select,
+                   "Streams to list: ids, globs, tag:NAME; ',' = or, '+' = and")
+      ->type_name("SELECTOR");
+  verb->add_option("--exclude", options->exclude, "Streams to leave out, likewise")
+      ->type_name("SELECTOR");
+  AddVariablesOption(*verb, options->documents.variables);
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return List(invocation, *options); };
   });

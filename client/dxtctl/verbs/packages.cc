@@ -8,6 +8,7 @@
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/package_service.grpc.pb.h"
 
@@ -54,8 +55,16 @@ struct PackagesCall {
   std::string pipeline;
 };
 
-Result<PackagesCall> Begin(Invocation& invocation, const std::string& pipeline) {
+/// `what` is a pipeline file or name, or a load id.
+struct PackagesOptions {
+  std::string what;
+  std::vector<std::string> variables;
+};
+
+Result<PackagesCall> Begin(Invocation& invocation, const std::string& pipeline,
+                           const std::vector<std::string>& variables = {}) {
   DocumentOptions wanted;
+  wanted.variables = variables;
   const bool document = IsDocumentArgument(pipeline);
   if (document) wanted.pipeline = pipeline;
   CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
@@ -77,8 +86,8 @@ Result<v1::ListPackagesResponse> Fetch(PackagesCall& call) {
   return response;
 }
 
-Result<int> ListPackages(Invocation& invocation, const std::string& pipeline) {
-  CTL_ASSIGN(PackagesCall call, Begin(invocation, pipeline));
+Result<int> ListPackages(Invocation& invocation, const PackagesOptions& options) {
+  CTL_ASSIGN(PackagesCall call, Begin(invocation, options.what, options.variables));
   CTL_ASSIGN(const auto response, Fetch(call));
   Json rows = Json::array();
   for (const auto& package : response.packages()) rows.push_back(ToRow(package));
@@ -97,11 +106,11 @@ Result<int> ListPackages(Invocation& invocation, const std::string& pipeline) {
   return kExitOk;
 }
 
-Result<int> ShowPackage(Invocation& invocation, const std::string& load_id) {
+Result<int> ShowPackage(Invocation& invocation, const PackagesOptions& options) {
   CTL_ASSIGN(PackagesCall call, Begin(invocation, ""));
   grpc::ClientContext context;
   v1::GetPackageRequest request;
-  request.set_name("projects/-/packages/" + load_id);
+  request.set_name("projects/-/packages/" + options.what);
   v1::Package package;
   const auto status = call.stub->GetPackage(&context, request, &package);
   if (!status.ok()) return ErrorOf(status);
@@ -121,7 +130,8 @@ grpc::Status DropOne(PackagesCall& call, const std::string& name) {
 }
 
 /// One package by its load id, or all that wait of a pipeline.
-Result<int> DropPackages(Invocation& invocation, const std::string& what) {
+Result<int> DropPackages(Invocation& invocation, const PackagesOptions& options) {
+  const std::string& what = options.what;
   if (!IsDocumentArgument(what)) {
     CTL_ASSIGN(PackagesCall call, Begin(invocation, ""));
     const auto status = DropOne(call, "projects/-/packages/" + what);
@@ -129,7 +139,7 @@ Result<int> DropPackages(Invocation& invocation, const std::string& what) {
     invocation.Note("Dropped " + what + "; its rows are read again by the next extract.");
     return kExitOk;
   }
-  CTL_ASSIGN(PackagesCall call, Begin(invocation, what));
+  CTL_ASSIGN(PackagesCall call, Begin(invocation, what, options.variables));
   CTL_ASSIGN(const auto response, Fetch(call));
   int dropped = 0;
   for (const auto& package : response.packages()) {
@@ -143,18 +153,29 @@ Result<int> DropPackages(Invocation& invocation, const std::string& what) {
   return kExitOk;
 }
 
-using PackageAction = Result<int> (*)(Invocation&, const std::string&);
+using PackageAction = Result<int> (*)(Invocation&, const PackagesOptions&);
 
-CLI::App* AddAction(CLI::App& parent, Invocation& invocation, const char* name,
-                    const char* help, const char* argument, bool required,
-                    PackageAction action) {
-  auto what = std::make_shared<std::string>();
+/// What a verb's argument is called, and means.
+struct Argument {
+  const char* name;
+  const char* help;
+  bool required;
+  bool pipeline;  ///< May be a pipeline file, whose SQL may want variables.
+};
+
+void AddAction(CLI::App& parent, Invocation& invocation, const char* name,
+               const char* help, const Argument& argument, PackageAction action) {
+  auto options = std::make_shared<PackagesOptions>();
   auto* verb = parent.add_subcommand(name, help);
-  verb->add_option("what", *what, argument)->required(required);
-  verb->callback([what, action, &invocation] {
-    invocation.action = [what, action, &invocation] { return action(invocation, *what); };
+  verb->add_option("what", options->what, argument.help)
+      ->option_text(argument.name)
+      ->required(argument.required);
+  if (argument.pipeline) AddVariablesOption(*verb, options->variables);
+  verb->callback([options, action, &invocation] {
+    invocation.action = [options, action, &invocation] {
+      return action(invocation, *options);
+    };
   });
-  return verb;
 }
 
 }  // namespace
@@ -162,14 +183,17 @@ CLI::App* AddAction(CLI::App& parent, Invocation& invocation, const char* name,
 void AddPackages(CLI::App& app, Invocation& invocation) {
   auto* verb = app.add_subcommand("packages", "List, show or drop extracted packages");
   verb->require_subcommand(1);
-  AddAction(*verb, invocation, "list", "List packages, oldest first",
-            "Pipeline file or name (default: all)", false, ListPackages);
-  AddAction(*verb, invocation, "show", "Show one package and its files", "Load id", true,
+  const Argument all{"PIPELINE", "Pipeline file or name (default: all)", false, true};
+  const Argument one{"LOAD_ID", "As `packages list` names it", true, false};
+  const Argument dropped{"LOAD_ID|PIPELINE", "One package, or all of a pipeline file",
+                         true, true};
+  AddAction(*verb, invocation, "list", "List packages, oldest first", all, ListPackages);
+  AddAction(*verb, invocation, "show", "Show one package and its files", one,
             ShowPackage);
-  AddAction(*verb, invocation, "drop", "Delete a package, or all of a pipeline",
-            "Load id, or pipeline file", true, DropPackages);
+  AddAction(*verb, invocation, "drop", "Delete a package, or all of a pipeline", dropped,
+            DropPackages);
   AddAction(app, invocation, "drop-pending-packages", "The same as packages drop",
-            "Load id, or pipeline file", true, DropPackages);
+            dropped, DropPackages);
 }
 
 }  // namespace dxt::ctl

@@ -13,10 +13,11 @@ void AddPlan(CLI::App& app, Invocation& invocation) {
   verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       ->required();
   AddRunOptions(*verb, *options);
-  verb->add_option("--limit", options->limit, "As for run")
-      ->check(CLI::NonNegativeNumber);
-  verb->add_option("--cursor-value", options->cursor_value, "As for run");
-  verb->add_flag("--full-refresh", options->full_refresh, "As for run");
+  AddLimitOption(*verb, options->limit);
+  verb->add_option("--cursor-value", options->cursor_value, "As if read from here")
+      ->type_name("VALUE");
+  verb->add_flag("--full-refresh", options->full_refresh,
+                 "As if read from the beginning");
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] {
       return ExecuteRunVerb(invocation, *options);

@@ -6,6 +6,7 @@
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.grpc.pb.h"
 
@@ -91,14 +92,14 @@ void AddPreview(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<PreviewOptions>();
   auto* verb = app.add_subcommand("preview", "Show the first rows of a stream or table");
   verb->add_option("what", options->what,
-                   "Pipeline file, CONNECTION#table, or a data file")
+                   "Pipeline file, CONNECTION#TABLE, or a data file")
+      ->option_text("PIPELINE|CONNECTION#TABLE")
       ->required();
   verb->add_option("stream", options->stream, "Stream of the pipeline");
-  verb->add_option("--limit,-n", options->rows, "Rows (default 10)")
+  verb->add_option("--limit,-n", options->rows, "How many rows")
+      ->capture_default_str()
       ->check(CLI::Range(1, 10000));
-  verb->add_option("--var", options->variables, "name=value for {{ var.name }} in SQL")
-      ->expected(1)
-      ->take_all();
+  AddVariablesOption(*verb, options->variables);
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Preview(invocation, *options); };
   });

@@ -9,6 +9,7 @@
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/run_service.grpc.pb.h"
 #include "dxt/v1/state_service.grpc.pb.h"
@@ -24,6 +25,7 @@ enum class Change { kSet, kReset, kAccept };
 struct StateOptions {
   std::vector<std::string> words;
   std::string pipeline, stream, value, lane;
+  std::vector<std::string> variables;
 };
 
 /// A connected daemon and the pipeline that was named.
@@ -36,6 +38,7 @@ Result<StateCall> Begin(Invocation& invocation, const StateOptions& options) {
   DocumentOptions wanted;
   const bool document = IsDocumentArgument(options.pipeline);
   if (document) wanted.pipeline = options.pipeline;
+  wanted.variables = options.variables;
   CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
   StateCall call;
   CTL_ASSIGN(call.daemon, invocation.Connect(documents));
@@ -198,12 +201,18 @@ void AddModify(CLI::App& parent, Invocation& invocation, const char* name,
                const char* help, Change change) {
   auto options = std::make_shared<StateOptions>();
   auto* verb = parent.add_subcommand(name, help);
-  verb->add_option(
-          "words", options->words,
-          change == Change::kSet ? "[PIPELINE] STREAM VALUE" : "[PIPELINE] STREAM")
+  verb->add_option("words", options->words,
+                   change == Change::kSet
+                       ? "Pipeline file or name, where several have the stream; the "
+                         "stream; the value of its watermark field"
+                       : "Pipeline file or name, where several have the stream; the "
+                         "stream")
+      ->option_text(change == Change::kSet ? "[PIPELINE] STREAM VALUE"
+                                           : "[PIPELINE] STREAM")
       ->required()
       ->expected(1, 3);
   verb->add_option("--lane", options->lane, "Lane of the stream (default: sync)");
+  AddVariablesOption(*verb, options->variables);
   verb->callback([=, &invocation] {
     invocation.action = [=, &invocation] {
       return Modify(invocation, *options, change, name);
@@ -219,6 +228,7 @@ void AddState(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<StateOptions>();
   auto* show = verb->add_subcommand("show", "Show the stored cursors");
   show->add_option("pipeline", options->pipeline, "Pipeline file or name (default: all)");
+  AddVariablesOption(*show, options->variables);
   show->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Show(invocation, *options); };
   });

@@ -5,6 +5,7 @@
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.grpc.pb.h"
 
@@ -16,12 +17,14 @@ using Json = nlohmann::ordered_json;
 struct TestOptions {
   std::string what;  ///< Pipeline file, connection name or connection string.
   std::string connection;
+  std::vector<std::string> variables;
 };
 
 Result<int> Test(Invocation& invocation, const TestOptions& options) {
   DocumentOptions wanted;
   const bool document = !options.what.empty() && IsDocumentArgument(options.what);
   if (document) wanted.pipeline = options.what;
+  wanted.variables = options.variables;
   CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
   grpc::ClientContext context;
@@ -76,10 +79,13 @@ void AddTest(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<TestOptions>();
   auto* verb = app.add_subcommand("test", "Open connections and say what came of it");
   verb->add_option(
-      "what", options->what,
-      "Pipeline file, connection name or connection string (default: all of the "
-      "project)");
-  verb->add_option("--connection", options->connection, "Only this one of the pipeline");
+          "what", options->what,
+          "Pipeline file, connection name or connection string (default: all of the "
+          "project)")
+      ->option_text("PIPELINE|CONNECTION");
+  verb->add_option("--connection", options->connection, "Only this one of the pipeline")
+      ->type_name("NAME");
+  AddVariablesOption(*verb, options->variables);
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Test(invocation, *options); };
   });

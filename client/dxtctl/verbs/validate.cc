@@ -5,6 +5,7 @@
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.grpc.pb.h"
 
@@ -56,9 +57,7 @@ void AddValidate(CLI::App& app, Invocation& invocation) {
   verb->add_option("document", options->pipeline,
                    "Pipeline or project file; - = stdin (default: the project)");
   verb->add_flag("--strict", options->strict, "Secrets written as literals are errors");
-  verb->add_option("--var", options->variables, "name=value for {{ var.name }} in SQL")
-      ->expected(1)
-      ->take_all();
+  AddVariablesOption(*verb, options->variables);
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Validate(invocation, *options); };
   });
