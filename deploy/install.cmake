@@ -37,3 +37,5 @@ if(BUILD_TESTING)
     set_tests_properties(install_test PROPERTIES LABELS unit TIMEOUT 60)
   endif()
 endif()
+
+include(${CMAKE_CURRENT_LIST_DIR}/package.cmake)
