@@ -98,11 +98,13 @@ class CsvScanner final : public RecordScanner {
       if (cell.kind == Cell::kEscaped) name = UnescapeQuotes(name, options_.quote);
       if (name.empty()) {
         return Error("file.empty_column_name", block.first_line,
-                     "column " + std::to_string(i + 1) + " of the header has no name");
+                     "column " + std::to_string(i + 1) + " of the header has no name",
+                     "Name it in the file");
       }
       if (!seen.insert(name).second) {
         return Error("file.duplicate_column", block.first_line,
-                     "the header names the column '" + name + "' twice");
+                     "the header names the column '" + name + "' twice",
+                     "Rename one of them in the file");
       }
       names_.push_back(std::move(name));
     }
@@ -216,7 +218,8 @@ class CsvScanner final : public RecordScanner {
       if (at >= size) {
         if (!input_->eof()) return false;
         return Error("file.csv_quote", input_->line() + lines_,
-                     "a quote is opened in the row that begins here and never closed");
+                     "a quote is opened in the row that begins here and never closed",
+                     "Correct the file, or set options.quote to the character it uses");
       }
       if (base[at] == '\n') ++*lines;
       if (base[at] != options_.quote) continue;

@@ -453,7 +453,7 @@ class JsonScanner final : public RecordScanner {
     const int64_t line = input_->line() + std::count(block->base, at, '\n');
     return MakeError(ErrorClass::kData, code,
                      input_->path() + ":" + std::to_string(line) + ": " + what,
-                     std::move(hint));
+                     hint.empty() ? "Correct the file at that line" : std::move(hint));
   }
 
   std::unique_ptr<TextInput> input_;

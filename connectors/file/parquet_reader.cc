@@ -242,6 +242,7 @@ class ParquetReader final : public FileReader {
         info.error_class = ErrorClass::kData;
         info.code = "file.value";
         info.column = column.column;
+        info.hint = "Declare the type that the column has in the file";
         return MakeError(std::move(info), shown_ + ": column '" + column.column +
                                               "' holds a value that is not exactly " +
                                               ToString(column.type) + ": " +
@@ -298,7 +299,8 @@ arrow::Result<ParquetShape> ReadParquetShape(Store& store, const std::string& pa
     if (!seen.insert(field.name).second) {
       return MakeError(
           ErrorClass::kData, "file.duplicate_column",
-          "'" + store.Show(path) + "' has two columns named '" + field.name + "'");
+          "'" + store.Show(path) + "' has two columns named '" + field.name + "'",
+          "Rename one of them in the file");
     }
     auto type = TypeOf(*arrow_field);
     if (!type.ok()) return Prefix(type.status(), store.Show(path));

@@ -375,6 +375,7 @@ class TextWriter final : public FileWriter {
     info.error_class = ErrorClass::kData;
     info.code = "file.value";
     info.column = names_[column];
+    info.hint = "Leave such rows out, or write Parquet";
     const auto scalar = array.GetScalar(row);
     return MakeError(std::move(info),
                      "Column '" + names_[column] + "' holds " +

@@ -15,6 +15,13 @@ struct StateRule {
   std::string_view hint;
 };
 
+constexpr std::string_view kCorrect =
+    "Correct the value where it comes from, or the SQL that makes it";
+constexpr std::string_view kWiden =
+    "Widen the column, or read the value as a type that holds it";
+constexpr std::string_view kRule =
+    "Leave such rows out with criteria.where, or change the rule of the table";
+
 // Whole states stand before their class; the first match wins.
 constexpr StateRule kStateRules[] = {
     {"28P01", ErrorClass::kAuth, "pg.auth_failed", "Check user and password"},
@@ -30,25 +37,26 @@ constexpr StateRule kStateRules[] = {
     {"42601", ErrorClass::kConfig, "pg.sql_syntax", "Check the SQL in the document"},
     {"42883", ErrorClass::kConfig, "pg.function_missing",
      "Check the SQL in the document"},
-    {"42704", ErrorClass::kConfig, "pg.type_missing", ""},
+    {"42704", ErrorClass::kConfig, "pg.type_missing",
+     "Create the type in the target, or set target.dtype to one it has"},
     {"42P07", ErrorClass::kTransient, "pg.table_exists",
      "Another run made the table meanwhile; a retry plans again"},
     {"42", ErrorClass::kConfig, "pg.sql_invalid", "Check the SQL in the document"},
-    {"22003", ErrorClass::kData, "pg.numeric_out_of_range", ""},
-    {"22001", ErrorClass::kData, "pg.string_too_long", ""},
-    {"22P02", ErrorClass::kData, "pg.invalid_value", ""},
-    {"22P03", ErrorClass::kData, "pg.invalid_value", ""},
-    {"22021", ErrorClass::kData, "pg.invalid_encoding", ""},
-    {"22007", ErrorClass::kData, "pg.invalid_datetime", ""},
-    {"22008", ErrorClass::kData, "pg.datetime_out_of_range", ""},
-    {"22", ErrorClass::kData, "pg.data_invalid", ""},
+    {"22003", ErrorClass::kData, "pg.numeric_out_of_range", kWiden},
+    {"22001", ErrorClass::kData, "pg.string_too_long", kWiden},
+    {"22P02", ErrorClass::kData, "pg.invalid_value", kCorrect},
+    {"22P03", ErrorClass::kData, "pg.invalid_value", kCorrect},
+    {"22021", ErrorClass::kData, "pg.invalid_encoding", kCorrect},
+    {"22007", ErrorClass::kData, "pg.invalid_datetime", kCorrect},
+    {"22008", ErrorClass::kData, "pg.datetime_out_of_range", kCorrect},
+    {"22", ErrorClass::kData, "pg.data_invalid", kCorrect},
     {"23505", ErrorClass::kData, "pg.unique_violation",
      "Use `mode: upsert` with the key's columns, or remove the duplicates"},
-    {"23502", ErrorClass::kData, "pg.not_null_violation", ""},
-    {"23503", ErrorClass::kData, "pg.foreign_key_violation", ""},
-    {"23514", ErrorClass::kData, "pg.check_violation", ""},
-    {"23P01", ErrorClass::kData, "pg.exclusion_violation", ""},
-    {"23", ErrorClass::kData, "pg.constraint_violation", ""},
+    {"23502", ErrorClass::kData, "pg.not_null_violation", kRule},
+    {"23503", ErrorClass::kData, "pg.foreign_key_violation", kRule},
+    {"23514", ErrorClass::kData, "pg.check_violation", kRule},
+    {"23P01", ErrorClass::kData, "pg.exclusion_violation", kRule},
+    {"23", ErrorClass::kData, "pg.constraint_violation", kRule},
     {"55P03", ErrorClass::kTransient, "pg.lock_timeout",
      "Another session holds the table; pg_stat_activity shows which"},
     {"40001", ErrorClass::kTransient, "pg.serialization_failure", ""},
@@ -63,11 +71,14 @@ constexpr StateRule kStateRules[] = {
     {"25P03", ErrorClass::kTransient, "pg.idle_timeout", ""},
     {"25006", ErrorClass::kConfig, "pg.read_only",
      "The server or the role only allows reading; write to the primary"},
-    {"2BP01", ErrorClass::kConfig, "pg.dependent_objects", ""},
-    {"0A", ErrorClass::kUnsupported, "pg.unsupported", ""},
+    {"2BP01", ErrorClass::kConfig, "pg.dependent_objects",
+     "Use `replace_strategy: rewrite`, which keeps the table"},
+    {"0A", ErrorClass::kUnsupported, "pg.unsupported",
+     "Read it by a query, or ask for less of the table"},
     {"08", ErrorClass::kTransient, "pg.connection_lost", ""},
     {"58", ErrorClass::kTransient, "pg.server_io", "See the server's log"},
-    {"P0", ErrorClass::kData, "pg.raised", ""},
+    {"P0", ErrorClass::kData, "pg.raised",
+     "A function or trigger of the database refuses it; its message says why"},
     {"XX", ErrorClass::kData, "pg.server_error", "See the server's log"},
 };
 

@@ -26,7 +26,9 @@ arrow::Status Invalid(std::string_view text, const FieldType& type,
   return MakeError(ErrorClass::kConfig, "cursor.invalid",
                    "'" + std::string(text) +
                        "' is not a value of a watermark field of type " + ToString(type) +
-                       (why.empty() ? "" : ": ") + std::string(why));
+                       (why.empty() ? "" : ": ") + std::string(why),
+                   "Correct it where it was given: --cursor-value, initial_value, "
+                   "end_value or dxtctl state set");
 }
 
 /// The number without exponent, plus sign and leading zeros.

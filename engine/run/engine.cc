@@ -224,8 +224,10 @@ std::vector<ConnectionCheck> CheckConnections(const ProjectDocument& project,
   };
   std::vector<End> ends;
   if (pipeline) {
-    ends.push_back({&pipeline->source, true, false});
-    ends.push_back({&pipeline->target, false, true});
+    for (const End& end :
+         {End{&pipeline->source, true, false}, End{&pipeline->target, false, true}}) {
+      if (only.empty() || end.connection->name == only) ends.push_back(end);
+    }
   } else {
     for (const auto& [name, connection] : project.connections) {
       if (only.empty() || name == only) ends.push_back({&connection, true, false});
@@ -233,6 +235,14 @@ std::vector<ConnectionCheck> CheckConnections(const ProjectDocument& project,
   }
   std::vector<ConnectionCheck> checks;
   std::optional<arrow::Result<Connection>> inlined;
+  if (pipeline && ends.empty()) {
+    checks.push_back({only, "",
+                      MakeError(ErrorClass::kConfig, "connection.unknown",
+                                "The pipeline has no connection '" + only + "'",
+                                "It reads '" + pipeline->source.name + "' and writes '" +
+                                    pipeline->target.name + "'"),
+                      0});
+  }
   if (!pipeline && ends.empty() && !only.empty()) {
     inlined.emplace(ResolveConnection(project, only, *context.registry));
     if (inlined->ok()) {

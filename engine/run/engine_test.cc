@@ -459,6 +459,27 @@ TEST_F(EngineTest, ExtractThenLoadGoesThroughAPackage) {
   EXPECT_TRUE(packages.List().ValueOrDie().empty());
 }
 
+TEST_F(EngineTest, ExtractIntoAMemoryBufferIsRefused) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders");
+  options_.phase = RunOptions::Phase::kExtract;
+  const RunResult extracted = Run();
+  EXPECT_EQ(extracted.state, RunState::kFailed);
+  EXPECT_NE(Why(extracted).find("memory buffer"), std::string::npos) << Why(extracted);
+}
+
+TEST_F(EngineTest, ALoadSaysWhichBufferItReads) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders");
+  pipeline_.buffer.format = BufferFormat::kAuto;
+  options_.phase = RunOptions::Phase::kExtract;
+  EXPECT_EQ(Run().state, RunState::kSucceeded);
+  options_.phase = RunOptions::Phase::kLoad;
+  const RunResult loaded = Run();
+  ASSERT_EQ(loaded.state, RunState::kSucceeded) << Why(loaded);
+  EXPECT_EQ(loaded.streams[0].buffer, "parquet");
+}
+
 TEST_F(EngineTest, AFailedLoadKeepsItsPackageAndCanBeRepeated) {
   Seed("orders", {{1, 1, "a"}});
   AddStream("orders");

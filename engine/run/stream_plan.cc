@@ -66,7 +66,7 @@ class Preparer {
     ARROW_ASSIGN_OR_RAISE(out_->columns, ResolveColumns(out_->config, out_->info, typed));
     ARROW_RETURN_NOT_OK(CheckSameTable());
     ARROW_RETURN_NOT_OK(PlanTarget());
-    ChooseBuffer();
+    ARROW_RETURN_NOT_OK(ChooseBuffer());
     ChooseRaw();
     ARROW_RETURN_NOT_OK(FillReadSpec(std::move(ref)));
     ARROW_RETURN_NOT_OK(DecideCursor());
@@ -247,8 +247,14 @@ class Preparer {
     return arrow::Status::OK();
   }
 
-  void ChooseBuffer() {
+  arrow::Status ChooseBuffer() {
     const BufferConfig& buffer = pipeline_.buffer;
+    const bool asked = options_.phase == RunOptions::Phase::kExtract || options_.persist;
+    if (asked && buffer.format == BufferFormat::kMemory) {
+      return MakeError(ErrorClass::kConfig, "buffer.memory_persist",
+                       "A memory buffer keeps no package to load later",
+                       "Set buffer.format to parquet, or leave it out");
+    }
     const bool package =
         options_.phase != RunOptions::Phase::kRun || options_.persist || buffer.persist;
     switch (buffer.format) {
@@ -264,6 +270,7 @@ class Preparer {
         out_->staged = true;
         out_->buffer = buffer.format;
     }
+    return arrow::Status::OK();
   }
 
   void ChooseRaw() {

@@ -442,6 +442,7 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
       PreparePackage(pipeline_, config_, package.spec.schema, options_, context_, stop));
   planned_ = true;
   if (options_.phase == Phase::kLoad) Report(*stream);
+  result_.buffer = SegmentFormatName(package.spec.format);
   const std::string chain = stream->last ? stream->last->cursor_after : "";
   ARROW_ASSIGN_OR_RAISE(auto loader, Loader::Make(*stream, context_, meter_,
                                                   ArrowSchema(package.spec.schema)));
