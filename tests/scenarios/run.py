@@ -7,6 +7,7 @@ Exit code 0 = all passed, 1 = one failed, 77 = skipped.
 
 import argparse
 import copy
+import difflib
 import fcntl
 import hashlib
 import json
@@ -180,8 +181,13 @@ class Scenario:
             if not self.options.duckdb:
                 raise Skipped("libduckdb was not named")
             self.duckdb = DuckDb(self.options.duckdb)
+        elif step.rest == "mounts":
+            tried = subprocess.run(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", self.work],
+                                   capture_output=True, check=False)
+            if tried.returncode:
+                raise Skipped("this account may not mount")
         else:
-            raise Failed("only postgres and duckdb can be required")
+            raise Failed("only postgres, duckdb and mounts can be required")
 
     def do_env(self, step):
         name, given, value = step.rest.partition("=")
@@ -243,7 +249,9 @@ class Scenario:
         target, sql, before = self.memories[step.rest]
         after = self.recall(target, sql)
         if after != before:
-            raise Failed(f"was {before}\nnow {after}")
+            both = [sorted(map(str, rows.items() if isinstance(rows, dict) else rows))
+                    for rows in (before, after)]
+            raise Failed("\n".join(difflib.unified_diff(*both, "before", "now", n=0)))
 
     def recall(self, target, sql):
         """The rows of a query; without one, every file outside of state folders."""
