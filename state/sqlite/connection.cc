@@ -1,6 +1,8 @@
 #include "state/sqlite/connection.h"
 
+#include <fcntl.h>
 #include <sqlite3.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "state/sqlite/migrations.h"
@@ -40,6 +42,11 @@ arrow::Result<int64_t> StateDatabase::Transaction::Run(std::string_view sql,
 arrow::Result<std::unique_ptr<StateDatabase::Connection>> StateDatabase::Connection::Open(
     const std::string& path, Kind kind) {
   std::unique_ptr<Connection> connection(new Connection(path));
+  if (kind == Kind::kWriter && path != kInMemory) {
+    // SQLite gives its log the mode of the file, and the file one that others can read.
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0) close(fd);
+  }
   int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
   if (kind == Kind::kWriter) flags |= SQLITE_OPEN_CREATE;
   if (sqlite3_open_v2(path.c_str(), &connection->handle_, flags, nullptr) != SQLITE_OK) {

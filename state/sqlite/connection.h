@@ -7,6 +7,7 @@ namespace dxt {
 class StateDatabase::Connection {
  public:
   enum class Kind : uint8_t { kWriter, kReader };
+  static constexpr char kInMemory[] = ":memory:";
   static arrow::Result<std::unique_ptr<Connection>> Open(const std::string& path,
                                                          Kind kind);
   ~Connection();

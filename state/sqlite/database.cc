@@ -34,7 +34,7 @@ arrow::Result<std::unique_ptr<StateDatabase>> StateDatabase::Open(
 }
 
 arrow::Result<std::unique_ptr<StateDatabase>> StateDatabase::OpenInMemory() {
-  std::unique_ptr<StateDatabase> database(new StateDatabase(":memory:"));
+  std::unique_ptr<StateDatabase> database(new StateDatabase(Connection::kInMemory));
   ARROW_RETURN_NOT_OK(database->Prepare());
   return database;
 }

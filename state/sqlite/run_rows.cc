@@ -130,40 +130,39 @@ arrow::Result<std::optional<RunRecord>> FindRun(Transaction& transaction,
 }
 
 std::pair<std::string, Values> ListStatement(const RunQuery& query) {
-  std::string sql;
+  std::string conditions;
   Values values;
-  const auto where = [&](string_view condition) {
-    sql.append(sql.empty() ? "WHERE " : " AND ").append(condition);
+  const auto where = [&](string_view condition, StateDatabase::Value value) {
+    values.push_back(value);
+    conditions.append(conditions.empty() ? "WHERE " : " AND ").append(condition);
+    conditions.append(" ?" + std::to_string(values.size()));
   };
   const auto text = [&](const std::string& value, string_view condition) {
-    if (value.empty()) return;
-    where(condition);
-    values.emplace_back(string_view(value));
+    if (!value.empty()) where(condition, string_view(value));
   };
-  text(query.project, "project = ?");
-  text(query.pipeline, "pipeline = ?");
-  text(query.before_id, "id < ?");
-  text(query.after_id, "id > ?");
-  text(query.trigger, "trigger_kind = ?");
-  text(query.created_from, "created_at >= ?");
-  text(query.created_before, "created_at < ?");
-  text(query.ended_from, "ended_at >= ?");
-  text(query.ended_before, "ended_at < ?");
-  if (!query.ended_from.empty() || !query.ended_before.empty()) where("ended_at <> ''");
-  if (query.dry_run) {
-    where("dry_run = ?");
-    values.emplace_back(int64_t{*query.dry_run});
+  text(query.project, "project =");
+  text(query.pipeline, "pipeline =");
+  text(query.before_id, "id <");
+  text(query.after_id, "id >");
+  text(query.trigger, "trigger_kind =");
+  text(query.created_from, "created_at >=");
+  text(query.created_before, "created_at <");
+  text(query.ended_from, "ended_at >=");
+  text(query.ended_before, "ended_at <");
+  if (!query.ended_before.empty()) where("ended_at >", string_view());
+  if (query.dry_run) where("dry_run =", int64_t{*query.dry_run});
+  std::string sql;
+  if (query.states.empty()) sql = kSelect + conditions;
+  // One ordered walk for each state, merged, stops at the limit; IN would sort them all.
+  for (const auto& state : query.states) {
+    values.emplace_back(string_view(state));
+    sql.append(sql.empty() ? "" : " UNION ALL ").append(kSelect).append(conditions);
+    sql.append(conditions.empty() ? "WHERE" : " AND");
+    sql.append(" state = ?" + std::to_string(values.size()));
   }
-  if (!query.states.empty()) {
-    std::string list;
-    for (const auto& state : query.states) {
-      list.append(list.empty() ? "?" : ", ?");
-      values.emplace_back(string_view(state));
-    }
-    where("state IN (" + list + ")");
-  }
-  sql.append(query.ascending ? " ORDER BY id LIMIT ?" : " ORDER BY id DESC LIMIT ?");
   values.emplace_back(int64_t{query.limit});
+  sql.append(query.ascending ? " ORDER BY id LIMIT ?" : " ORDER BY id DESC LIMIT ?");
+  sql.append(std::to_string(values.size()));
   return {std::move(sql), std::move(values)};
 }
 

@@ -12,11 +12,15 @@ namespace dxt {
 arrow::Result<std::vector<RunRecord>> ReadRuns(StateDatabase::Transaction& transaction,
                                                std::string_view condition,
                                                const StateDatabase::Values& values);
+/// Of a whole statement, such as ListStatement's.
+arrow::Result<std::vector<RunRecord>> QueryRuns(StateDatabase::Transaction& transaction,
+                                                std::string_view sql,
+                                                const StateDatabase::Values& values);
 /// The last row of them.
 arrow::Result<std::optional<RunRecord>> FindRun(StateDatabase::Transaction& transaction,
                                                 std::string_view condition,
                                                 const StateDatabase::Values& values);
-/// The condition that answers `query`, which must outlive the values.
+/// The statement that answers `query`, which must outlive the values.
 std::pair<std::string, StateDatabase::Values> ListStatement(const RunQuery& query);
 
 }  // namespace dxt

@@ -71,7 +71,7 @@ arrow::Result<std::vector<RunRecord>> SqliteRunStore::List(const RunQuery& query
   std::vector<RunRecord> runs;
   ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
     const auto [sql, values] = ListStatement(query);
-    return ReadRuns(transaction, sql, values).Value(&runs);
+    return QueryRuns(transaction, sql, values).Value(&runs);
   }));
   return runs;
 }
@@ -254,10 +254,11 @@ arrow::Status SqliteRunStore::Expire(string_view id) {
 arrow::Result<std::optional<RunRecord>> SqliteRunStore::FindInterrupted(
     string_view project, string_view pipeline) {
   std::optional<RunRecord> found;
+  // The plus signs keep it to the few runs that have not ended, off the pipeline's history.
   ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
     return FindRun(transaction,
                    "WHERE state IN ('QUEUED', 'RUNNING', 'CANCELLING') AND "
-                   "interrupted = 1 AND project = ? AND pipeline = ? AND dry_run = 0 "
+                   "interrupted = 1 AND +project = ? AND +pipeline = ? AND dry_run = 0 "
                    "ORDER BY id DESC LIMIT 1",
                    {project, pipeline})
         .Value(&found);

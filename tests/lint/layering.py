@@ -43,6 +43,7 @@ VENDORS = [
     (r"spdlog/", ["base", "server"]),
     (r"grpcpp/|grpc/", ["server/api", "client", "server"]),
     (r"curl/", ["connectors/http"]),
+    (r"sodium\.h", ["state"]),
 ]
 # Never in a header, wherever it stands: they cost every includer seconds, or leak a system.
 HEAVY = re.compile(
