@@ -98,8 +98,8 @@ struct CreatedRun {
   bool existed = false;  ///< `request_id` was used before; this is its run.
 };
 
-/// Every condition that is set must hold. Project with pipeline, states and ids are looked
-/// up; any other condition is tried on run after run until `limit` of them fit.
+/// Every condition that is set must hold. Project with pipeline, states and ids are
+/// looked up; any other condition is tried on run after run until `limit` of them fit.
 struct RunQuery {
   std::string project;    ///< "" = all.
   std::string pipeline;   ///< "" = all.

@@ -101,9 +101,8 @@ TEST_P(StateStoreSuite, AnAuditRecordIsWrittenWhenTheChangeIs) {
   ASSERT_TRUE(store_->runs().RequestCancel("01A", "", &audit).ok());
   ASSERT_TRUE(store_->runs().RequestCancel("01A", "", &audit).ok());
   ASSERT_TRUE(store_->audit().Append(MakeAudit("Start")).ok());
-  EXPECT_EQ(actions(),
-            (std::vector<std::string>{"Start", "CancelRun", "SubmitRun",
-                                      "ApplyPipeline", "ApplyProject"}));
+  EXPECT_EQ(actions(), (std::vector<std::string>{"Start", "CancelRun", "SubmitRun",
+                                                 "ApplyPipeline", "ApplyProject"}));
   Reopen();
   const auto page = store_->audit().List(3, 1).ValueOrDie();
   ASSERT_EQ(page.size(), 1u);

@@ -1,5 +1,5 @@
-// No call may walk a table that grows with history: every statement that the store runs is
-// collected and its plan read.
+// No call may walk a table that grows with history: every statement that the store runs
+// is collected and its plan read.
 #include <sqlite3.h>
 
 #include <cstdlib>
@@ -155,21 +155,23 @@ TEST(QueryPlanTest, NoCallWalksTheHistory) {
   const std::filesystem::path folder = mkdtemp(name.data());
   {
     const auto store = SqliteStateStore::Make(folder).ValueOrDie();
+    g_statements.clear();  // A migration may walk, once.
     UseRuns(*store);
     ListRuns(*store);
     UseDefinitions(*store);
     ASSERT_TRUE(store->runs().Prune("9999", 1, "2027-01-01T00:00:00Z").ok());
     ASSERT_TRUE(store->logs().Prune("9999").ok());
   }
-  const auto again = SqliteStateStore::Make(folder).ValueOrDie();
+  ASSERT_TRUE(SqliteStateStore::Make(folder).ok());
   sqlite3_reset_auto_extension();
 
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open((folder / "state.db").c_str(), &db), SQLITE_OK);
   // Indexes that hold only what waits are as short as the queue.
-  const std::regex walk("SCAN (runs|ticks|run_logs|run_results|run_inputs|documents|audit)"
-                        "\\b(?!.*USING (COVERING )?INDEX "
-                        "(runs_not_ended|runs_queued|runs_queued_by_age))");
+  const std::regex walk(
+      "SCAN (runs|ticks|run_logs|run_results|run_inputs|documents|audit)"
+      "\\b(?!.*USING (COVERING )?INDEX "
+      "(runs_not_ended|runs_queued|runs_queued_by_age))");
   const std::regex sorts("USE TEMP B-TREE");
   int seen = 0;
   for (const auto& sql : g_statements) {

@@ -15,7 +15,8 @@ constexpr char kSelect[] =
     "SELECT id, project, pipeline, document_hash, options, state, dry_run, resumed, "
     "interrupted, attempt, created_at, started_at, ended_at, exit_code, request_id, "
     "priority, trigger_kind, trigger_source, trigger_at, retry_of, pipeline_revision, "
-    "not_before, cancel_reason, json FROM runs LEFT JOIN run_results ON run = id ";
+    "not_before, cancel_reason, json FROM runs ";
+constexpr char kResults[] = " LEFT JOIN run_results ON run = id ";
 
 RunRecord ReadRun(const Row& row) {
   RunRecord run;
@@ -113,11 +114,24 @@ RunRecord QueuedRecord(const NewRun& run) {
 arrow::Result<std::vector<RunRecord>> ReadRuns(Transaction& transaction,
                                                string_view condition,
                                                const Values& values) {
+  return QueryRuns(transaction, std::string(kSelect).append(kResults).append(condition),
+                   values);
+}
+
+arrow::Result<std::vector<RunRecord>> ReadRunsBy(Transaction& transaction,
+                                                 string_view index, string_view condition,
+                                                 const Values& values) {
+  std::string sql(kSelect);
+  sql.append("INDEXED BY ").append(index).append(kResults).append(condition);
+  return QueryRuns(transaction, sql, values);
+}
+
+arrow::Result<std::vector<RunRecord>> QueryRuns(Transaction& transaction, string_view sql,
+                                                const Values& values) {
   std::vector<RunRecord> runs;
-  ARROW_RETURN_NOT_OK(transaction
-                          .Run(std::string(kSelect).append(condition), values,
-                               [&](const Row& row) { runs.push_back(ReadRun(row)); })
-                          .status());
+  ARROW_RETURN_NOT_OK(
+      transaction.Run(sql, values, [&](const Row& row) { runs.push_back(ReadRun(row)); })
+          .status());
   return runs;
 }
 
@@ -152,11 +166,12 @@ std::pair<std::string, Values> ListStatement(const RunQuery& query) {
   if (!query.ended_before.empty()) where("ended_at >", string_view());
   if (query.dry_run) where("dry_run =", int64_t{*query.dry_run});
   std::string sql;
-  if (query.states.empty()) sql = kSelect + conditions;
+  if (query.states.empty()) sql = std::string(kSelect).append(kResults) + conditions;
   // One ordered walk for each state, merged, stops at the limit; IN would sort them all.
   for (const auto& state : query.states) {
     values.emplace_back(string_view(state));
-    sql.append(sql.empty() ? "" : " UNION ALL ").append(kSelect).append(conditions);
+    sql.append(sql.empty() ? "" : " UNION ALL ").append(kSelect).append(kResults);
+    sql.append(conditions);
     sql.append(conditions.empty() ? "WHERE" : " AND");
     sql.append(" state = ?" + std::to_string(values.size()));
   }

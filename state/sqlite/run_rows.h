@@ -12,6 +12,12 @@ namespace dxt {
 arrow::Result<std::vector<RunRecord>> ReadRuns(StateDatabase::Transaction& transaction,
                                                std::string_view condition,
                                                const StateDatabase::Values& values);
+/// Likewise by an index that holds only runs that have not ended: `condition` must repeat
+/// the index's own. The planner would take one that leads through the history.
+arrow::Result<std::vector<RunRecord>> ReadRunsBy(StateDatabase::Transaction& transaction,
+                                                 std::string_view index,
+                                                 std::string_view condition,
+                                                 const StateDatabase::Values& values);
 /// Of a whole statement, such as ListStatement's.
 arrow::Result<std::vector<RunRecord>> QueryRuns(StateDatabase::Transaction& transaction,
                                                 std::string_view sql,

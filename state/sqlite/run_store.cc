@@ -79,7 +79,8 @@ arrow::Result<std::vector<RunRecord>> SqliteRunStore::List(const RunQuery& query
 arrow::Result<std::vector<RunRecord>> SqliteRunStore::Queued() {
   std::vector<RunRecord> runs;
   ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
-    return ReadRuns(transaction, "WHERE state = 'QUEUED' ORDER BY priority DESC, id", {})
+    return ReadRunsBy(transaction, "runs_queued",
+                      "WHERE state = 'QUEUED' ORDER BY priority DESC, id", {})
         .Value(&runs);
   }));
   return runs;
@@ -88,10 +89,10 @@ arrow::Result<std::vector<RunRecord>> SqliteRunStore::Queued() {
 arrow::Result<std::vector<RunRecord>> SqliteRunStore::Interrupted() {
   std::vector<RunRecord> runs;
   ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
-    return ReadRuns(transaction,
-                    "WHERE state IN ('RUNNING', 'CANCELLING') AND interrupted = 1 "
-                    "ORDER BY id",
-                    {})
+    return ReadRunsBy(transaction, "runs_not_ended",
+                      "WHERE state IN ('QUEUED', 'RUNNING', 'CANCELLING') AND "
+                      "state <> 'QUEUED' AND interrupted = 1 ORDER BY id",
+                      {})
         .Value(&runs);
   }));
   return runs;
@@ -129,7 +130,8 @@ arrow::Result<RunStats> SqliteRunStore::Stats() {
             .status());
     return transaction
         .Run(
-            "SELECT created_at FROM runs WHERE state = 'QUEUED' ORDER BY created_at "
+            "SELECT created_at FROM runs INDEXED BY runs_queued_by_age "
+            "WHERE state = 'QUEUED' ORDER BY created_at "
             "LIMIT 1",
             {}, [&](const Row& row) { stats.oldest_queued_at = row.Text(0); })
         .status();
@@ -254,14 +256,16 @@ arrow::Status SqliteRunStore::Expire(string_view id) {
 arrow::Result<std::optional<RunRecord>> SqliteRunStore::FindInterrupted(
     string_view project, string_view pipeline) {
   std::optional<RunRecord> found;
-  // The plus signs keep it to the few runs that have not ended, off the pipeline's history.
-  ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
-    return FindRun(transaction,
+  ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(
+        auto runs,
+        ReadRunsBy(transaction, "runs_not_ended",
                    "WHERE state IN ('QUEUED', 'RUNNING', 'CANCELLING') AND "
-                   "interrupted = 1 AND +project = ? AND +pipeline = ? AND dry_run = 0 "
+                   "interrupted = 1 AND project = ? AND pipeline = ? AND dry_run = 0 "
                    "ORDER BY id DESC LIMIT 1",
-                   {project, pipeline})
-        .Value(&found);
+                   {project, pipeline}));
+    if (!runs.empty()) found = std::move(runs.front());
+    return arrow::Status::OK();
   }));
   return found;
 }
@@ -270,7 +274,8 @@ arrow::Status SqliteRunStore::Recover() {
   return database_.Write([&](Transaction& transaction) {
     return transaction
         .Run(
-            "UPDATE runs SET interrupted = 1 WHERE interrupted = 0 AND "
+            "UPDATE runs INDEXED BY runs_not_ended SET interrupted = 1 WHERE interrupted "
+            "= 0 AND "
             "state IN ('QUEUED', 'RUNNING', 'CANCELLING')")
         .status();
   });

@@ -1,6 +1,7 @@
 // Measures the state store on this machine's disk.
 //   state_bench FOLDER [RUNS] [CALLERS]        runs through create, claim and finish
-//   state_bench FOLDER start [PIPELINES] [RUNS]  how long a store with a history takes to open
+//   state_bench FOLDER start [PIPELINES] [RUNS]  how long a store with a history takes to
+//   open
 // FOLDER must exist and is filled.
 #include <atomic>
 #include <chrono>
@@ -113,8 +114,8 @@ void Start(const char* folder, int pipelines, int runs) {
   Must(store->runs().Queued().status());
   Must(store->runs().Interrupted().status());
   Must(store->runs().Stats().status());
-  std::printf("%d pipelines, %d runs, %.0f MB: opened in %.2f s, read in %.2f s\n", listed,
-              runs, static_cast<double>(*store->FileBytes()) / 1e6, opened,
+  std::printf("%d pipelines, %d runs, %.0f MB: opened in %.2f s, read in %.2f s\n",
+              listed, runs, static_cast<double>(*store->FileBytes()) / 1e6, opened,
               SecondsSince(start));
   start = Clock::now();
   const auto pruned = store->runs().Prune("9999", 100, "2027-01-01T00:00:00.000Z");
