@@ -142,8 +142,9 @@ class Watcher:
         self.seen = set()
         self.stopped = threading.Event()
         self.begun = threading.Event()
-        self.child = subprocess.Popen([*postgres.PSQL, postgres.url], text=True,
-                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.child = subprocess.Popen([*postgres.PSQL, postgres.url], text=True, bufsize=1,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT)
         self.thread = threading.Thread(target=self._ask, args=(sql,), daemon=True)
         self.thread.start()
         self.begun.wait(10)
@@ -151,8 +152,10 @@ class Watcher:
     def _ask(self, sql):
         question = sql.replace("\n", " ").rstrip("; ") + ";\n"
         while not self.stopped.is_set():
-            self.child.stdin.write(question)
-            self.child.stdin.flush()
+            try:
+                self.child.stdin.write(question)
+            except BrokenPipeError:
+                break  # The query failed: what psql said of it was seen.
             self.seen.add(self.child.stdout.readline().rstrip("\n"))
             self.begun.set()
 
@@ -160,7 +163,7 @@ class Watcher:
         """What it saw."""
         self.stopped.set()
         self.thread.join(10)
-        self.child.stdin.close()
+        self.child.kill()
         self.child.wait(10)
         self.child.stdout.close()
         return self.seen
