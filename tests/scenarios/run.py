@@ -27,6 +27,7 @@ import json_schema
 from processes import Process
 from systems import DuckDb, Failed, Postgres, Skipped, Watcher, sqlite_query
 
+CRASH = re.compile(r"terminate called|Sanitizer:|runtime error:|Stack [Tt]race")
 SOURCES = pathlib.Path(__file__).resolve().parents[2]
 
 class Step:
@@ -164,8 +165,16 @@ class Scenario:
 
     def check_nothing_is_left(self):
         self.await_true(10, "a dxtd is still there", lambda: not self.daemons())
+        self.check_no_crash()
         for secret in self.secrets:
             self.check_files_lack(secret)
+
+    def check_no_crash(self):
+        """dxtd said nothing like it before another one writes over its last words."""
+        for path in self.folder.rglob("logs/dxtd.out"):
+            said = path.read_text(errors="replace")
+            if CRASH.search(said):
+                raise Failed(f"{path}:\n{said}")
 
     def check_files_lack(self, text):
         for path in self.work.rglob(".dxt/**/*"):
@@ -290,6 +299,7 @@ class Scenario:
             raise Failed(f"expected {sorted(watcher.allowed)}\n     saw {sorted(seen)}")
 
     def start(self, text):
+        self.check_no_crash()
         try:
             return Process(shlex.split(text), self.work, self.env)
         except OSError as error:
@@ -300,6 +310,8 @@ class Scenario:
         code = process.wait()
         self.last = process
         said = f"--- stdout\n{process.stdout.text}--- stderr\n{process.stderr.text}"
+        if CRASH.search(said):
+            raise Failed(f"it crashed\n{said}")
         for secret in self.secrets:
             if secret in said:
                 raise Failed(f"the output holds '{secret}'\n{said}")
