@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Fails when docs/reference/cli.md lacks a verb or option that dxtctl's help has.
+"""Fails when docs/reference/cli.md lacks a verb or option that dxtctl's help has, or when
+a verb's help does not begin with how it is called, or shows the parser's type names.
 
     check_cli.py DXTCTL
 """
@@ -22,10 +23,13 @@ def verbs_in(text):
 
 def main():
     dxtctl, page = sys.argv[1], PAGE.read_text(encoding="utf-8")
-    todo, missing = [[]], []
+    todo, missing, unreadable = [[]], [], []
     while todo:
         words = todo.pop()
         text = help_of(dxtctl, words)
+        if (not text.startswith(" ".join(["Usage: dxtctl", *words]))
+                or re.search(r"\b(TEXT|REQUIRED|UINT|FLOAT)\b|\(\d+x\)|:\{", text)):
+            unreadable.append(" ".join(["dxtctl", *words, "--help"]))
         if words and not re.search(rf"\b{' '.join(words)}\b", page):
             missing.append("the verb " + " ".join(words))
         for option in re.findall(r"^ +(?:-\w, )?(--[a-z][a-z-]+)", text, re.M):
@@ -34,7 +38,9 @@ def main():
         todo += [words + [verb] for verb in verbs_in(text)]
     for what in sorted(set(missing)):
         print(f"{PAGE.name} lacks {what}")
-    return 1 if missing else 0
+    for what in unreadable:
+        print(f"{what} does not read well")
+    return 1 if missing or unreadable else 0
 
 
 if __name__ == "__main__":
