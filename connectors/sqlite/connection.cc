@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <thread>
 #include <utility>
 
 #include "base/error.h"
+#include "connectors/sdk/patience.h"
 #include "connectors/sqlite/collations.h"
 
 namespace dxt::sqlite {
@@ -46,6 +48,16 @@ arrow::Status CheckPath(const std::string& path, bool must_exist) {
 std::string Seconds(milliseconds wait) {
   if (wait.count() % 1000 == 0) return std::to_string(wait.count() / 1000) + " s";
   return std::to_string(wait.count()) + " ms";
+}
+
+/// A full disk, quota or size limit, which SQLite calls an I/O error but for the first.
+bool IsNoSpace(int error) { return error == ENOSPC || error == EDQUOT || error == EFBIG; }
+
+/// The error number of the last call on the database file that failed.
+int LastError(sqlite3* handle) {
+  int error = 0;
+  sqlite3_file_control(handle, nullptr, SQLITE_FCNTL_LAST_ERRNO, &error);
+  return error;
 }
 
 std::string_view ConstraintCode(int extended) {
@@ -155,10 +167,10 @@ arrow::Result<std::unique_ptr<Connection>> Connection::Open(const std::string& p
 }
 
 arrow::Status Connection::Start(int flags, FileRegistry& files) {
+  ARROW_ASSIGN_OR_RAISE(file_, files.Find(path_, (flags & SQLITE_OPEN_CREATE) != 0));
   flags |= SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   const int code = sqlite3_open_v2(path_.c_str(), &handle_, flags, nullptr);
   if (code != SQLITE_OK) return Failure(code);
-  ARROW_ASSIGN_OR_RAISE(file_, files.Find(path_));
   sqlite3_busy_handler(
       handle_,
       [](void* self, int attempt) {
@@ -182,9 +194,11 @@ bool Connection::KeepWaiting(int attempt) {
   if (attempt == 0) waiting_since_ = now;
   // A window of this process ends by itself and is waited for longer.
   const milliseconds wait =
-      file_->Busy(this) ? std::max(kTurnWait, lock_wait_) : lock_wait_;
-  if (stop_.stop_requested() || now - waiting_since_ >= wait) return false;
-  std::this_thread::sleep_for(milliseconds(std::clamp(attempt, 1, 50)));
+      file_->Busy(this) ? std::max(kTurnWait, lock_wait_) : LockPatience(lock_wait_);
+  const auto left = waiting_since_ + wait - now;
+  if (stop_.stop_requested() || left <= left.zero()) return false;
+  std::this_thread::sleep_for(
+      std::min<decltype(left)>(milliseconds(std::clamp(attempt, 1, 50)), left));
   return true;
 }
 
@@ -221,9 +235,10 @@ arrow::Status Connection::Commit() {
     return committed;
   }
   // A COMMIT that could not get the lock leaves the transaction open: certainly not done.
-  // One that SQLite ended itself on an I/O error may be on disk or not.
+  // One that SQLite ended itself on an I/O error may be on disk or not; without space to
+  // write it is not.
   ErrorInfo info = GetErrorInfo(committed);
-  info.outcome_unknown = !in_transaction();
+  info.outcome_unknown = !in_transaction() && info.code != "sqlite.no_space";
   Rollback();
   return MakeError(std::move(info), committed.message());
 }
@@ -235,14 +250,23 @@ void Connection::Rollback() noexcept {
     stop_ = {};
     sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
   }
+  RollBackJournal();
   if (file_) file_->EndTurn(this);
+}
+
+void Connection::RollBackJournal() noexcept {
+  if (!out_of_space_) return;
+  out_of_space_ = false;
+  // After a write that failed half-way SQLite leaves the way back to whoever reads next.
+  stop_ = {};
+  sqlite3_exec(handle_, "SELECT count(*) FROM sqlite_schema", nullptr, nullptr, nullptr);
 }
 
 bool Connection::in_transaction() const { return sqlite3_get_autocommit(handle_) == 0; }
 
 int64_t Connection::Changes() const { return sqlite3_changes64(handle_); }
 
-arrow::Status Connection::Failure(int code) const {
+arrow::Status Connection::Failure(int code) {
   const int primary = code & 0xff;
   const std::string file = "the SQLite file '" + path_ + "'";
   const std::string said = handle_ ? sqlite3_errmsg(handle_) : sqlite3_errstr(code);
@@ -255,6 +279,12 @@ arrow::Status Connection::Failure(int code) const {
     info.hint = std::move(hint);
     return MakeError(std::move(info), std::move(message));
   };
+  const auto no_space = [&] {
+    out_of_space_ = true;
+    return fail(ErrorClass::kTransient, "sqlite.no_space",
+                "There is no space left to write " + file + "; nothing was changed",
+                "Free space there, then run again");
+  };
   switch (primary) {
     case SQLITE_INTERRUPT:
       return fail(ErrorClass::kCancelled, "cancelled", "Cancelled");
@@ -266,7 +296,8 @@ arrow::Status Connection::Failure(int code) const {
       }
       return fail(
           ErrorClass::kTransient, "sqlite.locked",
-          "Another program holds a lock of " + file + "; waited " + Seconds(lock_wait_),
+          "Another program holds a lock of " + file + " and kept it for lock_wait, " +
+              Seconds(lock_wait_),
           "Close the program (fuser '" + path_ + "' names it), or raise lock_wait");
     case SQLITE_NOTADB:
       return fail(ErrorClass::kConfig, "sqlite.not_a_database",
@@ -276,9 +307,7 @@ arrow::Status Connection::Failure(int code) const {
       return fail(ErrorClass::kData, "sqlite.corrupt", file + " is damaged: " + said,
                   "sqlite3 '" + path_ + "' .recover");
     case SQLITE_FULL:
-      return fail(ErrorClass::kTransient, "sqlite.disk_full",
-                  "The disk is full while writing " + file + "; nothing was changed",
-                  "Free space there, then run again");
+      return no_space();
     case SQLITE_READONLY:
     case SQLITE_PERM:
       return fail(ErrorClass::kAuth, "sqlite.read_only",
@@ -299,6 +328,10 @@ arrow::Status Connection::Failure(int code) const {
       return fail(ErrorClass::kData, "sqlite.type_violation",
                   file + " refused a value: " + said);
     case SQLITE_IOERR:
+      if (IsNoSpace(sqlite3_system_errno(handle_)) || IsNoSpace(LastError(handle_))) {
+        return no_space();
+      }
+      [[fallthrough]];
     case SQLITE_PROTOCOL:
       return fail(ErrorClass::kTransient, "sqlite.io",
                   "I/O on " + file + " failed: " + said);

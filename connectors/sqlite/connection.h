@@ -1,5 +1,5 @@
 #pragma once
-// The only place that calls sqlite3_open: a connection, its statements, its errors.
+// The place that opens files for use: a connection, its statements, its errors.
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -87,18 +87,20 @@ class Connection {
   int64_t Changes() const;
 
   /// The error of a failed call, by its result code.
-  arrow::Status Failure(int code) const;
+  arrow::Status Failure(int code);
 
  private:
   Connection(std::string path, std::chrono::milliseconds lock_wait);
   arrow::Status Start(int flags, FileRegistry& files);
   bool KeepWaiting(int attempt);
+  void RollBackJournal() noexcept;
 
   std::string path_;
   std::chrono::milliseconds lock_wait_;
   sqlite3* handle_ = nullptr;
   std::shared_ptr<DatabaseFile> file_;
   std::stop_token stop_;
+  bool out_of_space_ = false;
   std::chrono::steady_clock::time_point waiting_since_;
 };
 

@@ -288,7 +288,10 @@ class SqliteDestination final : public Destination {
   arrow::Result<Connection*> OpenExisting(const std::stop_token& stop) {
     std::error_code error;
     if (!shared_->connection && !std::filesystem::exists(path_, error)) return nullptr;
-    return Open(Connection::Mode::kWrite, stop);
+    auto opened = Open(Connection::Mode::kWrite, stop);
+    // A stream that failed may take its new file away at this moment.
+    if (!opened.ok() && !std::filesystem::exists(path_, error)) return nullptr;
+    return opened;
   }
   arrow::Result<Connection*> OpenOrCreate(const std::stop_token& stop) {
     return Open(Connection::Mode::kCreate, stop);

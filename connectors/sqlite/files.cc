@@ -1,13 +1,33 @@
 #include "connectors/sqlite/files.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <utility>
 
 #include "base/error.h"
+#include "connectors/sqlite/unused_file.h"
 
 namespace dxt::sqlite {
+namespace {
+
+arrow::Status CannotOpen(const std::string& path, int error) {
+  const bool no_space = error == ENOSPC || error == EDQUOT;
+  const std::string message =
+      "The SQLite file '" + path + "' cannot be opened: " + std::strerror(error);
+  if (no_space) {
+    return MakeError(ErrorClass::kTransient, "sqlite.no_space", message,
+                     "Free space there, then run again");
+  }
+  return MakeError(ErrorClass::kAuth, "sqlite.cannot_open", message,
+                   "Check the permissions of the file and its folder");
+}
+
+}  // namespace
 
 arrow::Status DatabaseFile::TakeTurn(const void* owner, std::chrono::milliseconds wait,
                                      std::stop_token stop) {
@@ -43,19 +63,62 @@ bool DatabaseFile::Busy(const void* owner) const {
   return owner_ != nullptr && owner_ != owner;
 }
 
-arrow::Result<std::shared_ptr<DatabaseFile>> FileRegistry::Find(const std::string& path) {
-  struct stat status{};
-  if (::stat(path.c_str(), &status) != 0) {
-    return MakeError(
-        ErrorClass::kConfig, "sqlite.cannot_open",
-        "The SQLite file '" + path + "' cannot be opened: " + std::strerror(errno));
+struct FileRegistry::Files : std::enable_shared_from_this<Files> {
+  using Key = std::pair<dev_t, ino_t>;
+  struct Entry {
+    std::weak_ptr<DatabaseFile> file;
+    /// Tells this entry's object from the one whose end comes late.
+    const DatabaseFile* object = nullptr;
+    bool made = false;
+    std::string path;
+  };
+  std::mutex mutex;
+  std::map<Key, Entry> open;
+
+  /// The last user of a file is gone. A new one may have come before the mutex was had.
+  void Ended(const Key& key, DatabaseFile* file) {
+    const std::lock_guard lock(mutex);
+    const auto found = open.find(key);
+    if (found != open.end() && found->second.object == file) {
+      if (found->second.made) RemoveUnused(found->second.path);
+      open.erase(found);
+    }
+    delete file;
   }
-  const std::lock_guard lock(mutex_);
-  auto& entry = files_[{status.st_dev, status.st_ino}];
-  auto file = entry.lock();
+};
+
+FileRegistry::FileRegistry() : files_(std::make_shared<Files>()) {}
+
+arrow::Result<std::shared_ptr<DatabaseFile>> FileRegistry::Find(const std::string& path,
+                                                                bool create) {
+  const std::lock_guard lock(files_->mutex);
+  bool made = false;
+  int error = 0;
+  if (create) {
+    constexpr mode_t kMode = 0644;  // What SQLite itself would take.
+    const int descriptor =
+        ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, kMode);
+    made = descriptor >= 0;
+    if (made) {
+      ::close(descriptor);
+    } else if (errno != EEXIST) {
+      error = errno;
+    }
+  }
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0) return CannotOpen(path, error ? error : errno);
+  const Files::Key key{status.st_dev, status.st_ino};
+  Files::Entry& entry = files_->open[key];
+  auto file = entry.file.lock();
   if (!file) {
-    file = std::make_shared<DatabaseFile>();
-    entry = file;
+    // The object before may still be on its way out: what it made, this one inherits.
+    entry.made = made || entry.made;
+    if (made) entry.path = path;
+    auto* object = new DatabaseFile();
+    file = std::shared_ptr<DatabaseFile>(
+        object, [files = files_, key](DatabaseFile* last) { files->Ended(key, last); });
+    entry.file = file;
+    entry.object = object;
   }
   return file;
 }

@@ -3,12 +3,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <stop_token>
 #include <string>
-#include <utility>
 
 #include <arrow/result.h>
 
@@ -37,12 +35,15 @@ class DatabaseFile {
 /// Lives in the Connector.
 class FileRegistry {
  public:
-  /// The file must exist.
-  arrow::Result<std::shared_ptr<DatabaseFile>> Find(const std::string& path);
+  FileRegistry();
+
+  /// With `create`, a missing file is made, empty. A file that was made here is removed
+  /// with its last user if nothing was committed to it (RemoveUnused).
+  arrow::Result<std::shared_ptr<DatabaseFile>> Find(const std::string& path, bool create);
 
  private:
-  std::mutex mutex_;
-  std::map<std::pair<uint64_t, uint64_t>, std::weak_ptr<DatabaseFile>> files_;
+  struct Files;
+  std::shared_ptr<Files> files_;
 };
 
 }  // namespace dxt::sqlite
