@@ -110,21 +110,22 @@ arrow::Status Swap(Session& session, const TableName& old, const std::string& fi
   return arrow::Status::OK();
 }
 
-arrow::Status AddPrimaryKey(Session& session, const TableName& table,
-                            const std::vector<std::string>& keys, int64_t rows,
-                            int64_t memory, std::stop_token stop) {
-  if (keys.empty()) return arrow::Status::OK();
+arrow::Result<bool> AddPrimaryKey(Session& session, const TableName& table,
+                                  const std::vector<std::string>& keys, int64_t rows,
+                                  int64_t memory, std::stop_token stop) {
   ARROW_RETURN_NOT_OK(CheckUnique(session, table.Quoted(), table.Quoted(), keys, stop));
   const int64_t index =
       rows * (kIndexEntry + kIndexColumn * static_cast<int64_t>(keys.size()));
-  if (index > memory - memory / 4) return arrow::Status::OK();
+  if (index > memory - memory / 4) return false;
   std::string list;
   for (const auto& key : keys)
     list += (list.empty() ? "" : ", ") + sql::QuoteIdentifier(key);
-  return session
-      .Execute("ALTER TABLE " + table.Quoted() + " ADD PRIMARY KEY (" + list + ")",
-               "Adding the primary key of " + table.Quoted(), stop)
-      .status();
+  ARROW_RETURN_NOT_OK(
+      session
+          .Execute("ALTER TABLE " + table.Quoted() + " ADD PRIMARY KEY (" + list + ")",
+                   "Adding the primary key of " + table.Quoted(), stop)
+          .status());
+  return true;
 }
 
 }  // namespace dxt::duckdb

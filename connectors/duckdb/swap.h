@@ -24,10 +24,10 @@ arrow::Status Swap(Session& session, const TableName& old, const std::string& fi
                    bool carry, std::stop_token stop);
 
 /// Adds the primary key to a table filled in this transaction, after proving the keys
-/// unique and not NULL: DuckDB itself tests them only at commit, naming no column. Left
-/// out where its index would not fit into `memory` bytes.
-arrow::Status AddPrimaryKey(Session& session, const TableName& table,
-                            const std::vector<std::string>& keys, int64_t rows,
-                            int64_t memory, std::stop_token stop);
+/// unique and not NULL: DuckDB itself tests them only at commit, naming no column. False
+/// when it was left out because its index would not fit into `memory` bytes.
+arrow::Result<bool> AddPrimaryKey(Session& session, const TableName& table,
+                                  const std::vector<std::string>& keys, int64_t rows,
+                                  int64_t memory, std::stop_token stop);
 
 }  // namespace dxt::duckdb

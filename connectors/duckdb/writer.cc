@@ -12,6 +12,7 @@
 #include "connectors/duckdb/errors.h"
 #include "connectors/duckdb/keys.h"
 #include "connectors/duckdb/plan.h"
+#include "connectors/duckdb/statements.h"
 #include "connectors/duckdb/swap.h"
 #include "connectors/duckdb/types.h"
 #include "connectors/sql/identifier.h"
@@ -24,27 +25,6 @@ namespace fs = std::filesystem;
 // DuckDB's row group: the appender compresses in units of it.
 constexpr int64_t kChunkRows = 122880;
 constexpr int64_t kLeastChunkBytes = 4 << 20;
-
-std::string Joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
-  return text;
-}
-
-std::string Filled(const std::string& pattern, const std::string& sql) {
-  const size_t at = pattern.find("{}");
-  return pattern.substr(0, at) + sql + pattern.substr(at + 2);
-}
-
-/// The value with the smallest integer of dates and timestamps, which is how other
-/// systems' files write -infinity, as DuckDB's own.
-std::string Infinite(const std::string& sql, const FieldType& type) {
-  const bool time = type.dtype == DType::kDate || type.dtype == DType::kTimestamp ||
-                    type.dtype == DType::kTimestampTz;
-  if (!time) return sql;
-  const std::string least = "CAST('-infinity' AS " + StagedType(type) + ")";
-  return "CASE WHEN " + sql + " < " + least + " THEN " + least + " ELSE " + sql + " END";
-}
 
 /// Rows of one window on their way. They go straight into the table to fill where its
 /// columns are exactly those of the batches, else through a temporary table.
@@ -128,8 +108,10 @@ class DuckdbWriter : public Writer {
     if (!late_keys_.empty()) {
       TableName filled = load_->target;
       filled.table = load_->fill_table;
-      ARROW_RETURN_NOT_OK(AddPrimaryKey(*load_->session, filled, late_keys_, rows_,
-                                        database_->memory_limit(), stop));
+      ARROW_ASSIGN_OR_RAISE(const bool added,
+                            AddPrimaryKey(*load_->session, filled, late_keys_, rows_,
+                                          database_->memory_limit(), stop));
+      if (!added) WarnOfNoKey();
     }
     WriteReceipt receipt;
     receipt.rows = rows_;
@@ -158,6 +140,18 @@ class DuckdbWriter : public Writer {
 
   arrow::Status Execute(const std::string& sql, std::stop_token stop) {
     return load_->session->Execute(sql, "Writing to " + name_, stop).status();
+  }
+
+  void WarnOfNoKey() {
+    load_->result.warnings.push_back(
+        {"duckdb.no_primary_key",
+         "The table " + name_ +
+             " got no primary key: DuckDB holds its index in memory, "
+             "and that of " +
+             std::to_string(rows_) +
+             " rows does not fit into the run's. "
+             "The keys were proved unique and not NULL. Raise runtime.memory_limit and "
+             "replace the table once to have it"});
   }
 
   std::string StageSql() const { return "temp." + sql::QuoteIdentifier(stage_); }
@@ -259,14 +253,7 @@ class DuckdbWriter : public Writer {
 
   arrow::Status CreateStage(std::stop_token stop) {
     order_.clear();
-    std::string list;
-    for (size_t i = 0; i < spec_.plan.columns.size(); ++i) {
-      list += (i > 0 ? ", " : "") + sql::QuoteIdentifier(spec_.plan.columns[i].name) +
-              " " + StagedType(Delivered(i));
-    }
-    return Execute(
-        "CREATE TEMPORARY TABLE " + sql::QuoteIdentifier(stage_) + " (" + list + ")",
-        stop);
+    return Execute(CreateStageSql(spec_, stage_), stop);
   }
 
   arrow::Status Flush(std::stop_token stop) {
@@ -365,17 +352,6 @@ class DuckdbWriter : public Writer {
                      "Filter such rows out, or name a key that is never NULL");
   }
 
-  /// Names and values of the planned columns as they are read from the temporary table.
-  std::pair<std::vector<std::string>, std::vector<std::string>> StagedColumns() const {
-    std::vector<std::string> names, values;
-    for (size_t i = 0; i < spec_.plan.columns.size(); ++i) {
-      const auto& column = spec_.plan.columns[i];
-      names.push_back(sql::QuoteIdentifier(column.name));
-      values.push_back(Filled(StoreCast(column.native, Delivered(i)), names.back()));
-    }
-    return {std::move(names), std::move(values)};
-  }
-
   /// Append and replace through the temporary table.
   arrow::Status Move(std::stop_token stop) {
     if (rewrite_) {
@@ -383,27 +359,8 @@ class DuckdbWriter : public Writer {
           load_->result.rows_deleted,
           load_->session->Execute("DELETE FROM " + name_, "Writing to " + name_, stop));
     }
-    const auto [names, values] = StagedColumns();
     load_->result.rows_written = rows_;
-    return Execute("INSERT INTO " + FillSql() + " (" + Joined(names) + ") SELECT " +
-                       Joined(values) + " FROM " + StageSql(),
-                   stop);
-  }
-
-  /// The last of equal keys wins: largest dedup column, then arrival (contracts 3.6).
-  std::string Deduplicated(const std::vector<std::string>& names,
-                           const std::vector<std::string>& values,
-                           const std::string& keys) const {
-    std::vector<std::string> items;
-    for (size_t i = 0; i < names.size(); ++i)
-      items.push_back(values[i] + " AS " + names[i]);
-    std::string order;
-    if (!spec_.dedup_column.empty()) {
-      order = sql::QuoteIdentifier(spec_.dedup_column) + " DESC NULLS LAST, ";
-    }
-    return "SELECT " + Joined(items) +
-           " FROM (SELECT *, row_number() OVER (PARTITION BY " + keys + " ORDER BY " +
-           order + "rowid DESC) AS _dxt_n FROM " + StageSql() + ") WHERE _dxt_n = 1";
+    return Execute(InsertAllSql(spec_, StageSql(), FillSql()), stop);
   }
 
   arrow::Status Merge(std::stop_token stop) {
@@ -411,41 +368,14 @@ class DuckdbWriter : public Writer {
       ARROW_RETURN_NOT_OK(
           CheckUnique(*load_->session, StageSql(), name_, spec_.table.keys, stop));
     }
-    const auto [names, values] = StagedColumns();
-    std::vector<std::string> keys, matches, updates, inserts;
-    const std::string equals = spec_.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
-    for (const auto& key : spec_.table.keys) {
-      keys.push_back(sql::QuoteIdentifier(key));
-      matches.push_back("t." + keys.back() + equals + "s." + keys.back());
-    }
-    for (const auto& name : names) {
-      inserts.push_back("s." + name);
-      if (std::find(keys.begin(), keys.end(), name) != keys.end()) continue;
-      updates.push_back(name + " = s." + name);
-    }
-    const std::string distinct = Deduplicated(names, values, Joined(keys));
-    std::string statement;
-    if (spec_.plan.create) {
-      statement = "INSERT INTO " + FillSql() + " (" + Joined(names) + ") " + distinct;
-    } else {
-      std::string condition;
-      for (const auto& match : matches)
-        condition += (condition.empty() ? "" : " AND ") + match;
-      statement = "MERGE INTO " + FillSql() + " AS t USING (" + distinct + ") AS s ON " +
-                  condition;
-      if (!updates.empty())
-        statement += " WHEN MATCHED THEN UPDATE SET " + Joined(updates);
-      statement += " WHEN NOT MATCHED THEN INSERT (" + Joined(names) + ") VALUES (" +
-                   Joined(inserts) + ")";
-    }
-    ARROW_ASSIGN_OR_RAISE(
-        auto counted,
-        load_->session->Rows("SELECT CAST(count(*) AS BIGINT) FROM (SELECT DISTINCT " +
-                                 Joined(keys) + " FROM " + StageSql() + ")",
-                             "Counting the keys of " + name_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto counted,
+                          load_->session->Rows(CountKeysSql(spec_, StageSql()),
+                                               "Counting the keys of " + name_, stop));
     load_->result.rows_written = std::stoll(counted.at(0).at(0).value_or("0"));
     load_->result.rows_deduplicated = rows_ - load_->result.rows_written;
-    return Execute(statement, stop);
+    return Execute(spec_.plan.create ? InsertLatestSql(spec_, StageSql(), FillSql())
+                                     : MergeSql(spec_, StageSql(), FillSql()),
+                   stop);
   }
 
   /// The appender takes any text for JSON; reading such a table would fail later.

@@ -168,12 +168,19 @@ struct CommitGuards {
   bool allow_empty = true;
 };
 
+/// What whoever reads the result of a load that succeeded should know.
+struct LoadWarning {
+  std::string code;
+  std::string message;
+};
+
 struct CommitResult {
   int64_t rows_written = 0;  ///< Handed to the target after de-duplication.
   int64_t rows_deleted = 0;
   int64_t rows_deduplicated = 0;
   std::string target_ident;
   bool already = false;  ///< This load_id was committed before; nothing was done.
+  std::vector<LoadWarning> warnings;
 };
 
 /// Open -> Append* -> Finish | Abort. Used by one thread at a time.

@@ -1,0 +1,115 @@
+#include "connectors/duckdb/statements.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "connectors/duckdb/types.h"
+#include "connectors/sql/identifier.h"
+
+namespace dxt::duckdb {
+namespace {
+
+/// Names and values of the planned columns as they are read from the temporary table.
+std::pair<std::vector<std::string>, std::vector<std::string>> StagedColumns(
+    const WriteSpec& spec) {
+  std::vector<std::string> names, values;
+  for (const auto& column : spec.plan.columns) {
+    names.push_back(sql::QuoteIdentifier(column.name));
+    values.push_back(
+        Filled(StoreCast(column.native, column.domain.deliver), names.back()));
+  }
+  return {std::move(names), std::move(values)};
+}
+
+std::vector<std::string> QuotedKeys(const WriteSpec& spec) {
+  std::vector<std::string> keys;
+  for (const auto& key : spec.table.keys) keys.push_back(sql::QuoteIdentifier(key));
+  return keys;
+}
+
+std::string Deduplicated(const WriteSpec& spec, const std::string& stage) {
+  const auto [names, values] = StagedColumns(spec);
+  std::vector<std::string> items;
+  for (size_t i = 0; i < names.size(); ++i)
+    items.push_back(values[i] + " AS " + names[i]);
+  std::string order;
+  if (!spec.dedup_column.empty()) {
+    order = sql::QuoteIdentifier(spec.dedup_column) + " DESC NULLS LAST, ";
+  }
+  return "SELECT " + Joined(items) + " FROM (SELECT *, row_number() OVER (PARTITION BY " +
+         Joined(QuotedKeys(spec)) + " ORDER BY " + order + "rowid DESC) AS _dxt_n FROM " +
+         stage + ") WHERE _dxt_n = 1";
+}
+
+}  // namespace
+
+std::string Joined(const std::vector<std::string>& parts) {
+  std::string text;
+  for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
+  return text;
+}
+
+std::string Filled(const std::string& pattern, const std::string& sql) {
+  const size_t at = pattern.find("{}");
+  return pattern.substr(0, at) + sql + pattern.substr(at + 2);
+}
+
+std::string Infinite(const std::string& sql, const FieldType& type) {
+  const bool time = type.dtype == DType::kDate || type.dtype == DType::kTimestamp ||
+                    type.dtype == DType::kTimestampTz;
+  if (!time) return sql;
+  const std::string least = "CAST('-infinity' AS " + StagedType(type) + ")";
+  return "CASE WHEN " + sql + " < " + least + " THEN " + least + " ELSE " + sql + " END";
+}
+
+std::string CreateStageSql(const WriteSpec& spec, const std::string& name) {
+  std::vector<std::string> items;
+  for (const auto& column : spec.plan.columns) {
+    items.push_back(sql::QuoteIdentifier(column.name) + " " +
+                    StagedType(column.domain.deliver));
+  }
+  return "CREATE TEMPORARY TABLE " + sql::QuoteIdentifier(name) + " (" + Joined(items) +
+         ")";
+}
+
+std::string InsertAllSql(const WriteSpec& spec, const std::string& stage,
+                         const std::string& fill) {
+  const auto [names, values] = StagedColumns(spec);
+  return "INSERT INTO " + fill + " (" + Joined(names) + ") SELECT " + Joined(values) +
+         " FROM " + stage;
+}
+
+std::string InsertLatestSql(const WriteSpec& spec, const std::string& stage,
+                            const std::string& fill) {
+  return "INSERT INTO " + fill + " (" + Joined(StagedColumns(spec).first) + ") " +
+         Deduplicated(spec, stage);
+}
+
+std::string MergeSql(const WriteSpec& spec, const std::string& stage,
+                     const std::string& fill) {
+  const auto names = StagedColumns(spec).first;
+  const auto keys = QuotedKeys(spec);
+  const std::string equals = spec.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
+  std::string condition;
+  for (const auto& key : keys) {
+    condition += (condition.empty() ? "t." : " AND t.") + key + equals + "s." + key;
+  }
+  std::vector<std::string> updates, inserts;
+  for (const auto& name : names) {
+    inserts.push_back("s." + name);
+    if (std::find(keys.begin(), keys.end(), name) != keys.end()) continue;
+    updates.push_back(name + " = s." + name);
+  }
+  std::string statement = "MERGE INTO " + fill + " AS t USING (" +
+                          Deduplicated(spec, stage) + ") AS s ON " + condition;
+  if (!updates.empty()) statement += " WHEN MATCHED THEN UPDATE SET " + Joined(updates);
+  return statement + " WHEN NOT MATCHED THEN INSERT (" + Joined(names) + ") VALUES (" +
+         Joined(inserts) + ")";
+}
+
+std::string CountKeysSql(const WriteSpec& spec, const std::string& stage) {
+  return "SELECT CAST(count(*) AS BIGINT) FROM (SELECT DISTINCT " +
+         Joined(QuotedKeys(spec)) + " FROM " + stage + ")";
+}
+
+}  // namespace dxt::duckdb

@@ -1,0 +1,32 @@
+#pragma once
+// The statements that take a window's rows from its temporary table into the target. Pure
+// texts; `stage` and `fill` are quoted references.
+#include <string>
+#include <vector>
+
+#include "connectors/sdk/destination.h"
+
+namespace dxt::duckdb {
+
+/// The parts with ", " between them.
+std::string Joined(const std::vector<std::string>& parts);
+/// `pattern` with `sql` in the place of {}.
+std::string Filled(const std::string& pattern, const std::string& sql);
+/// The value with the smallest integer of dates and timestamps, which is how other
+/// systems' files write -infinity, as DuckDB's own.
+std::string Infinite(const std::string& sql, const FieldType& type);
+
+std::string CreateStageSql(const WriteSpec& spec, const std::string& name);
+/// Append and replace.
+std::string InsertAllSql(const WriteSpec& spec, const std::string& stage,
+                         const std::string& fill);
+/// Upsert into a new table and into an old one. The last of equal keys wins: largest
+/// dedup column, then arrival (contracts 3.6).
+std::string InsertLatestSql(const WriteSpec& spec, const std::string& stage,
+                            const std::string& fill);
+std::string MergeSql(const WriteSpec& spec, const std::string& stage,
+                     const std::string& fill);
+/// How many different keys the stage holds.
+std::string CountKeysSql(const WriteSpec& spec, const std::string& stage);
+
+}  // namespace dxt::duckdb
