@@ -16,7 +16,9 @@
 #include "base/error.h"
 #include "connectors/duckdb/driver.h"
 #include "connectors/duckdb/errors.h"
+#include "connectors/sdk/patience.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/made_file.h"
 
 namespace dxt::duckdb {
 namespace {
@@ -26,6 +28,8 @@ namespace fs = std::filesystem;
 constexpr auto kRetryEvery = std::chrono::milliseconds(50);
 constexpr int64_t kLeastMemory = 64 << 20;
 constexpr char kMemory[] = ":memory:";
+// A file without a table has its three headers and nothing else.
+constexpr int64_t kHeaders = 3 * 4096;
 
 /// The limits of a database object, fixed when it is opened.
 struct Limits {
@@ -41,8 +45,7 @@ Limits LimitsOf(const ConnectorContext& context) {
   limits.clock = context.clock ? context.clock : &SystemClock();
   limits.memory = std::max(context.memory_limit, kLeastMemory);
   limits.threads = std::max(context.threads, 1);
-  limits.lock_wait =
-      std::chrono::milliseconds(std::max<int64_t>(context.lock_wait_ms, 0));
+  limits.lock_wait = LockPatience(std::chrono::milliseconds(context.lock_wait_ms));
   std::error_code ignored;
   limits.scratch = context.scratch_dir.empty() ? fs::temp_directory_path(ignored)
                                                : context.scratch_dir;
@@ -123,12 +126,10 @@ arrow::Status CancelledOpen(const std::string& path) {
                    "Opening the DuckDB database " + path + " was cancelled");
 }
 
-/// Opens, waiting for a lock that another process holds.
-arrow::Result<std::unique_ptr<Handle>> OpenWaiting(const std::string& path,
-                                                   bool read_only, const Limits& limits,
-                                                   const fs::path& folder,
-                                                   std::stop_token stop) {
-  const auto deadline = limits.clock->Tick() + limits.lock_wait;
+/// Opens, waiting until `deadline` for a lock that another process holds.
+arrow::Result<std::unique_ptr<Handle>> OpenWaiting(
+    const std::string& path, bool read_only, const Limits& limits, const fs::path& folder,
+    std::chrono::steady_clock::time_point deadline, std::stop_token stop) {
   while (true) {
     auto handle = OpenOnce(path, read_only, limits, folder);
     if (handle.ok() || !IsLocked(handle.status())) return handle;
@@ -148,7 +149,11 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
       : path_(std::move(path)), limits_(std::move(limits)) {}
 
   ~FileDatabase() override {
-    handle_.reset();
+    if (made_ && !kept_) {
+      Unmake();
+    } else {
+      handle_.reset();
+    }
     std::error_code ignored;
     if (!folder_.empty()) fs::remove_all(folder_, ignored);
   }
@@ -156,22 +161,34 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
   arrow::Status Open(bool read_only, std::stop_token stop) {
     ARROW_RETURN_NOT_OK(MakeFolder());
     read_only_ = read_only;
-    ARROW_ASSIGN_OR_RAISE(handle_,
-                          OpenWaiting(path_, read_only_, limits_, folder_, stop));
+    ARROW_ASSIGN_OR_RAISE(
+        handle_, OpenWaiting(path_, read_only_, limits_, folder_, Deadline(), stop));
     return arrow::Status::OK();
+  }
+
+  /// Opens a file that is not there yet; a failure leaves none behind.
+  arrow::Status MakeFile(std::stop_token stop) {
+    auto opened = Open(/*read_only=*/false, stop);
+    made_ = opened.ok();
+    if (opened.ok() || IsLocked(opened)) return opened;
+    const auto left = sql::MadeFile::Look(path_, {path_ + ".wal"});
+    if (left && left->size() <= kHeaders && !left->HasBeside()) left->Remove();
+    return opened;
   }
 
   const std::string& path() const override { return path_; }
   const fs::path& exchange_folder() const override { return exchange_; }
   int64_t memory_limit() const override { return limits_.memory; }
+  void Keep() override { kept_ = true; }
 
   arrow::Result<std::unique_ptr<Session>> Connect(bool writable,
                                                   std::stop_token stop) override {
     std::unique_lock lock(mutex_);
+    const auto deadline = Deadline();
     if (!handle_) {
-      ARROW_ASSIGN_OR_RAISE(handle_, Reopen(read_only_, stop));
+      ARROW_ASSIGN_OR_RAISE(handle_, Reopen(read_only_, deadline, stop));
     }
-    if (writable && read_only_) ARROW_RETURN_NOT_OK(MakeWritable(lock, stop));
+    if (writable && read_only_) ARROW_RETURN_NOT_OK(MakeWritable(lock, deadline, stop));
     ARROW_ASSIGN_OR_RAISE(auto connection, NewConnection(*handle_));
     ++sessions_;
     return std::make_unique<Session>(std::move(connection), [self = shared_from_this()] {
@@ -212,12 +229,48 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
                      "Free space on its disk and check its owner");
   }
 
-  arrow::Result<std::unique_ptr<Handle>> Reopen(bool read_only, std::stop_token stop) {
-    return OpenWaiting(path_, read_only, limits_, folder_, stop);
+  std::chrono::steady_clock::time_point Deadline() const {
+    return limits_.clock->Tick() + limits_.lock_wait;
   }
 
-  arrow::Status MakeWritable(std::unique_lock<std::mutex>& lock, std::stop_token stop) {
-    const bool idle = changed_.wait_for(lock, stop, limits_.lock_wait,
+  /// Closes a file that was made here and, if nothing but empty bookkeeping is in it,
+  /// removes it. Until the close its lock keeps every other process from writing; who
+  /// writes it between the close and the removal makes it stay.
+  void Unmake() {
+    bool empty = true;
+    {
+      auto connection = NewConnection(*handle_);
+      if (connection.ok()) {
+        Session session(std::move(*connection), nullptr);
+        const auto foreign = session.Rows(
+            "SELECT 1 FROM (SELECT table_name AS n, internal FROM "
+            "duckdb_tables() UNION ALL SELECT view_name, internal FROM "
+            "duckdb_views()) WHERE NOT internal AND "
+            "NOT starts_with(n, '_dxt_') LIMIT 1",
+            "Closing " + path_);
+        // A full disk may leave a database that answers nothing; what was committed to
+        // it, Keep() has told.
+        empty = !foreign.ok() || foreign->empty();
+        // Closing would else write the log into the file, and make it another one.
+        if (empty) (void)session.Execute("CHECKPOINT", "Closing " + path_);
+      }
+    }
+    if (!empty) return handle_.reset();
+    const auto file = sql::MadeFile::Look(path_, {path_ + ".wal"});
+    handle_.reset();
+    if (file) file->Remove();
+  }
+
+  arrow::Result<std::unique_ptr<Handle>> Reopen(
+      bool read_only, std::chrono::steady_clock::time_point deadline,
+      std::stop_token stop) {
+    return OpenWaiting(path_, read_only, limits_, folder_, deadline, stop);
+  }
+
+  arrow::Status MakeWritable(std::unique_lock<std::mutex>& lock,
+                             std::chrono::steady_clock::time_point deadline,
+                             std::stop_token stop) {
+    const bool idle = changed_.wait_for(lock, stop, deadline - limits_.clock->Tick(),
                                         [&] { return sessions_ == 0 || !read_only_; });
     if (stop.stop_requested()) return CancelledOpen(path_);
     if (!read_only_) return arrow::Status::OK();
@@ -229,7 +282,7 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
           "Run the streams one after the other, or use buffer.format: parquet");
     }
     handle_.reset();
-    ARROW_ASSIGN_OR_RAISE(handle_, Reopen(/*read_only=*/false, stop));
+    ARROW_ASSIGN_OR_RAISE(handle_, Reopen(/*read_only=*/false, deadline, stop));
     read_only_ = false;
     return arrow::Status::OK();
   }
@@ -242,6 +295,8 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
   std::condition_variable_any changed_;
   std::unique_ptr<Handle> handle_;
   bool read_only_ = false;
+  bool made_ = false;
+  std::atomic<bool> kept_ = false;
   int sessions_ = 0;
   bool turn_taken_ = false;
 };
@@ -249,6 +304,7 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
 struct FileKey {
   dev_t device = 0;
   ino_t inode = 0;
+  bool operator==(const FileKey&) const = default;
   bool operator<(const FileKey& other) const {
     return std::tie(device, inode) < std::tie(other.device, other.inode);
   }
@@ -340,7 +396,7 @@ arrow::Result<std::shared_ptr<Database>> DatabasePool::Open(
     if (!key) {
       // A new file has no lock to wait for; under the mutex nobody else can make it too.
       if (!fs::is_directory(real.parent_path(), failed)) return FolderMissing(real);
-      ARROW_RETURN_NOT_OK(database->Open(/*read_only=*/false, stop));
+      ARROW_RETURN_NOT_OK(database->MakeFile(stop));
       key = KeyOf(file);
       if (!key) return Missing(file);
       auto shared = files.Share(std::move(database), *key);
@@ -351,10 +407,13 @@ arrow::Result<std::shared_ptr<Database>> DatabasePool::Open(
     lock.unlock();
     const bool writable = ::access(file.c_str(), W_OK) == 0;
     const auto opened = database->Open(/*read_only=*/!create || !writable, stop);
-    if (!opened.ok()) {
+    const bool replaced = opened.ok() && KeyOf(file) != key;
+    if (!opened.ok() || replaced) {
       database.reset();
       files.Forget(*key);
-      return opened;
+      if (!opened.ok()) return opened;
+      lock.lock();
+      continue;
     }
     auto shared = files.Share(std::move(database), *key);
     lock.lock();

@@ -42,6 +42,9 @@ class Database {
   /// A folder from which, alone on the machine, SQL of this database may read files.
   virtual const std::filesystem::path& exchange_folder() const = 0;
   virtual int64_t memory_limit() const = 0;
+  /// Something that must outlive a failed run was, or may have been, committed. A file
+  /// that was made here and is not kept by its end is removed again.
+  virtual void Keep() = 0;
 
  private:
   friend class Turn;
@@ -56,7 +59,8 @@ class DatabasePool {
 
   /// Opens the file at `path` or joins those who have it open; real paths decide what is
   /// one file. `create`: for targets. Limits of the first opener hold for all. A lock
-  /// held by another process is waited for, `context.lock_wait_ms`; then "duckdb.locked".
+  /// held by another process is waited for within `context.lock_wait_ms`; then
+  /// "duckdb.locked".
   /// ":memory:" is one database that lives as long as the pool.
   arrow::Result<std::shared_ptr<Database>> Open(const std::string& path, bool create,
                                                 const ConnectorContext& context,

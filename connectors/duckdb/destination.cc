@@ -222,10 +222,14 @@ class DuckdbDestination : public Destination {
     ARROW_RETURN_NOT_OK(ledger.CheckFence(spec.identity, spec.epoch, stop));
     const auto committed =
         load->session->Execute("COMMIT", "Committing to " + load->target.Quoted());
-    if (committed.ok()) return result;
+    if (committed.ok()) {
+      database_->Keep();
+      return result;
+    }
     // A refused commit rolled back; only a failing disk leaves it open what was written.
     ErrorInfo info = GetErrorInfo(committed.status());
     info.outcome_unknown = info.code == "duckdb.io" || info.code == "duckdb.error";
+    if (info.outcome_unknown) database_->Keep();
     return MakeError(std::move(info), committed.status().message());
   }
 

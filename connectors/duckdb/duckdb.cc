@@ -48,7 +48,14 @@ class DuckdbConnector : public Connector {
       schema.help = "Schema of tables that are named without one.";
       schema.default_value = "main";
       schema.example = "raw";
-      return ConfigSpec{{path, schema}};
+      OptionSpec wait;
+      wait.name = "lock_wait";
+      wait.kind = OptionKind::kDuration;
+      wait.help = "How long to wait for a lock that another program holds.";
+      wait.default_value = "30s";
+      wait.example = "5s";
+      wait.minimum = 0;
+      return ConfigSpec{{path, schema, wait}};
     }();
     return spec;
   }
@@ -92,8 +99,9 @@ class DuckdbConnector : public Connector {
   arrow::Result<std::unique_ptr<Source>> OpenSource(const ConfigView& config,
                                                     const ConnectorContext& context,
                                                     std::stop_token stop) const override {
-    ARROW_ASSIGN_OR_RAISE(auto database, pool_->Open(config.String("path"),
-                                                     /*create=*/false, context, stop));
+    ARROW_ASSIGN_OR_RAISE(auto database,
+                          pool_->Open(config.String("path"), /*create=*/false,
+                                      WithLockWait(config, context), stop));
     return MakeSource(std::move(database), config.String("schema"));
   }
 
@@ -101,10 +109,19 @@ class DuckdbConnector : public Connector {
       const ConfigView& config, const ConnectorContext& context,
       std::stop_token) const override {
     return MakeDestination(pool_, config.String("path"), config.String("schema"),
-                           context);
+                           WithLockWait(config, context));
   }
 
  private:
+  static ConnectorContext WithLockWait(const ConfigView& config,
+                                       ConnectorContext context) {
+    const auto written = config.Has("lock_wait")
+                             ? ParseDurationMillis(config.String("lock_wait"))
+                             : std::nullopt;
+    context.lock_wait_ms = written.value_or(context.lock_wait_ms);
+    return context;
+  }
+
   std::shared_ptr<DatabasePool> pool_ = std::make_shared<DatabasePool>();
 };
 

@@ -91,14 +91,22 @@ std::optional<ErrorInfo> OfMachine(std::string_view text) {
                 pid.empty() ? "End the program that has the file open, or wait for it"
                             : "End the process " + pid + " or wait for it: ps -p " + pid);
   }
-  if (Holds(text, "No space left on device") || Holds(text, "max_temp_directory_size")) {
-    return Info(ErrorClass::kTransient, "duckdb.disk_full",
-                "Free space on the disk of the database and of the state folder");
+  if (Holds(text, "No space left on device") || Holds(text, "File too large") ||
+      Holds(text, "Disk quota exceeded") || Holds(text, "max_temp_directory_size")) {
+    return Info(ErrorClass::kTransient, "duckdb.no_space",
+                "Free space on the disk of the database and of the state folder, then "
+                "run again");
   }
   if (Holds(text, "Out of Memory") || Holds(text, "could not allocate block") ||
       Holds(text, "failed to allocate data") || Holds(text, "failed to pin block")) {
     return Info(ErrorClass::kConfig, "duckdb.out_of_memory",
                 "Raise runtime.memory_limit of the pipeline");
+  }
+  if (Holds(text, "database file with version number") ||
+      Holds(text, "storage version greater than the latest")) {
+    return Info(ErrorClass::kConfig, "duckdb.newer_version",
+                "It was made by a newer DuckDB; dxt reads files up to version 1.5. Write "
+                "it again with an older one: EXPORT DATABASE, then IMPORT DATABASE");
   }
   if (Holds(text, "not a valid DuckDB database") || Holds(text, "Serialization Error")) {
     return Info(ErrorClass::kConfig, "duckdb.not_a_database",

@@ -207,11 +207,7 @@ class DuckdbSource : public Source {
     ARROW_ASSIGN_OR_RAISE(auto query, Select(*session, spec, stop));
     StreamSchema schema;
     for (const auto& column : spec.columns) {
-      Field field;
-      field.name = column.name;
-      field.type = column.type;
-      field.native = column.native;
-      schema.fields.push_back(std::move(field));
+      schema.fields.push_back({column.name, column.type, true, column.native});
     }
     ARROW_ASSIGN_OR_RAISE(auto rows,
                           session->Stream(query.text, "Reading " + NameOf(spec.ref), stop,
