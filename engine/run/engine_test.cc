@@ -388,6 +388,16 @@ TEST_F(EngineTest, ATransientFailureIsRetriedAndLoadsOnce) {
   EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
 }
 
+TEST_F(EngineTest, ALockThatWasWaitedForIsNotWaitedForAgain) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders");
+  target_->FailNext("commit",
+                    MakeError(ErrorClass::kTransient, "test.locked", "It was locked"));
+  const RunResult result = Run();
+  EXPECT_EQ(result.state, RunState::kFailed);
+  EXPECT_EQ(result.streams[0].attempts, 1);
+}
+
 TEST_F(EngineTest, ALostCommitAnswerIsLookedUpAndNotRepeated) {
   Seed("orders", {{1, 1, "a"}, {2, 2, "b"}});
   AddStream("orders");

@@ -94,8 +94,10 @@ arrow::Status StreamRun::RunWithRetries(std::stop_token stop) {
       continue;
     }
     const ErrorInfo info = GetErrorInfo(status);
-    const bool again = planned_ && IsRetryable(info.error_class) && !options_.dry_run &&
-                       attempt <= pipeline_.runtime.retries;
+    // A lock was waited for already, as long as its limit allows.
+    const bool waited = info.code.ends_with(".locked");
+    const bool again = planned_ && IsRetryable(info.error_class) && !waited &&
+                       !options_.dry_run && attempt <= pipeline_.runtime.retries;
     if (!again) return status;
     // Decorrelated jitter: each wait is drawn between the first one and three times the
     // last.
@@ -321,6 +323,7 @@ void StreamRun::Took(const Loader& loader, const CommitResult& committed) {
   result_.rows_written += committed.rows_written;
   result_.rows_deleted += committed.rows_deleted;
   result_.rows_deduplicated += committed.rows_deduplicated;
+  for (const auto& warning : committed.warnings) Warn(warning.code, warning.message);
   if (result_.watermark) result_.watermark->after = loader.record().cursor_after;
   meter_.Event(Severity::kInfo, "load_committed",
                "Load " + result_.load_id + " committed, window " +
