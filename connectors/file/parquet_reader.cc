@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "connectors/file/file_reader.h"
+#include "connectors/file/int96.h"
 #include "connectors/file/json_text.h"
 #include "connectors/file/store.h"
 
@@ -164,6 +165,8 @@ class ParquetReader final : public FileReader {
     const int64_t row_bytes = rows > 0 ? std::max<int64_t>(bytes / rows, 1) : 1;
     open_.reader->set_batch_size(std::clamp<int64_t>(
         read.batch_bytes / row_bytes, 1, std::max<int64_t>(read.batch_rows, 1)));
+    timestamps_ = std::make_unique<Int96Check>(*open_.reader->parquet_reader(), wanted,
+                                               leaves_, shown_);
     auto batches = open_.reader->GetRecordBatchReader(wanted, leaves_);
     if (!batches.ok()) return Damaged(shown_, batches.status(), local_);
     batches_ = std::move(*batches);
@@ -175,6 +178,7 @@ class ParquetReader final : public FileReader {
     const arrow::Status read = batches_->ReadNext(&batch);
     if (!read.ok()) return Damaged(shown_, read, local_);
     if (!batch) return batch;
+    ARROW_RETURN_NOT_OK(timestamps_->Advance(batch->num_rows()));
     done_ += batch->num_rows();
     arrow::ArrayVector arrays;
     for (size_t i = 0; i < columns_.size(); ++i) {
@@ -255,6 +259,7 @@ class ParquetReader final : public FileReader {
       info.error_class = ErrorClass::kData;
       info.code = "file.invalid_utf8";
       info.column = column.column;
+      info.hint = "Give the field dtype binary, or write the file again with UTF-8 text";
       return MakeError(std::move(info),
                        shown_ + ": column '" + column.column +
                            "' is text, but holds bytes that are not UTF-8");
@@ -270,6 +275,7 @@ class ParquetReader final : public FileReader {
   std::vector<int> positions_;
   std::shared_ptr<arrow::Schema> schema_;
   std::unique_ptr<arrow::RecordBatchReader> batches_;
+  std::unique_ptr<Int96Check> timestamps_;
   int64_t rows_ = 0;
   int64_t done_ = 0;
   int64_t bytes_on_disk_ = 0;

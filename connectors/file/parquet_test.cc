@@ -2,7 +2,9 @@
 #include <arrow/io/file.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/writer.h>
+#include <parquet/column_writer.h>
 #include <parquet/file_reader.h>
+#include <parquet/file_writer.h>
 #include <parquet/schema.h>
 
 #include "base/error.h"
@@ -112,6 +114,61 @@ TEST_F(ParquetTest, NormalizesForeignTypes) {
   EXPECT_EQ(
       rows.lines[0].substr(0, 71),
       "red|big|1970-01-01 00:00:01.500000|00:00:01.500000|{\"x\":7,\"y\":[\"q\\\"\"]}|");
+}
+
+/// One value of INT96: nanoseconds of the day, Julian day.
+parquet::Int96 Int96(uint64_t nanos, int32_t day) {
+  parquet::Int96 value;
+  value.value = {static_cast<uint32_t>(nanos), static_cast<uint32_t>(nanos >> 32),
+                 static_cast<uint32_t>(day)};
+  return value;
+}
+
+TEST_F(ParquetTest, Int96OutsideItsRangeIsRefusedByColumnAndRow) {
+  constexpr int32_t kEpoch = 2440588;
+  const auto write = [&](const std::string& name,
+                         const std::vector<parquet::Int96>& values) {
+    auto sink = *arrow::io::FileOutputStream::Open(Path(name).string());
+    const auto root = std::static_pointer_cast<parquet::schema::GroupNode>(
+        parquet::schema::GroupNode::Make(
+            "schema", parquet::Repetition::REQUIRED,
+            {parquet::schema::PrimitiveNode::Make("at", parquet::Repetition::OPTIONAL,
+                                                  parquet::Type::INT96)}));
+    auto writer = parquet::ParquetFileWriter::Open(sink, root);
+    for (int group = 0; group < 2; ++group) {
+      auto* column =
+          static_cast<parquet::Int96Writer*>(writer->AppendRowGroup()->NextColumn());
+      const int16_t null = 0;
+      column->WriteBatch(1, &null, nullptr, nullptr);
+      for (const auto& value : values) {
+        const int16_t there = 1;
+        column->WriteBatch(1, &there, nullptr, &value);
+      }
+      column->Close();
+    }
+    writer->Close();
+    ASSERT_TRUE(sink->Close().ok());
+  };
+  constexpr uint64_t kLastNanos = 85636854775807u;  // Of 2262-04-11.
+  constexpr uint64_t kFirstNanos = 763145224192u;   // Of 1677-09-21.
+  write("good.parquet", {Int96(1, kEpoch), Int96(kLastNanos, kEpoch + 106751),
+                         Int96(kFirstNanos, kEpoch - 106752)});
+  const Rows good = Read("good.parquet");
+  ASSERT_TRUE(good.status.ok()) << good.status.ToString();
+  ASSERT_EQ(good.lines.size(), 8u);
+  EXPECT_EQ(good.lines[1].substr(0, 29), "1970-01-01 00:00:00.000000001");
+  EXPECT_EQ(good.lines[2].substr(0, 29), "2262-04-11 23:47:16.854775807");
+  for (const auto& bad :
+       {Int96(kLastNanos + 1, kEpoch + 106751), Int96(kFirstNanos - 1, kEpoch - 106752),
+        Int96(0, 5373485) /* 9999-12-31 */, Int96(0, 0)}) {
+    write("bad.parquet", {Int96(1, kEpoch), bad});
+    const Rows rows = Read("bad.parquet");
+    const ErrorInfo info = GetErrorInfo(rows.status);
+    EXPECT_EQ(info.code, "file.value") << rows.status.ToString();
+    EXPECT_EQ(info.column, "at");
+    EXPECT_EQ(info.key, "{\"row\":3}");
+    EXPECT_NE(info.hint, "");
+  }
 }
 
 TEST_F(ParquetTest, SplitsByRowGroupAndCountsFromTheFooter) {
