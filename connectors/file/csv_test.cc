@@ -213,6 +213,72 @@ TEST_F(CsvTest, FilesOfOneStreamMustHaveOneShape) {
       << mixed.status.ToString();
 }
 
+TEST_F(CsvTest, EachFileOfAGlobIsDecompressedAsItsNameSays) {
+  // Written by the connector itself: a folder of compressed parts.
+  Load load;
+  const Sample sample = Numbered(1, 2);
+  load.target = "z/";
+  load.schema = sample.schema;
+  load.batches = {sample.batch};
+  load.options = Map({{"format", Scalar("csv")}, {"compression", Scalar("gzip")}});
+  ASSERT_TRUE(Run(load).ok());
+  std::filesystem::rename(Path("z/part-00000001.csv.gz"), Path("p1.csv.gz"));
+  WriteText("p2.csv", "id,name\n7,plain\n");
+  const Rows rows = Read("p*.csv*");
+  ASSERT_TRUE(rows.status.ok()) << rows.status.ToString();
+  ASSERT_EQ(rows.lines.size(), 3u);
+  EXPECT_EQ(rows.lines[2], "7|plain");
+  // The other way round, the plain one first.
+  std::filesystem::rename(Path("p1.csv.gz"), Path("p3.csv.gz"));
+  EXPECT_EQ(Read("p*.csv*").lines.size(), 3u);
+  // An option speaks for what a name leaves open.
+  std::filesystem::rename(Path("p3.csv.gz"), Path("q.csv"));
+  EXPECT_EQ(Read("q.csv", Map({{"compression", Scalar("gzip")}})).lines.size(), 2u);
+}
+
+TEST_F(CsvTest, AFileWithoutRowsHasItsHeadersColumns) {
+  const Rows header = ReadCsv("id,name\n");
+  ASSERT_TRUE(header.status.ok()) << header.status.ToString();
+  EXPECT_EQ(header.lines, Lines{});
+  EXPECT_EQ(header.types(), "id string, name string");
+  // Without a byte nothing is known but what the stream wants, and there is no row of it.
+  WriteText("none.csv", "");
+  const auto source = OpenSource();
+  const auto info = source->Describe({StreamKind::kFile, "none.csv", Map({})}, {});
+  ASSERT_TRUE(info.ok()) << info.status();
+  EXPECT_TRUE(info->columns.fields.empty());
+  ColumnRead id;
+  id.name = id.column = "id";
+  id.type = {DType::kInt64};
+  const Rows none = Read("none.csv", Map({}), {id});
+  ASSERT_TRUE(none.status.ok()) << none.status.ToString();
+  EXPECT_EQ(none.lines, Lines{});
+  // Among others such files add nothing, wherever they stand.
+  WriteText("g1.csv", "");
+  WriteText("g2.csv", "id,name\n1,a\n");
+  WriteText("g3.csv", "id,name\n");
+  WriteText("g4.csv", "");
+  const Rows glob = Read("g*.csv");
+  ASSERT_TRUE(glob.status.ok()) << glob.status.ToString();
+  EXPECT_EQ(glob.lines, Lines{"1|a"});
+  EXPECT_EQ(glob.types(), "id int64, name string");
+}
+
+TEST_F(CsvTest, EveryRefusalOfAFileNamesANextStep) {
+  for (const std::string text :
+       {"a\n\"open", "a\n\"x\"y\n", "a,a\n1,2\n", "a,\n1,2\n", "a,b\n1\n", "a\rb\n"}) {
+    const Rows rows = ReadCsv(text);
+    ASSERT_FALSE(rows.status.ok()) << text;
+    EXPECT_NE(GetErrorInfo(rows.status).hint, "") << rows.status.ToString();
+  }
+  for (const std::string text : {"{\"a\":1", "[1]", "{\"a\":1,\"a\":2}", "{a:1}"}) {
+    WriteText("t.jsonl", text);
+    const Rows rows = Read("t.jsonl");
+    ASSERT_FALSE(rows.status.ok()) << text;
+    EXPECT_NE(GetErrorInfo(rows.status).hint, "") << rows.status.ToString();
+  }
+}
+
 TEST_F(CsvTest, MissingFilesAreNamedAndNeverMade) {
   WriteText("orders.csv", "a\n1\n");
   const Rows rows = Read("order.csv");

@@ -123,6 +123,7 @@ arrow::Status ReadCompression(const ConfigValue* value, Compression by_name,
     return Invalid(*value, "compression", "what the file's extension says");
   }
   options->compression = *compression;
+  options->compression_given = true;
   return arrow::Status::OK();
 }
 
@@ -195,6 +196,12 @@ NameFormat FormatOfName(std::string_view path) {
   }
   result.format = ParseFormat(last);
   return result;
+}
+
+Compression FormatOptions::CompressionOf(std::string_view path) const {
+  const NameFormat name = FormatOfName(path);
+  if (name.compression != Compression::kNone) return name.compression;
+  return compression_given || !name.format ? compression : Compression::kNone;
 }
 
 const FieldType* FormatOptions::DeclaredType(std::string_view column) const {

@@ -33,6 +33,7 @@ struct FormatOptions {
   Format format = Format::kCsv;
   /// Of the whole file for text, of the column chunks for Parquet.
   Compression compression = Compression::kNone;
+  bool compression_given = false;  ///< By an option, so that a bare name may hold it.
   char delimiter = ',';
   bool header = true;
   Encoding encoding = Encoding::kUtf8;
@@ -46,6 +47,8 @@ struct FormatOptions {
   bool decimal_number = false;  ///< JSON out: decimals as numbers instead of strings.
   int64_t max_part_bytes = 1LL << 30;
 
+  /// Of the text file at `path`, one of several: its own name decides, then the option.
+  Compression CompressionOf(std::string_view path) const;
   const FieldType* DeclaredType(std::string_view column) const;
   bool IsStringColumn(std::string_view column) const;
 };

@@ -81,6 +81,8 @@ arrow::Result<Target> ResolveTarget(const Location& location, std::string_view r
     return Annotate(options.status(), more);
   }
   target.options = std::move(*options);
+  // What is written into a folder is named after what it holds.
+  if (target.is_folder) target.options.compression_given = false;
   return target;
 }
 

@@ -121,10 +121,10 @@ arrow::Result<std::unique_ptr<TextInput>> TextInput::Make(Store& store,
   input->path_ = store.Show(path);
   ARROW_ASSIGN_OR_RAISE(input->raw_, store.OpenInput(path));
   input->stream_ = input->raw_;
-  if (options.compression != Compression::kNone) {
-    const auto type = options.compression == Compression::kGzip
-                          ? arrow::Compression::GZIP
-                          : arrow::Compression::ZSTD;
+  const Compression compression = options.CompressionOf(path);
+  if (compression != Compression::kNone) {
+    const auto type = compression == Compression::kGzip ? arrow::Compression::GZIP
+                                                        : arrow::Compression::ZSTD;
     ARROW_ASSIGN_OR_RAISE(auto codec, arrow::util::Codec::Create(type));
     // The codec must outlive the stream: both go into one owner.
     std::shared_ptr<arrow::util::Codec> shared = std::move(codec);
