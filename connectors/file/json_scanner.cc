@@ -191,6 +191,10 @@ bool IsJson(std::string_view text) {
 
 namespace {
 
+constexpr char kSyntaxHint[] =
+    "Correct the file at that line, or say what it is with options.format: jsonl has one "
+    "object a line, json one array or objects one after another";
+
 /// Objects, one after another or as the elements of one array.
 class JsonScanner final : public RecordScanner {
  public:
@@ -403,7 +407,7 @@ class JsonScanner final : public RecordScanner {
     if (seen_[at]) {
       failure_ =
           Error(block, where, "the key '" + names_[at] + "' stands twice in one object",
-                "file.duplicate_key", {});
+                "file.duplicate_key", "Remove one of the two from the file");
       return false;
     }
     seen_[at] = true;
@@ -449,7 +453,7 @@ class JsonScanner final : public RecordScanner {
 
   arrow::Status Error(const CellBlock* block, const char* at, const std::string& what,
                       std::string_view code = "file.json_syntax",
-                      std::string hint = {}) const {
+                      std::string hint = kSyntaxHint) const {
     const int64_t line = input_->line() + std::count(block->base, at, '\n');
     return MakeError(ErrorClass::kData, code,
                      input_->path() + ":" + std::to_string(line) + ": " + what,
