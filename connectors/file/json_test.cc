@@ -70,6 +70,26 @@ TEST_F(JsonTest, DuplicateKeysAreRefused) {
               "t.jsonl:2: the key 'a' stands twice");
 }
 
+TEST_F(JsonTest, AFileWithoutObjectsHasNoColumnsAndNoRows) {
+  for (const std::string name : {"none.jsonl", "none.json"}) {
+    for (const std::string text : {"", "\n", name == "none.json" ? "[]" : ""}) {
+      WriteText(name, text);
+      const auto info = OpenSource()->Describe({StreamKind::kFile, name, Map({})}, {});
+      ASSERT_TRUE(info.ok()) << info.status();
+      EXPECT_TRUE(info->columns.fields.empty());
+      ColumnRead id;
+      id.name = id.column = "id";
+      id.type = {DType::kInt64};
+      const Rows rows = Read(name, Map({}), {id});
+      ASSERT_TRUE(rows.status.ok()) << rows.status.ToString();
+      EXPECT_TRUE(rows.lines.empty());
+    }
+  }
+  WriteText("g1.jsonl", "");
+  WriteText("g2.jsonl", "{\"id\":1}\n");
+  EXPECT_EQ(Read("g*.jsonl").lines, (std::vector<std::string>{"1"}));
+}
+
 TEST_F(JsonTest, BrokenSyntaxNamesTheLine) {
   ExpectError(ReadLines("{\"a\":1}\n{\"a\":}\n"), "file.json_syntax", "t.jsonl:2");
   ExpectError(ReadLines("{\"a\":1}\n{\"a\":01}\n"), "file.json_syntax", "t.jsonl:2");

@@ -57,6 +57,9 @@ class Preparer {
     DeclareTypes(&ref);
     ARROW_ASSIGN_OR_RAISE(out_->info, out_->source->Describe(ref, stop_));
     if (out_->info.kind == StreamKind::kTable) out_->info.kind = out_->config.kind;
+    if (out_->info.columns.fields.empty() && !out_->source_can.Has(Capability::kSql)) {
+      ARROW_RETURN_NOT_OK(TakeWantedColumns());
+    }
     const auto expressions = ExpressionsOf(out_->config);
     std::vector<Field> typed;
     if (!expressions.empty()) {
@@ -220,6 +223,32 @@ class Preparer {
       if (columns->Get(source)) continue;
       columns->map.emplace_back(source, Scalar(ToString(column.domain.deliver)));
     }
+  }
+
+  /// A file without a byte in it names no column: the stream's fields are what it would
+  /// have, else the target's columns. Its readers yield no row.
+  arrow::Status TakeWantedColumns() {
+    auto& columns = out_->info.columns.fields;
+    for (const auto& field : out_->config.fields) {
+      if (field.generated || !field.source_expression.empty() || field.id == "*")
+        continue;
+      const std::string& name =
+          field.source_column.empty() ? field.id : field.source_column;
+      columns.push_back({name, field.type.value_or(FieldType()), true, {}});
+    }
+    if (columns.empty()) {
+      for (const auto& column : out_->target.columns) {
+        if (column.generated) continue;
+        columns.push_back({column.name, column.domain.deliver, true, {}});
+      }
+    }
+    if (!columns.empty()) return arrow::Status::OK();
+    return MakeError(ErrorClass::kConfig, "plan.empty_source",
+                     "Stream '" + out_->config.id + "' reads " + out_->info.reference +
+                         ", which is empty and names no column, and the target does not "
+                         "exist yet",
+                     "List the columns with their dtypes in `fields`: then an empty file "
+                     "is a stream without rows");
   }
 
   bool SameSystem() const {
