@@ -45,6 +45,21 @@ std::string Quoted(const std::string& text) {
                                    nlohmann::json::error_handler_t::replace);
 }
 
+/// "sqlite:shop.db" as sqlite:///folder/shop.db: a path of the command line belongs to
+/// the working folder. Other texts stay.
+std::string AbsoluteConnection(const std::string& text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string::npos) return text;
+  const std::string scheme = Folded(text.substr(0, colon));
+  const std::string path = text.substr(colon + 1);
+  const bool names_path =
+      scheme == "sqlite" || scheme == "sqlite3" || scheme == "duckdb" || scheme == "file";
+  if (!names_path || path.empty() || path.starts_with("//") || path == ":memory:") {
+    return text;
+  }
+  return scheme + "://" + fs::absolute(path).lexically_normal().string();
+}
+
 }  // namespace
 
 bool IsFileReference(const std::string& table) {
@@ -70,7 +85,7 @@ Result<AdhocEnd> ParseAdhocEnd(const std::string& text) {
   AdhocEnd end;
   // The last '#': a connection string may hold others.
   const size_t hash = text.rfind('#');
-  end.connection = text.substr(0, hash);
+  end.connection = AbsoluteConnection(text.substr(0, hash));
   if (hash != std::string::npos) end.table = text.substr(hash + 1);
   if (end.connection.empty() || (hash != std::string::npos && end.table.empty())) {
     return UsageError("'" + text + "' names no connection and table",
@@ -85,6 +100,7 @@ Result<AdhocEnd> ParseAdhocEnd(const std::string& text) {
     }
     return end;
   }
+  if (end.connection.starts_with("duckdb:")) return end;
   const fs::path path = fs::absolute(end.connection).lexically_normal();
   if (const std::string type = DatabaseType(path); !type.empty()) {
     end.connection = type + "://" + path.string();
