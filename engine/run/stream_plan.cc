@@ -217,8 +217,8 @@ class Preparer {
       for (const auto& field : out_->config.fields) {
         const std::string& name =
             field.target_name.empty() ? field.id : field.target_name;
-        if (name == column.name && !field.source_column.empty())
-          source = field.source_column;
+        if (name == column.name && field.id != "*")
+          source = field.source_column.empty() ? field.id : field.source_column;
       }
       if (columns->Get(source)) continue;
       columns->map.emplace_back(source, Scalar(ToString(column.domain.deliver)));
