@@ -296,8 +296,8 @@ arrow::Status PackageStore::Verify(const PackageManifest& package) const {
     if (!Exists(path)) {
       why = segment.file + " is missing";
     } else {
-      ARROW_ASSIGN_OR_RAISE(const auto digest, DigestFile(path));
-      if (digest != segment.sha256)
+      ARROW_ASSIGN_OR_RAISE(const std::string digest, DigestFile(path));
+      if (std::string_view(digest) != segment.sha256)
         why = segment.file + " was changed after it was written";
     }
     if (why.empty()) continue;
