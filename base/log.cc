@@ -4,6 +4,7 @@
 #include <string>
 
 #include <spdlog/sinks/rotating_file_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
 
@@ -99,8 +100,13 @@ class FileLog : public Log {
 
   static arrow::Result<std::shared_ptr<spdlog::logger>> Open(const LogOptions& options) {
     try {
-      auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
-          options.file.string(), kMostBytes, kKeptFiles);
+      spdlog::sink_ptr sink;
+      if (options.file == "-") {
+        sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+      } else {
+        sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(
+            options.file.string(), kMostBytes, kKeptFiles);
+      }
       auto logger = std::make_shared<spdlog::logger>("dxt", std::move(sink));
       logger->set_pattern("%v");
       logger->flush_on(spdlog::level::debug);

@@ -13,7 +13,8 @@ namespace dxt {
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarning, kError };
 
 struct LogOptions {
-  std::filesystem::path file;  ///< Its folder is made; rotated at 10 MiB, five are kept.
+  /// Its folder is made; rotated at 10 MiB, five are kept. "-" = stderr.
+  std::filesystem::path file;
   LogLevel level = LogLevel::kInfo;
   bool json = true;  ///< One object a line; else text for people.
   bool operator==(const LogOptions&) const = default;

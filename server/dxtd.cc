@@ -1,17 +1,10 @@
 // dxtd: makes the parts, hands them to each other, waits for the end, takes them down.
 #include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <thread>
 
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <sys/eventfd.h>
-#include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
-
-#include <CLI/CLI.hpp>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -21,44 +14,26 @@
 #include "connectors/sdk/registry.h"
 #include "server/api/api_server.h"
 #include "server/api/attachments.h"
+#include "server/api/certificates.h"
+#include "server/api/tokens.h"
+#include "server/daemon/command_line.h"
+#include "server/daemon/notify.h"
+#include "server/daemon/options.h"
+#include "server/daemon/wakeups.h"
+#include "server/http/http_server.h"
+#include "server/http/pages.h"
+#include "server/http/run_metrics.h"
 #include "server/scheduler/dispatcher.h"
 #include "state/sqlite/sqlite_state_store.h"
 
 namespace {
 
 namespace fs = std::filesystem;
+using dxt::Wakeups;
 
-struct Flags {
-  bool is_private = false;
-  fs::path state_dir;
-  fs::path socket;
-  int ready_fd = -1;
-  int first_client_seconds = 5;
-  int workers = 16;
-  int64_t memory_budget_mib = 0;
-  std::string log_level = "info";
-  std::string log_format = "json";
-};
-
-int64_t FirstNumber(const char* path) {
-  std::ifstream file(path);
-  int64_t number = 0;
-  return file >> number ? number : 0;
-}
-
-/// Half of what the cgroup or the machine has, at most 4 GiB.
-int64_t DefaultMemoryBudget() {
-  int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
-  for (const char* limit :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    if (const int64_t bytes = FirstNumber(limit); bytes > 0)
-      memory = std::min(memory, bytes);
-  }
-  return std::min<int64_t>(memory / 2, int64_t{4} << 30);
-}
-
-/// Ended runs that the history keeps of each pipeline.
+/// Ended runs that a private daemon's history keeps of each pipeline.
 constexpr int64_t kKeptRuns = 1000;
+constexpr auto kBetweenPrunings = std::chrono::hours(1);
 
 std::string OwnerText() {
   char host[256] = "";
@@ -69,53 +44,9 @@ std::string OwnerText() {
   return std::string(host) + "/" + boot + "/" + std::to_string(getpid());
 }
 
-dxt::LogLevel LevelOf(const std::string& name) {
-  if (name == "debug") return dxt::LogLevel::kDebug;
-  if (name == "warning") return dxt::LogLevel::kWarning;
-  if (name == "error") return dxt::LogLevel::kError;
-  return dxt::LogLevel::kInfo;
-}
-
-/// Why the daemon ends: a signal, or its last client.
-class EndSignal {
- public:
-  EndSignal() : last_client_(eventfd(0, EFD_CLOEXEC)) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigprocmask(SIG_BLOCK, &set, nullptr);
-    signals_ = signalfd(-1, &set, SFD_CLOEXEC);
-  }
-  ~EndSignal() {
-    close(last_client_);
-    close(signals_);
-  }
-  EndSignal(const EndSignal&) = delete;
-  EndSignal& operator=(const EndSignal&) = delete;
-
-  void LastClientWent() const {
-    const uint64_t one = 1;
-    (void)!write(last_client_, &one, sizeof one);
-  }
-  /// False when `timeout_ms` passed first; negative = wait for ever.
-  bool Wait(int timeout_ms) const {
-    pollfd waiting[] = {{last_client_, POLLIN, 0}, {signals_, POLLIN, 0}};
-    int polled = 0;
-    do {
-      polled = poll(waiting, 2, timeout_ms);
-    } while (polled < 0 && errno == EINTR);
-    return polled > 0;
-  }
-
- private:
-  int last_client_;
-  int signals_;
-};
-
 /// A client that went must not leave a daemon behind that cannot end: transactions roll
 /// back when their connections close, however the process goes.
-void EndWithin(std::chrono::seconds limit) {
+void EndWithin(std::chrono::milliseconds limit) {
   std::thread([limit] {
     std::this_thread::sleep_for(limit);
     _exit(1);
@@ -128,107 +59,346 @@ void SayReady(int fd) {
   close(fd);
 }
 
-arrow::Status Serve(const Flags& flags, const EndSignal& end) {
-  dxt::Clock& clock = dxt::SystemClock();
-  const auto ids = dxt::MakeIdSource(clock);
-  dxt::ConnectorRegistry registry;
-  ARROW_RETURN_NOT_OK(dxt::RegisterBuiltinConnectors(registry));
-  ARROW_ASSIGN_OR_RAISE(const auto log, dxt::Log::Make({flags.state_dir / "logs/dxt.log",
-                                                        LevelOf(flags.log_level),
-                                                        flags.log_format == "json"}));
-  ARROW_ASSIGN_OR_RAISE(const auto store, dxt::SqliteStateStore::Make(flags.state_dir));
-  const std::string now = dxt::FormatTime(clock.Now());
-  ARROW_RETURN_NOT_OK(store->runs().Prune(now, kKeptRuns, now).status());
-  // The store's lock is ours, so whatever stands here was left by a dxtd that was killed.
-  std::error_code unswept;
-  fs::remove_all(flags.state_dir / "tmp", unswept);
-  fs::create_directory(flags.state_dir / "tmp", unswept);
+/// What of the configuration is read from further files, and read again on SIGHUP.
+struct Credentials {
+  std::shared_ptr<dxt::Certificates> certificates;
+  std::shared_ptr<dxt::TokenFile> tokens;
 
-  dxt::DispatcherOptions options;
-  options.state_dir = flags.state_dir;
-  options.max_workers = flags.workers;
-  options.threads_per_run =
-      static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  options.memory_budget =
-      flags.memory_budget_mib > 0 ? flags.memory_budget_mib << 20 : DefaultMemoryBudget();
-  options.server = flags.is_private ? "private" : flags.socket.string();
-  options.owner = OwnerText();
-  dxt::Dispatcher dispatcher(options, registry, clock, *ids, *store, log.get());
-
-  dxt::Attachments attachments(flags.is_private
-                                   ? std::function<void()>([&] { end.LastClientWent(); })
-                                   : std::function<void()>());
-  dxt::ApiParts parts;
-  parts.registry = &registry;
-  parts.clock = &clock;
-  parts.store = store.get();
-  parts.dispatcher = &dispatcher;
-  parts.attachments = &attachments;
-  parts.state_dir = flags.state_dir;
-  parts.version = DXT_VERSION;
-  parts.is_private = flags.is_private;
-  ARROW_ASSIGN_OR_RAISE(const auto server, dxt::ApiServer::Make(parts, flags.socket));
-  std::ofstream(flags.state_dir / "dxtd.addr")
-      << "unix:" << flags.socket.string() << "\n";
-  log->Write(dxt::LogLevel::kInfo, "started", "",
-             {{"version", DXT_VERSION}, {"socket", flags.socket.native()}});
-  SayReady(flags.ready_fd);
-
-  if (!flags.is_private) {
-    end.Wait(-1);
-  } else if (!end.Wait(flags.first_client_seconds * 1000) && !attachments.Close(false)) {
-    end.Wait(-1);
+  static arrow::Result<Credentials> Load(const dxt::DaemonConfig& config) {
+    Credentials loaded;
+    if (!config.tls_cert.empty() && !config.tls_key.empty()) {
+      ARROW_ASSIGN_OR_RAISE(
+          loaded.certificates,
+          dxt::Certificates::Load(config.tls_cert, config.tls_key, config.tls_client_ca));
+    }
+    if (!config.token_file.empty()) {
+      ARROW_ASSIGN_OR_RAISE(loaded.tokens, dxt::TokenFile::Load(config.token_file));
+    }
+    return loaded;
   }
-  if (flags.is_private) EndWithin(std::chrono::seconds(9));
-  attachments.Close(/*force=*/true);
-  dispatcher.Stop();
-  server->Shutdown();
-  std::error_code error;
-  fs::remove(flags.socket, error);
-  fs::remove(flags.state_dir / "dxtd.addr", error);
-  log->Write(dxt::LogLevel::kInfo, "ended", "");
-  return arrow::Status::OK();
+};
+
+void AddProblem(const arrow::Status& status, dxt::LoadedConfig& loaded) {
+  if (status.ok()) return;
+  dxt::Problem problem;
+  problem.code = dxt::GetErrorInfo(status).code;
+  problem.message = status.message();
+  problem.suggestion = dxt::GetErrorInfo(status).hint;
+  loaded.problems.push_back(std::move(problem));
+}
+
+/// One dxtd, from its start to its end.
+class Daemon {
+ public:
+  Daemon(const dxt::CommandLine& line, dxt::LoadedConfig loaded, Credentials credentials,
+         const Wakeups& wakeups)
+      : line_(line),
+        loaded_(std::move(loaded)),
+        config_(loaded_.config),
+        credentials_(std::move(credentials)),
+        wakeups_(wakeups) {}
+
+  arrow::Status Serve() {
+    ARROW_RETURN_NOT_OK(Start());
+    if (line_.is_private) {
+      WaitForClients();
+    } else {
+      WaitForSignals();
+    }
+    Stop();
+    return arrow::Status::OK();
+  }
+
+ private:
+  arrow::Status Start() {
+    dxt::Clock& clock = dxt::SystemClock();
+    ids_ = dxt::MakeIdSource(clock);
+    ARROW_RETURN_NOT_OK(dxt::RegisterBuiltinConnectors(registry_));
+    ARROW_RETURN_NOT_OK(MakeFolders());
+    ARROW_ASSIGN_OR_RAISE(log_, dxt::Log::Make(config_.log));
+    for (const auto& problem : loaded_.problems) {
+      log_->Write(dxt::LogLevel::kWarning, "configuration", dxt::FormatProblem(problem));
+    }
+    dxt::SqliteStateOptions storing;
+    if (!line_.is_private) storing.lock_wait = std::chrono::seconds(2);
+    ARROW_ASSIGN_OR_RAISE(store_,
+                          dxt::SqliteStateStore::Make(config_.state_dir, storing));
+    if (line_.is_private) ARROW_RETURN_NOT_OK(Prune(std::chrono::seconds(0), kKeptRuns));
+    // The store's lock is ours, so whatever stands here was left by a dxtd that was
+    // killed.
+    std::error_code unswept;
+    fs::remove_all(config_.state_dir / "tmp", unswept);
+    fs::create_directory(config_.state_dir / "tmp", unswept);
+
+    dispatcher_ = std::make_unique<dxt::Dispatcher>(DispatcherSettings(), registry_,
+                                                    clock, *ids_, *store_, log_.get());
+    attachments_ = std::make_unique<dxt::Attachments>(
+        line_.is_private ? std::function<void()>([this] { wakeups_.LastClientWent(); })
+                         : std::function<void()>());
+    dxt::ApiParts parts;
+    parts.registry = &registry_;
+    parts.clock = &clock;
+    parts.store = store_.get();
+    parts.dispatcher = dispatcher_.get();
+    parts.attachments = attachments_.get();
+    parts.state_dir = config_.state_dir;
+    parts.version = DXT_VERSION;
+    parts.is_private = line_.is_private;
+    ARROW_ASSIGN_OR_RAISE(api_, dxt::ApiServer::Make(parts, Listening()));
+    if (config_.http_listen) ARROW_RETURN_NOT_OK(StartHttp());
+    if (!line_.is_private) {
+      maintenance_ = std::jthread([this](std::stop_token stop) { Maintain(stop); });
+    }
+    SayStarted();
+    return arrow::Status::OK();
+  }
+
+  arrow::Status StartHttp() {
+    dxt::HttpOptions options;
+    options.is_unix = config_.http_listen->is_unix;
+    options.address = config_.http_listen->text;
+    options.socket_mode = config_.socket_mode;
+    ARROW_ASSIGN_OR_RAISE(
+        http_,
+        dxt::HttpServer::Make(options, dxt::MakePages(
+                                           metrics_, [this] { return draining_.load(); },
+                                           [this] { return Gauges(); })));
+    log_->Write(dxt::LogLevel::kInfo, "http_started", "",
+                {{"address", http_->address()}});
+    return arrow::Status::OK();
+  }
+
+  dxt::ServerGauges Gauges() {
+    dxt::ServerGauges gauges;
+    gauges.version = DXT_VERSION;
+    gauges.start_time =
+        std::chrono::duration<double>(started_.time_since_epoch()).count();
+    gauges.draining = draining_;
+    gauges.workers = config_.workers;
+    gauges.memory_budget = config_.memory_budget;
+    if (const auto stats = store_->runs().Stats(); stats.ok()) {
+      gauges.runs = stats->by_state;
+    }
+    gauges.pipelines = store_->definitions().CountPipelines().ValueOr(0);
+    gauges.schedules_active = store_->schedules().CountActive().ValueOr(0);
+    gauges.state_bytes = store_->FileBytes().ValueOr(0);
+    return gauges;
+  }
+
+  arrow::Status Prune(std::chrono::seconds age, int64_t keep) {
+    const auto now = dxt::SystemClock().Now();
+    return store_->runs()
+        .Prune(dxt::FormatTime(now - age), keep, dxt::FormatTime(now))
+        .status();
+  }
+
+  /// What is done beside the runs, now and then.
+  void Maintain(std::stop_token stop) {
+    do {
+      const auto pruned = Prune(config_.retention_age, config_.retention_per_pipeline);
+      if (!pruned.ok()) {
+        log_->Write(dxt::LogLevel::kWarning, "prune_failed", pruned.message());
+      }
+    } while (
+        dxt::SystemClock().WaitUntil(dxt::SystemClock().Tick() + kBetweenPrunings, stop));
+  }
+
+  arrow::Status MakeFolders() const {
+    if (line_.is_private) return arrow::Status::OK();
+    std::error_code error;
+    if (!fs::exists(config_.state_dir, error)) {
+      fs::create_directories(config_.state_dir, error);
+      if (!error) chmod(config_.state_dir.c_str(), 0700);
+    }
+    if (error || access(config_.state_dir.c_str(), W_OK) != 0) {
+      return dxt::MakeError(
+          dxt::ErrorClass::kConfig, "server.state_dir",
+          "cannot write in the state folder " + config_.state_dir.string(),
+          "Name another one with state_dir, or give this user the "
+          "right to write there");
+    }
+    for (const auto& address : config_.listen) {
+      if (address.is_unix) {
+        fs::create_directories(fs::path(address.text).parent_path(), error);
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  dxt::DispatcherOptions DispatcherSettings() const {
+    dxt::DispatcherOptions options;
+    options.state_dir = config_.state_dir;
+    options.max_workers = config_.workers;
+    options.threads_per_run =
+        static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    options.memory_budget = config_.memory_budget;
+    options.server = line_.is_private ? "private" : config_.listen.front().text;
+    options.owner = OwnerText();
+    return options;
+  }
+
+  dxt::ListenOptions Listening() const {
+    dxt::ListenOptions options;
+    for (const auto& address : config_.listen) {
+      options.places.push_back({address.is_unix, address.text});
+    }
+    options.socket_mode = config_.socket_mode;
+    options.socket_group = config_.socket_group;
+    options.certificates = credentials_.certificates;
+    options.tokens = credentials_.tokens;
+    options.reflection = config_.reflection;
+    return options;
+  }
+
+  void SayStarted() {
+    std::ofstream file(config_.state_dir / "dxtd.addr");
+    for (const auto& address : api_->addresses()) {
+      file << address << "\n";
+      log_->Write(dxt::LogLevel::kInfo, "started", "",
+                  {{"version", DXT_VERSION}, {"socket", address}});
+    }
+    file.close();
+    SayReady(line_.ready_fd);
+    notifier_.Ready("listening");
+  }
+
+  void WaitForClients() {
+    if (wakeups_.Wait(line_.first_client_seconds * 1000) == Wakeups::Kind::kTimeout &&
+        !attachments_->Close(false)) {
+      wakeups_.Wait(-1);
+    }
+    EndWithin(std::chrono::seconds(9));
+  }
+
+  void WaitForSignals() {
+    const int timeout =
+        notifier_.watchdog() ? static_cast<int>(notifier_.watchdog()->count()) : -1;
+    while (true) {
+      switch (wakeups_.Wait(timeout)) {
+        case Wakeups::Kind::kTimeout:
+          if (store_->runs().Get("").ok()) notifier_.Ping();
+          break;
+        case Wakeups::Kind::kReload:
+          Reload();
+          break;
+        default:
+          return;
+      }
+    }
+  }
+
+  void Reload() {
+    notifier_.Reloading();
+    const auto say = [this](const char* what, const arrow::Status& status) {
+      log_->Write(status.ok() ? dxt::LogLevel::kInfo : dxt::LogLevel::kError,
+                  status.ok() ? "reloaded" : "reload_failed",
+                  status.ok() ? "" : status.message(), {{"what", what}});
+    };
+    auto again = dxt::LoadDaemonConfig(line_.sources);
+    if (again.ok()) {
+      say("log", log_->Configure(again.config.log));
+    } else {
+      for (const auto& problem : again.problems) {
+        log_->Write(dxt::LogLevel::kError, "reload_failed", dxt::FormatProblem(problem),
+                    {{"what", "configuration"}});
+      }
+    }
+    if (credentials_.certificates) {
+      say("certificates", credentials_.certificates->Reload());
+    }
+    if (credentials_.tokens) say("tokens", credentials_.tokens->Reload());
+    notifier_.Ready("listening");
+  }
+
+  void Stop() {
+    notifier_.Stopping("draining");
+    if (!line_.is_private) {
+      draining_ = true;
+      log_->Write(dxt::LogLevel::kInfo, "draining", "");
+      api_->Drain();
+      EndWithin(config_.shutdown_grace + std::chrono::seconds(15));
+    }
+    attachments_->Close(/*force=*/true);
+    dispatcher_->Stop();
+    maintenance_ = {};
+    if (http_) http_->Stop();
+    api_->Shutdown();
+    std::error_code error;
+    if (config_.http_listen && config_.http_listen->is_unix) {
+      fs::remove(config_.http_listen->text, error);
+    }
+    for (const auto& address : config_.listen) {
+      if (address.is_unix) fs::remove(address.text, error);
+    }
+    fs::remove(config_.state_dir / "dxtd.addr", error);
+    log_->Write(dxt::LogLevel::kInfo, "ended", "");
+  }
+
+  const dxt::CommandLine& line_;
+  const dxt::LoadedConfig loaded_;
+  const dxt::DaemonConfig& config_;
+  const Credentials credentials_;
+  const Wakeups& wakeups_;
+  dxt::ServiceNotifier notifier_;
+  dxt::ConnectorRegistry registry_;
+  std::unique_ptr<dxt::IdSource> ids_;
+  std::unique_ptr<dxt::Log> log_;
+  std::unique_ptr<dxt::StateStore> store_;
+  std::unique_ptr<dxt::Dispatcher> dispatcher_;
+  std::unique_ptr<dxt::Attachments> attachments_;
+  std::unique_ptr<dxt::ApiServer> api_;
+  dxt::RunMetrics metrics_{dxt::SystemClock()};
+  std::unique_ptr<dxt::HttpServer> http_;
+  const std::chrono::system_clock::time_point started_ = dxt::SystemClock().Now();
+  std::atomic<bool> draining_{false};
+  std::jthread maintenance_;
+};
+
+/// A private daemon's places are what dxtctl says, not what a service would take.
+void MakePrivate(const dxt::CommandLine& line, dxt::DaemonConfig& config) {
+  config.listen = {{true, line.socket.string()}};
+  config.socket_mode = 0600;
+  config.log.file = config.state_dir / "logs/dxt.log";
+  if (line.sources.flags.count("workers") == 0) config.workers = 16;
+}
+
+int CheckConfig(const dxt::LoadedConfig& loaded) {
+  std::fputs(dxt::DescribeConfig(loaded).c_str(), stdout);
+  return loaded.ok() ? 0 : 2;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  Flags flags;
-  CLI::App app(
-      "dxtd runs pipelines for dxtctl, which starts a private one where none runs.",
-      "dxtd");
-  app.set_version_flag("--version", "dxtd " DXT_VERSION);
-  app.add_flag("--private", flags.is_private, "End with the last client");
-  app.add_option("--state-dir", flags.state_dir,
-                 "State folder; one dxtd at a time owns it")
-      ->required()
-      ->check(CLI::ExistingDirectory);
-  app.add_option("--socket", flags.socket, "Unix socket to listen at")->required();
-  app.add_option("--ready-fd", flags.ready_fd,
-                 "Descriptor to write one byte to once listening");
-  app.add_option("--idle-exit", flags.first_client_seconds,
-                 "Private only: end when no client came within this many seconds")
-      ->check(CLI::Range(1, 3600));
-  app.add_option("--workers", flags.workers, "Runs at a time")->check(CLI::Range(1, 256));
-  app.add_option("--memory-budget-mib", flags.memory_budget_mib,
-                 "Memory for all runs (default: half of the machine's, at most 4096)")
-      ->check(CLI::Range(64, 1 << 24));
-  app.add_option("--log-level", flags.log_level, "debug, info, warning or error")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-  app.add_option("--log-format", flags.log_format, "json or text")
-      ->check(CLI::IsMember({"json", "text"}));
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+  int exit_code = 0;
+  const auto line = dxt::ReadCommandLine(argc, argv, exit_code);
+  if (!line) return exit_code;
+  if (line->print_reference) {
+    std::fputs(dxt::DaemonReference().c_str(), stdout);
+    return 0;
   }
-  if (flags.is_private) {
+  if (line->is_private) {
     // Nothing of the client's but the readiness pipe may outlive it in here.
-    const auto first = static_cast<unsigned>(std::max(2, flags.ready_fd)) + 1;
+    const auto first = static_cast<unsigned>(std::max(2, line->ready_fd)) + 1;
     close_range(first, ~0u, 0);
   }
-  const EndSignal end;
-  const auto status = Serve(flags, end);
+  const Wakeups wakeups(/*reloads=*/!line->is_private);
+  auto loaded = dxt::LoadDaemonConfig(line->sources);
+  if (line->is_private) MakePrivate(*line, loaded.config);
+  auto credentials = Credentials::Load(loaded.config);
+  AddProblem(credentials.status(), loaded);
+  if (line->check_config) return CheckConfig(loaded);
+  if (!loaded.ok()) {
+    for (const auto& problem : loaded.problems) {
+      std::fprintf(stderr, "%s\n", dxt::FormatProblem(problem).c_str());
+    }
+    std::fprintf(stderr,
+                 "dxtd did not start. `dxtd --check-config` shows where each "
+                 "value is from\n");
+    return 2;
+  }
+  Daemon daemon(*line, std::move(loaded), std::move(*credentials), wakeups);
+  const auto status = daemon.Serve();
   if (status.ok()) return 0;
   const auto info = dxt::GetErrorInfo(status);
   std::fprintf(stderr, "%s [%s]. %s\n", status.message().c_str(), info.code.c_str(),

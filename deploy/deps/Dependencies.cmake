@@ -75,6 +75,11 @@ find_path(DXT_VALIJSON_INCLUDE valijson/validator.hpp REQUIRED)
 _dxt_dependency(valijson)
 target_include_directories(dxt_dep_valijson SYSTEM INTERFACE ${DXT_VALIJSON_INCLUDE})
 
+# Headers only: Beast and Asio.
+find_path(DXT_BOOST_INCLUDE boost/beast.hpp REQUIRED)
+_dxt_dependency(beast Threads::Threads)
+target_include_directories(dxt_dep_beast SYSTEM INTERFACE ${DXT_BOOST_INCLUDE})
+
 find_package(GTest REQUIRED)
 _dxt_dependency(gtest GTest::gtest)
 _dxt_dependency(gtest_main GTest::gtest GTest::gtest_main)

@@ -1,17 +1,22 @@
 #pragma once
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
+
+#include <vector>
 
 #include <arrow/result.h>
 
 namespace dxt {
 
 class Attachments;
+class Certificates;
 class Clock;
 class ConnectorRegistry;
 class Dispatcher;
 class StateStore;
+class TokenFile;
 
 /// What the services work with. All must outlive the server.
 struct ApiParts {
@@ -23,15 +28,36 @@ struct ApiParts {
   std::filesystem::path state_dir;
   std::string version;
   bool is_private = false;
+  /// Set while the server drains: no run is taken.
+  std::atomic<bool>* draining = nullptr;
 };
 
-/// The gRPC server, on a unix socket.
+/// Where the server listens, and what it asks of its clients there.
+struct ListenOptions {
+  struct Place {
+    bool is_unix = false;
+    std::string text;  ///< A path, or "host:port"; port 0 = any.
+  };
+  std::vector<Place> places;
+  unsigned socket_mode = 0660;
+  std::string socket_group;                    ///< "" = the process's own.
+  std::shared_ptr<Certificates> certificates;  ///< Of TCP places; null = no TLS.
+  std::shared_ptr<TokenFile> tokens;           ///< Of TCP places; null = no token.
+  bool reflection = false;
+};
+
+/// The gRPC server.
 class ApiServer {
  public:
-  /// Listens once it returns. A file at `socket` is replaced: the caller owns that path.
-  static arrow::Result<std::unique_ptr<ApiServer>> Make(
-      ApiParts parts, const std::filesystem::path& socket);
+  /// Listens once it returns. A file at a socket's path is replaced: the caller owns that
+  /// path.
+  static arrow::Result<std::unique_ptr<ApiServer>> Make(ApiParts parts,
+                                                        const ListenOptions& options);
   virtual ~ApiServer() = default;
+  /// "unix:/path" and "host:port" with the port that was chosen, in the order of places.
+  virtual const std::vector<std::string>& addresses() const = 0;
+  /// Health says NOT_SERVING from now on, and no run is taken any more; all else goes on.
+  virtual void Drain() = 0;
   /// Refuses new calls, ends those that run, returns when all have ended.
   virtual void Shutdown() = 0;
 };

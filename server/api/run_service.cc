@@ -97,6 +97,10 @@ class EndedStream : public grpc::ServerWriteReactor<Message> {
 
 grpc::Status RunServiceImpl::Submit(const v1::SubmitRunRequest& request,
                                     v1::Run& response) {
+  if (*parts_.draining) {
+    return ApiError(grpc::StatusCode::UNAVAILABLE, "server.draining",
+                    "dxtd is on its way out and takes no run any more");
+  }
   Submission submission;
   auto parsed = ParseDocuments(FromProto(request.documents()), *parts_.registry);
   submission.redactor = Redactor(parsed.secrets);

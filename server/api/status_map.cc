@@ -1,6 +1,8 @@
 #include "server/api/status_map.h"
 
 #include <cctype>
+#include <map>
+#include <string_view>
 
 #include <google/rpc/error_details.pb.h>
 #include <google/rpc/status.pb.h>
@@ -15,6 +17,19 @@ namespace {
 
 grpc::StatusCode CodeOf(const ErrorInfo& info) {
   if (info.code.ends_with(".not_found")) return grpc::StatusCode::NOT_FOUND;
+  static const std::map<std::string_view, grpc::StatusCode> by_code = {
+      {"definition.owned_by_folder", grpc::StatusCode::FAILED_PRECONDITION},
+      {"dependency.exists", grpc::StatusCode::ALREADY_EXISTS},
+      {"pipeline.in_use", grpc::StatusCode::FAILED_PRECONDITION},
+      {"project.in_use", grpc::StatusCode::FAILED_PRECONDITION},
+      {"run.request_reused", grpc::StatusCode::ALREADY_EXISTS},
+      {"schedule.exists", grpc::StatusCode::ALREADY_EXISTS},
+      {"server.draining", grpc::StatusCode::UNAVAILABLE},
+      {"state.backup_exists", grpc::StatusCode::ALREADY_EXISTS},
+  };
+  if (const auto found = by_code.find(info.code); found != by_code.end()) {
+    return found->second;
+  }
   switch (info.error_class) {
     case ErrorClass::kConfig:
       return grpc::StatusCode::INVALID_ARGUMENT;
@@ -111,13 +126,21 @@ grpc::Status ProblemsToGrpc(const std::vector<Problem>& problems,
 }
 
 grpc::Status ApiError(grpc::StatusCode code, const std::string& dxt_code,
-                      const std::string& message, const std::string& hint) {
+                      const std::string& message, const std::string& hint,
+                      const std::string& field) {
   ErrorInfo info;
   info.error_class = ErrorClass::kConfig;
   info.code = dxt_code;
   info.hint = hint;
   google::rpc::Status details;
   details.add_details()->PackFrom(ToProto(info));
+  if (!field.empty()) {
+    google::rpc::BadRequest request;
+    auto* violation = request.add_field_violations();
+    violation->set_field(field);
+    violation->set_description(message);
+    details.add_details()->PackFrom(request);
+  }
   return WithDetails(code, message, details);
 }
 

@@ -21,8 +21,10 @@ grpc::Status ToGrpc(const arrow::Status& status, const Redactor& redactor = {});
 grpc::Status ProblemsToGrpc(const std::vector<Problem>& problems,
                             const Redactor& redactor);
 
-/// A failure that begins at this edge: names, versions, draining.
+/// A failure that begins at this edge: names, versions, draining. With `field`, a
+/// BadRequest detail names that field of the request.
 grpc::Status ApiError(grpc::StatusCode code, const std::string& dxt_code,
-                      const std::string& message, const std::string& hint = {});
+                      const std::string& message, const std::string& hint = {},
+                      const std::string& field = {});
 
 }  // namespace dxt

@@ -23,6 +23,7 @@ ALLOWED = {
     "state": ["base"],
     "state/sqlite": ["base", "state"],
     "state/postgres": ["base", "state"],
+    "server/daemon": ["base", "connectors/sdk", "engine/plan"],
     "server/scheduler": ["base", "connectors/sdk", "engine", "state"],
     "server/api": ["base", "connectors/sdk", "engine", "state", "server/scheduler", "dxt"],
     "server/http": ["base", "connectors/sdk", "engine", "state", "server/scheduler"],
@@ -44,11 +45,12 @@ VENDORS = [
     (r"grpcpp/|grpc/", ["server/api", "client", "server"]),
     (r"curl/", ["connectors/http"]),
     (r"sodium\.h", ["state"]),
+    (r"boost/", ["server/http"]),
 ]
 # Never in a header, wherever it stands: they cost every includer seconds, or leak a system.
 HEAVY = re.compile(
     r"arrow/api\.h|arrow/compute/api\.h|parquet/|grpcpp/|gmock/|libpq-fe\.h|sqlite3\.h|yaml-cpp/|arrow-adbc/"
-    r"|nlohmann/json\.hpp|simdjson|CLI/|spdlog/")
+    r"|nlohmann/json\.hpp|simdjson|CLI/|spdlog/|boost/")
 PROTO = re.compile(r"\.pb\.h$")
 # Generated code of messages and services belongs to those who speak gRPC.
 PROTO_FOLDERS = ("server", "client")

@@ -1,0 +1,518 @@
+#include "server/daemon/config.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/spelling.h"
+#include "engine/plan/checker.h"
+#include "engine/plan/yaml.h"
+#include "server/daemon/options.h"
+
+namespace dxt {
+namespace {
+
+namespace fs = std::filesystem;
+using Kind = ConfigValue::Kind;
+
+constexpr char kConfigVariable[] = "DXTD_CONFIG";
+
+std::string Get(const std::map<std::string, std::string>& map, const std::string& name) {
+  const auto found = map.find(name);
+  return found == map.end() ? std::string() : found->second;
+}
+
+/// Puts the value at a dotted path, making the maps on the way.
+void Put(ConfigValue& tree, std::string_view path, ConfigValue value) {
+  ConfigValue* at = &tree;
+  while (true) {
+    at->kind = Kind::kMap;
+    const size_t dot = path.find('.');
+    const std::string key(path.substr(0, dot));
+    auto item = std::find_if(at->map.begin(), at->map.end(),
+                             [&](const auto& entry) { return entry.first == key; });
+    if (item == at->map.end()) {
+      item = at->map.insert(at->map.end(), {key, ConfigValue()});
+    }
+    at = &item->second;
+    if (dot == std::string_view::npos) break;
+    path.remove_prefix(dot + 1);
+  }
+  *at = std::move(value);
+}
+
+const ConfigValue* At(const ConfigValue& tree, std::string_view path) {
+  const ConfigValue* at = &tree;
+  while (at != nullptr && !path.empty()) {
+    const size_t dot = path.find('.');
+    at = at->Get(path.substr(0, dot));
+    path.remove_prefix(dot == std::string_view::npos ? path.size() : dot + 1);
+  }
+  return at != nullptr && at->kind != Kind::kNull ? at : nullptr;
+}
+
+ConfigValue Scalar(std::string text, const Mark& mark) {
+  ConfigValue value;
+  value.kind = Kind::kScalar;
+  value.scalar = std::move(text);
+  value.mark = value.key_mark = mark;
+  return value;
+}
+
+std::vector<std::string> SplitAtCommas(const std::string& text) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
+}
+
+/// What a flag or variable says, in the shape of its key. `name` is its mark.
+ConfigValue FromTexts(const OptionSpec& spec, std::vector<std::string> texts,
+                      const std::string& name, ProblemList& problems) {
+  const Mark mark{name, 0, 0};
+  if (spec.kind != OptionKind::kList && spec.kind != OptionKind::kMap) {
+    return Scalar(texts.empty() ? "" : texts.back(), mark);
+  }
+  ConfigValue value;
+  value.mark = value.key_mark = mark;
+  value.kind = spec.kind == OptionKind::kList ? Kind::kList : Kind::kMap;
+  for (auto& text : texts) {
+    if (spec.kind == OptionKind::kList) {
+      value.list.push_back(Scalar(std::move(text), mark));
+      continue;
+    }
+    const size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      problems.Error(mark, name, "config.wrong_type",
+                     "'" + Shortened(text, 60) + "' is not NAME=VALUE");
+      continue;
+    }
+    value.map.emplace_back(text.substr(0, equals), Scalar(text.substr(equals + 1), mark));
+  }
+  return value;
+}
+
+std::string Quoted(const std::string& text) {
+  const bool plain = !text.empty() &&
+                     text.find_first_of(":#{}[],&*!|>'\"%@` \t\n") == std::string::npos &&
+                     text[0] != '-' && text[0] != '?';
+  if (plain) return text;
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') quoted += '\\';
+    quoted += c == '\n' ? ' ' : c;
+  }
+  return quoted + "\"";
+}
+
+std::string ToText(const ConfigValue& value) {
+  std::string text;
+  switch (value.kind) {
+    case Kind::kNull:
+      return "";
+    case Kind::kScalar:
+      return Quoted(value.scalar);
+    case Kind::kList:
+      for (const auto& item : value.list)
+        text += (text.empty() ? "" : ", ") + ToText(item);
+      return "[" + text + "]";
+    case Kind::kMap:
+      for (const auto& [key, item] : value.map) {
+        text += (text.empty() ? "" : ", ") + key + ": " + ToText(item);
+      }
+      return "{" + text + "}";
+  }
+  return text;
+}
+
+/// Merges the layers and keeps where each value came from.
+class Loader {
+ public:
+  explicit Loader(const ConfigSources& sources) : sources_(sources) {}
+
+  LoadedConfig Load() {
+    ReadFile();
+    ReadEnvironment();
+    for (const auto& option : DaemonOptions()) Merge(option);
+    Derive();
+    CheckListening();
+    CheckPlaces();
+    problems_.Tidy();
+    loaded_.problems = std::move(problems_.items());
+    return std::move(loaded_);
+  }
+
+ private:
+  fs::path FindFile() const {
+    if (sources_.file) return *sources_.file;
+    if (const auto named = Get(sources_.environment, kConfigVariable); !named.empty()) {
+      return named;
+    }
+    std::vector<fs::path> candidates;
+    const std::string xdg = Get(sources_.environment, "XDG_CONFIG_HOME");
+    const std::string home = Get(sources_.environment, "HOME");
+    if (!xdg.empty()) candidates.push_back(fs::path(xdg) / "dxt/dxtd.yaml");
+    if (xdg.empty() && !home.empty() && !sources_.root) {
+      candidates.push_back(fs::path(home) / ".config/dxt/dxtd.yaml");
+    }
+    candidates.push_back("/etc/dxt/dxtd.yaml");
+    std::error_code error;
+    for (const auto& candidate : candidates) {
+      if (fs::exists(candidate, error)) return candidate;
+    }
+    return {};
+  }
+
+  void ReadFile() {
+    if (sources_.read_file) loaded_.file = FindFile();
+    if (loaded_.file.empty()) return;
+    loaded_.file = fs::absolute(loaded_.file);
+    std::ifstream file(loaded_.file);
+    std::stringstream text;
+    text << file.rdbuf();
+    if (!file) {
+      problems_.Error({loaded_.file.string(), 0, 0}, "", "server.config_unreadable",
+                      "cannot read the configuration file " + loaded_.file.string(),
+                      "name another one with --config");
+      return;
+    }
+    if (text.str().find_first_not_of(" \t\r\n") == std::string::npos) return;
+    auto parsed = ParseYaml({loaded_.file.string(), text.str()}, loaded_.file.string(),
+                            problems_.items());
+    if (!parsed || parsed->kind == Kind::kNull) return;
+    Checker(problems_).Check(*parsed, DaemonKeys(), "");
+    file_ = std::move(*parsed);
+  }
+
+  void ReadEnvironment() {
+    std::vector<std::string> known = {kConfigVariable};
+    for (const auto& option : DaemonOptions()) known.push_back(option.environment);
+    for (const auto& [name, value] : sources_.environment) {
+      if (!name.starts_with("DXTD_")) continue;
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      problems_.Error({name, 0, 0}, name, "config.unknown_key",
+                      "the environment has " + name + ", which dxtd does not know",
+                      DidYouMean(name, known));
+    }
+  }
+
+  void Merge(const DaemonOption& option) {
+    ConfigValue value;
+    std::string source = "default";
+    const auto flag = sources_.flags.find(option.path);
+    const auto variable = sources_.environment.find(option.environment);
+    if (flag != sources_.flags.end()) {
+      source = option.flag;
+      value = FromTexts(*option.spec, flag->second, source, problems_);
+      Checker(problems_).Check(value, *option.spec, source);
+    } else if (variable != sources_.environment.end()) {
+      source = option.environment;
+      const bool many =
+          option.spec->kind == OptionKind::kList || option.spec->kind == OptionKind::kMap;
+      value = FromTexts(*option.spec,
+                        many ? SplitAtCommas(variable->second)
+                             : std::vector<std::string>{variable->second},
+                        source, problems_);
+      Checker(problems_).Check(value, *option.spec, source);
+    } else if (const ConfigValue* written = At(file_, option.path)) {
+      value = *written;
+      source = loaded_.file.string() + ":" + std::to_string(value.mark.line);
+    } else {
+      value = Default(option);
+    }
+    loaded_.options.push_back({option.path, ToText(value), source});
+    marks_[option.path] = value.mark.line > 0 ? value.mark : Mark{source, 0, 0};
+    Put(merged_, option.path, std::move(value));
+  }
+
+  ConfigValue Default(const DaemonOption& option) const {
+    const std::string& path = option.path;
+    if (path == "state_dir") return Scalar(DefaultStateDir().string(), {});
+    if (path == "workers") {
+      return Scalar(std::to_string(std::max(1u, std::thread::hardware_concurrency())),
+                    {});
+    }
+    if (path == "memory_budget") return Scalar(std::to_string(DefaultMemoryBudget()), {});
+    if (path == "listen") {
+      ConfigValue list;
+      list.kind = Kind::kList;
+      list.list.push_back(Scalar("unix:" + DefaultSocket().string(), {}));
+      return list;
+    }
+    ConfigValue value;
+    if (option.spec->kind == OptionKind::kList) value.kind = Kind::kList;
+    if (option.spec->kind == OptionKind::kMap) value.kind = Kind::kMap;
+    if (value.kind != Kind::kNull) return value;
+    return Scalar(path == "socket_group" ? "" : option.spec->default_value, {});
+  }
+
+  fs::path DefaultStateDir() const {
+    if (auto given = Get(sources_.environment, "STATE_DIRECTORY"); !given.empty()) {
+      return given.substr(0, given.find(':'));  // systemd lists several.
+    }
+    if (sources_.root) return "/var/lib/dxt";
+    if (auto xdg = Get(sources_.environment, "XDG_STATE_HOME"); !xdg.empty()) {
+      return fs::path(xdg) / "dxt/daemon";
+    }
+    return fs::path(Get(sources_.environment, "HOME")) / ".local/state/dxt/daemon";
+  }
+
+  fs::path DefaultSocket() const {
+    if (auto given = Get(sources_.environment, "RUNTIME_DIRECTORY"); !given.empty()) {
+      return fs::path(given.substr(0, given.find(':'))) / "dxtd.sock";
+    }
+    if (sources_.root) return "/run/dxt/dxtd.sock";
+    if (auto xdg = Get(sources_.environment, "XDG_RUNTIME_DIR"); !xdg.empty()) {
+      return fs::path(xdg) / "dxt/dxtd.sock";
+    }
+    return "/tmp/dxt-" + std::to_string(getuid()) + "/dxtd.sock";
+  }
+
+  std::string Text(std::string_view path) const {
+    const ConfigValue* value = At(merged_, path);
+    return value != nullptr ? value->scalar : std::string();
+  }
+  std::vector<std::string> Texts(std::string_view path) const {
+    std::vector<std::string> texts;
+    if (const ConfigValue* value = At(merged_, path)) {
+      for (const auto& item : value->list) {
+        if (item.kind == Kind::kScalar) texts.push_back(item.scalar);
+      }
+    }
+    return texts;
+  }
+  std::map<std::string, std::string> Map(std::string_view path) const {
+    std::map<std::string, std::string> map;
+    if (const ConfigValue* value = At(merged_, path)) {
+      for (const auto& [name, item] : value->map) map[name] = item.scalar;
+    }
+    return map;
+  }
+  int64_t Number(std::string_view path) const {
+    const std::string text = Text(path);
+    int64_t number = 0;
+    std::from_chars(text.data(), text.data() + text.size(), number);
+    return number;
+  }
+  std::chrono::milliseconds Duration(std::string_view path) const {
+    return std::chrono::milliseconds(ParseDurationMillis(Text(path)).value_or(0));
+  }
+  /// Relative to the configuration file when it is written there.
+  fs::path Place(const std::string& path, const std::string& text) const {
+    if (text.empty() || text == "-") return text;
+    const Mark mark = marks_.count(path) ? marks_.at(path) : Mark();
+    const fs::path base = mark.line > 0 ? loaded_.file.parent_path() : fs::current_path();
+    return (base / text).lexically_normal();
+  }
+  fs::path Place(const std::string& path) const { return Place(path, Text(path)); }
+
+  Problem& Error(const std::string& path, std::string code, std::string message,
+                 std::string suggestion = {}) {
+    const auto mark = marks_.find(path);
+    return problems_.Error(mark == marks_.end() ? Mark() : mark->second, path,
+                           std::move(code), std::move(message), std::move(suggestion));
+  }
+
+  void Derive() {
+    DaemonConfig& config = loaded_.config;
+    config.state_dir = Place("state_dir");
+    config.socket_mode =
+        static_cast<unsigned>(std::strtoul(Text("socket_mode").c_str(), nullptr, 8));
+    config.socket_group = Text("socket_group");
+    config.tls_cert = Place("tls.cert");
+    config.tls_key = Place("tls.key");
+    config.tls_client_ca = Place("tls.client_ca");
+    config.token_file = Place("auth.token_file");
+    config.insecure_listen = ParseBoolean(Text("insecure_listen")).value_or(false);
+    config.reflection = ParseBoolean(Text("reflection")).value_or(false);
+    config.workers = static_cast<int>(Number("workers"));
+    config.memory_budget = ParseByteSize(Text("memory_budget")).value_or(0);
+    config.pipelines_dir = Place("pipelines_dir");
+    for (const auto& root : Texts("files.roots")) {
+      config.file_roots.push_back(Place("files.roots", root));
+    }
+    config.variables = Map("variables");
+    config.secrets = Map("secrets");
+    config.retention_age =
+        std::chrono::duration_cast<std::chrono::seconds>(Duration("retention.runs"));
+    config.retention_per_pipeline =
+        static_cast<int>(Number("retention.runs_per_pipeline"));
+    config.shutdown_grace = Duration("shutdown_grace");
+    const std::string level = Text("log.level");
+    config.log.level = level == "debug"     ? LogLevel::kDebug
+                       : level == "warning" ? LogLevel::kWarning
+                       : level == "error"   ? LogLevel::kError
+                                            : LogLevel::kInfo;
+    config.log.json = Text("log.format") != "text";
+    config.log.file = Place("log.file");
+  }
+
+  std::optional<Address> TakeAddress(const std::string& path, const std::string& text) {
+    auto address = ParseAddress(text);
+    if (!address) {
+      Error(path, "server.bad_address",
+            "'" + Shortened(text, 80) + "' is no address to listen at",
+            "write unix:/path or host:port");
+    } else if (address->is_unix &&
+               address->text.size() >= sizeof(sockaddr_un::sun_path)) {
+      Error(path, "server.bad_address",
+            "the socket's path " + address->text + " is longer than 107 bytes");
+      return std::nullopt;
+    }
+    return address;
+  }
+
+  void CheckListening() {
+    DaemonConfig& config = loaded_.config;
+    const bool mutual = !config.tls_client_ca.empty();
+    for (const auto& text : Texts("listen")) {
+      const auto address = TakeAddress("listen", text);
+      if (!address) continue;
+      const bool open = !address->is_unix && !mutual && config.token_file.empty();
+      if (open && !config.insecure_listen) {
+        Error("listen", "server.listen_unprotected",
+              "anyone who reaches " + address->text + " could use this daemon",
+              "set auth.token_file, or tls.cert, tls.key and tls.client_ca; for a test, "
+              "insecure_listen: true");
+      } else if (open) {
+        problems_.Warn(marks_["insecure_listen"], "insecure_listen", "server.insecure",
+                       "anyone who reaches " + address->text + " can use this daemon");
+      }
+      config.listen.push_back(*address);
+    }
+    if (config.listen.empty() && Texts("listen").empty()) {
+      Error("listen", "config.empty", "dxtd has nowhere to listen",
+            "write unix:/path or host:port");
+    }
+    if (config.tls_cert.empty() != config.tls_key.empty()) {
+      Error(config.tls_cert.empty() ? "tls.key" : "tls.cert", "config.missing_key",
+            "tls.cert and tls.key belong together");
+    }
+    if (mutual && config.tls_cert.empty()) {
+      Error("tls.client_ca", "config.missing_key",
+            "tls.client_ca needs tls.cert and tls.key beside it");
+    }
+    if (const auto text = Text("http.listen"); !text.empty()) {
+      config.http_listen = TakeAddress("http.listen", text);
+    }
+  }
+
+  void CheckPlaces() {
+    const DaemonConfig& config = loaded_.config;
+    std::error_code error;
+    for (const auto& root : config.file_roots) {
+      if (!fs::is_directory(root, error)) {
+        Error("files.roots", "server.folder_missing",
+              root.string() + " is no folder that dxtd can see");
+      }
+    }
+    if (!config.pipelines_dir.empty() && !fs::is_directory(config.pipelines_dir, error)) {
+      Error("pipelines_dir", "server.folder_missing",
+            config.pipelines_dir.string() + " is no folder that dxtd can see");
+    }
+    for (const auto& [name, place] : config.secrets) {
+      if (!place.starts_with("env:") && !place.starts_with("file:/")) {
+        Error("secrets", "config.bad_name",
+              "the secret " + name + " says a value, not where one is",
+              "write env:NAME or file:/path");
+      }
+    }
+  }
+
+  const ConfigSources& sources_;
+  LoadedConfig loaded_;
+  ProblemList problems_;
+  ConfigValue file_, merged_;
+  std::map<std::string, Mark> marks_;
+};
+
+}  // namespace
+
+bool Address::loopback() const {
+  return is_unix || text.starts_with("127.") || text.starts_with("[::1]:") ||
+         text.starts_with("localhost:");
+}
+
+std::optional<Address> ParseAddress(std::string_view text) {
+  if (text.starts_with("unix:")) text.remove_prefix(5);
+  if (text.starts_with("/")) return Address{true, std::string(text)};
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
+  const std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
+  int number = -1;
+  const auto [end, error] =
+      std::from_chars(port.data(), port.data() + port.size(), number);
+  if (error != std::errc() || end != port.data() + port.size() || number < 0 ||
+      number > 65535) {
+    return std::nullopt;
+  }
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (!bracketed && host.find_first_of(":/ ") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return Address{false, std::string(text)};
+}
+
+bool LoadedConfig::ok() const {
+  return std::none_of(problems.begin(), problems.end(), [](const Problem& problem) {
+    return problem.level == Problem::Level::kError;
+  });
+}
+
+LoadedConfig LoadDaemonConfig(const ConfigSources& sources) {
+  return Loader(sources).Load();
+}
+
+std::string DescribeConfig(const LoadedConfig& loaded) {
+  std::string text = loaded.file.empty() ? std::string("# no configuration file\n")
+                                         : "# " + loaded.file.string() + "\n";
+  size_t width = 0;
+  std::vector<std::string> lines;
+  std::string section;
+  for (const auto& option : loaded.options) {
+    const size_t dot = option.path.find('.');
+    const std::string parent =
+        dot == std::string::npos ? std::string() : option.path.substr(0, dot);
+    std::string line;
+    if (parent != section && !parent.empty()) lines.push_back(parent + ":");
+    section = parent;
+    line = parent.empty() ? option.path : "  " + option.path.substr(dot + 1);
+    line += ": " + option.value;
+    lines.push_back(line);
+    width = std::max(width, std::min<size_t>(line.size(), 60));
+  }
+  size_t next = 0;
+  for (auto& line : lines) {
+    if (!line.ends_with(':') || line.starts_with(' ')) {
+      line.resize(std::max(width, line.size()), ' ');
+      line += "  # " + loaded.options[next++].source;
+    }
+    text += line + "\n";
+  }
+  for (const auto& problem : loaded.problems) text += FormatProblem(problem) + "\n";
+  return text;
+}
+
+int64_t DefaultMemoryBudget() {
+  const auto first_number = [](const char* path) {
+    std::ifstream file(path);
+    int64_t number = 0;
+    return file >> number ? number : int64_t{0};
+  };
+  int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
+  for (const char* limit :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    if (const int64_t bytes = first_number(limit); bytes > 0)
+      memory = std::min(memory, bytes);
+  }
+  return std::min<int64_t>(memory / 2, int64_t{4} << 30);
+}
+
+}  // namespace dxt

@@ -1,0 +1,85 @@
+#pragma once
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "engine/plan/documents.h"
+
+namespace dxt {
+
+/// Where a server listens: a unix socket, or host and port.
+struct Address {
+  bool is_unix = false;
+  std::string text;  ///< The path, or "host:port".
+  bool loopback() const;
+};
+
+/// "unix:/path", "/path", "host:port", "[v6]:port"; nullopt when it is none.
+std::optional<Address> ParseAddress(std::string_view text);
+
+/// What dxtd does, checked.
+struct DaemonConfig {
+  std::filesystem::path state_dir;
+  std::vector<Address> listen;
+  unsigned socket_mode = 0660;
+  std::string socket_group;
+  std::filesystem::path tls_cert, tls_key, tls_client_ca;
+  std::filesystem::path token_file;
+  bool insecure_listen = false;
+  std::optional<Address> http_listen;
+  bool reflection = false;
+  int workers = 1;
+  int64_t memory_budget = 0;
+  std::filesystem::path pipelines_dir;
+  std::vector<std::filesystem::path> file_roots;
+  std::map<std::string, std::string> variables;
+  std::map<std::string, std::string> secrets;  ///< Name to env:NAME or file:/path.
+  std::chrono::seconds retention_age{0};
+  int retention_per_pipeline = 0;
+  std::chrono::milliseconds shutdown_grace{0};
+  LogOptions log;  ///< `file` "-" = stderr.
+};
+
+/// One option as it came out, for --check-config.
+struct EffectiveOption {
+  std::string path;
+  std::string value;   ///< As YAML, on one line.
+  std::string source;  ///< "--log-level", "DXTD_LOG_LEVEL", "/etc/dxt/dxtd.yaml:3",
+                       ///< "default".
+};
+
+struct LoadedConfig {
+  DaemonConfig config;
+  std::vector<EffectiveOption> options;
+  std::vector<Problem> problems;
+  std::filesystem::path file;  ///< "" = none was read.
+  bool ok() const;
+};
+
+/// What the configuration is made from. Nothing else is looked at, files apart.
+struct ConfigSources {
+  /// Flags that were given, by option path; a list or map has several values.
+  std::map<std::string, std::vector<std::string>> flags;
+  std::optional<std::filesystem::path> file;  ///< --config.
+  std::map<std::string, std::string> environment;
+  bool root = false;
+  bool read_file = true;
+};
+
+/// Merges flag > environment > file > default, and checks it all: every problem is
+/// reported at once.
+LoadedConfig LoadDaemonConfig(const ConfigSources& sources);
+
+/// The whole of it, as --check-config prints it: YAML with the source of each value as a
+/// comment, then the problems.
+std::string DescribeConfig(const LoadedConfig& loaded);
+
+/// Half of what the cgroup or the machine has, at most 4 GiB.
+int64_t DefaultMemoryBudget();
+
+}  // namespace dxt
