@@ -19,6 +19,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "client/dxtctl/endpoint.h"
 #include "client/dxtctl/rpc.h"
 #include "dxt/v1/server_service.grpc.pb.h"
 
@@ -135,16 +136,6 @@ pid_t Spawn(const fs::path& program, std::vector<std::string> arguments, int rea
   return failed == 0 ? pid : 0;
 }
 
-grpc::ChannelArguments ChannelSettings() {
-  grpc::ChannelArguments settings;
-  // A failed attempt must not make the next one wait.
-  settings.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  settings.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
-  settings.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  settings.SetMaxReceiveMessageSize(64 << 20);
-  return settings;
-}
-
 /// Starts a private dxtd and waits until it listens.
 Status Start(const StateFolder& state) {
   CTL_ASSIGN(const fs::path program, FindDxtd());
@@ -205,7 +196,13 @@ Daemon::~Daemon() {
   stream_->reader->Finish();
 }
 
-Result<std::unique_ptr<Daemon>> Daemon::Attach(const StateFolder& state) {
+std::unique_ptr<Daemon> Daemon::At(std::shared_ptr<grpc::Channel> channel) {
+  std::unique_ptr<Daemon> daemon(new Daemon);
+  daemon->channel_ = std::move(channel);
+  return daemon;
+}
+
+Result<std::unique_ptr<Daemon>> Daemon::Attach(const StateFolder& state, bool debug) {
   // Whoever holds this joins or starts the daemon; the rest then find it running.
   FileDescriptor turn(
       open((state.path / "spawn.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -222,9 +219,9 @@ Result<std::unique_ptr<Daemon>> Daemon::Attach(const StateFolder& state) {
       CTL_RETURN_NOT_OK(Start(state));
     }
     std::unique_ptr<Daemon> daemon(new Daemon);
-    daemon->channel_ =
-        grpc::CreateCustomChannel("unix:" + state.socket.string(),
-                                  grpc::InsecureChannelCredentials(), ChannelSettings());
+    Endpoint endpoint;
+    endpoint.context.server = "unix:" + state.socket.string();
+    CTL_ASSIGN(daemon->channel_, OpenChannel(endpoint, debug));
     auto stream = std::make_unique<Stream>();
     stream->stub = v1::ServerService::NewStub(daemon->channel_);
     v1::AttachRequest request;

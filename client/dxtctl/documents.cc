@@ -18,34 +18,6 @@ constexpr size_t kLargestDocument = 1 << 20;
 constexpr const char* kProjectNames[] = {"dxt_project.yaml", "dxt_project.yml",
                                          "connections.yaml"};
 
-bool IsProjectFile(const fs::path& path) {
-  for (const char* name : kProjectNames) {
-    if (path.filename() == name) return true;
-  }
-  return false;
-}
-
-Result<std::string> ReadDocument(const fs::path& path) {
-  std::error_code error;
-  if (fs::is_directory(path, error)) {
-    return UsageError("'" + path.string() + "' is a folder, not a document",
-                      "Name a pipeline file in it");
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return UsageError("Cannot read '" + path.string() + "': " + std::strerror(errno),
-                      "Check the path, or write a first pipeline with `dxtctl init`");
-  }
-  std::string text(kLargestDocument + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() > kLargestDocument) {
-    return UsageError("'" + path.string() +
-                      "' is larger than 1 MiB, the limit of a document");
-  }
-  return text;
-}
-
 fs::path FindProject(fs::path folder) {
   std::error_code error;
   for (;; folder = folder.parent_path()) {
@@ -100,12 +72,8 @@ Status AddVariables(const DocumentOptions& options, const fs::path& anchor,
     (*set.mutable_variables())[name] = value;
   }
   for (const auto& assignment : options.variables) {
-    const size_t equals = assignment.find('=');
-    if (equals == 0 || equals == std::string::npos) {
-      return UsageError("--var takes name=value, not '" + assignment + "'");
-    }
-    (*set.mutable_sql_variables())[assignment.substr(0, equals)] =
-        assignment.substr(equals + 1);
+    CTL_ASSIGN(const auto pair, SplitAssignment(assignment));
+    (*set.mutable_sql_variables())[pair.first] = pair.second;
   }
   return Done{};
 }
@@ -116,6 +84,42 @@ Documents::Documents() : set(std::make_unique<v1::DocumentSet>()) {}
 Documents::Documents(Documents&&) noexcept = default;
 Documents& Documents::operator=(Documents&&) noexcept = default;
 Documents::~Documents() = default;
+
+bool IsProjectFile(const fs::path& path) {
+  for (const char* name : kProjectNames) {
+    if (path.filename() == name) return true;
+  }
+  return false;
+}
+
+Result<std::string> ReadDocument(const fs::path& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    return UsageError("'" + path.string() + "' is a folder, not a document",
+                      "Name a pipeline file in it");
+  }
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return UsageError("Cannot read '" + path.string() + "': " + std::strerror(errno),
+                      "Check the path, or write a first pipeline with `dxtctl init`");
+  }
+  std::string text(kLargestDocument + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kLargestDocument) {
+    return UsageError("'" + path.string() +
+                      "' is larger than 1 MiB, the limit of a document");
+  }
+  return text;
+}
+
+Result<std::pair<std::string, std::string>> SplitAssignment(const std::string& text) {
+  const size_t equals = text.find('=');
+  if (equals == 0 || equals == std::string::npos) {
+    return UsageError("--var takes name=value, not '" + text + "'");
+  }
+  return std::pair(text.substr(0, equals), text.substr(equals + 1));
+}
 
 Result<Documents> LoadDocuments(const DocumentOptions& options) {
   Documents documents;

@@ -38,6 +38,15 @@ struct Documents {
   std::filesystem::path anchor;
 };
 
+/// The text of a document; refuses folders, and files over 1 MiB.
+Result<std::string> ReadDocument(const std::filesystem::path& path);
+
+/// dxt_project.yaml, dxt_project.yml or connections.yaml.
+bool IsProjectFile(const std::filesystem::path& path);
+
+/// "name=value" of --var in two.
+Result<std::pair<std::string, std::string>> SplitAssignment(const std::string& text);
+
 /// Reads the files, finds the project beside the pipeline (or the working folder) or in a
 /// parent folder, and gathers values for the variables used.
 Result<Documents> LoadDocuments(const DocumentOptions& options);

@@ -81,6 +81,10 @@ class HelpFormatter : public CLI::Formatter {
                         CLI::AppFormatMode) const override {
     std::ostringstream out;
     out << Synopsis(*app, name) << "\n\n" << app->get_description() << "\n";
+    // What a command's footer holds is what most readers look for.
+    if (app->get_parent() != nullptr && !app->get_footer().empty()) {
+      out << "\nExamples:\n" << app->get_footer() << "\n";
+    }
     WriteArguments(out, *app);
     WriteOptions(out, *app);
     WriteCommands(out, *app);

@@ -1,6 +1,7 @@
 #include "client/dxtctl/invocation.h"
 
 #include <cstdio>
+#include <cstdlib>
 
 #include "client/dxtctl/state_folder.h"
 
@@ -26,6 +27,13 @@ Result<Documents> Invocation::Load(DocumentOptions document_options) const {
 }
 
 Result<std::unique_ptr<Daemon>> Invocation::Connect(const Documents& documents) {
+  CTL_ASSIGN(const auto named, NamedEndpoint(options.endpoint));
+  if (named) {
+    CTL_ASSIGN(const auto channel, OpenChannel(*named, options.debug));
+    Note("Using dxtd at " + named->Text());
+    endpoint_ = named;
+    return Daemon::At(channel);
+  }
   // Without documents, the state of a pipeline that was run here is what can be meant.
   std::filesystem::path anchor = documents.anchor;
   std::error_code error;
@@ -35,7 +43,44 @@ Result<std::unique_ptr<Daemon>> Invocation::Connect(const Documents& documents) 
   CTL_ASSIGN(const StateFolder state,
              anchor.empty() ? OpenSharedStateFolder() : OpenStateFolder(anchor));
   if (!state.note.empty()) Note(state.note);
-  return Daemon::Attach(state);
+  return Daemon::Attach(state, options.debug);
+}
+
+Result<ResourceServer> Invocation::Server(bool project_is_file) {
+  CTL_ASSIGN(auto named, NamedEndpoint(options.endpoint));
+  if (options.endpoint.local) {
+    return UsageError("--local is for verbs that need no daemon, like run",
+                      "Leave it out, or name a daemon with --server");
+  }
+  if (!named) named.emplace().context.server = kMachineServer;
+  endpoint_ = named;
+  ResourceServer server;
+  server.endpoint = *named;
+  CTL_ASSIGN(server.channel, OpenChannel(*named, options.debug));
+  const char* variable = std::getenv("DXT_PROJECT");
+  for (const std::string& project :
+       {project_is_file ? std::string() : options.project,
+        std::string(variable ? variable : ""), named->context.project}) {
+    if (project.empty()) continue;
+    if (!IsResourceId(project)) {
+      return UsageError("'" + project + "' is not the name of a stored project",
+                        "Names are lower-case letters, digits, _ and -; `dxtctl projects "
+                        "list` shows them");
+    }
+    server.project = project;
+    break;
+  }
+  return server;
+}
+
+TimeFormat Invocation::time_format() const {
+  if (options.time_format == "iso") return TimeFormat::kIso;
+  if (options.time_format == "local") return TimeFormat::kLocal;
+  return TimeFormat::kRelative;
+}
+
+Error Invocation::Explained(const Error& error) const {
+  return endpoint_ ? Explain(error, *endpoint_) : error;
 }
 
 void Invocation::Report(const Error& error) {

@@ -3,13 +3,17 @@
 // parser.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "client/dxtctl/daemon.h"
 #include "client/dxtctl/documents.h"
+#include "client/dxtctl/endpoint.h"
+#include "client/dxtctl/resource_server.h"
 #include "client/dxtctl/result.h"
 #include "client/dxtctl/terminal.h"
+#include "client/dxtctl/times.h"
 
 namespace dxt::ctl {
 
@@ -23,6 +27,11 @@ struct GlobalOptions {
   std::string color = "auto";
   std::string log_file;
   std::string log_format = "text";
+  EndpointFlags endpoint;
+  bool no_headers = false;
+  std::string time_format = "relative";
+  bool yes = false, no_input = false;
+  bool debug = false;
 };
 
 class Invocation {
@@ -38,15 +47,23 @@ class Invocation {
   const Terminal& terminal();
   /// Documents under the global options.
   Result<Documents> Load(DocumentOptions document_options) const;
-  /// The private daemon of the documents' state folder.
+  /// The daemon that is named, which is then said, else the private one of the documents'
+  /// state folder.
   Result<std::unique_ptr<Daemon>> Connect(const Documents& documents);
+  /// The daemon that is named, else this machine's: for verbs of stored resources.
+  /// `project_is_file`: --project is not the name of a stored project here.
+  Result<ResourceServer> Server(bool project_is_file = false);
+  TimeFormat time_format() const;
   /// Prints one paragraph on stderr; with -o json, refused documents go to stdout as
   /// dxt.problems/1.
   void Report(const Error& error);
+  /// `error`, as what came of speaking to the daemon that was named.
+  Error Explained(const Error& error) const;
   void Note(const std::string& text);
 
  private:
   std::unique_ptr<Terminal> terminal_;
+  std::optional<Endpoint> endpoint_;  ///< What was connected to, but for a private one.
 };
 
 }  // namespace dxt::ctl

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <map>
 
+#include <sys/ioctl.h>
+#include <unistd.h>
 #include <nlohmann/json.hpp>
 
 namespace dxt::ctl {
@@ -93,6 +95,18 @@ std::string Scaled(double value, const char* const* units, int count, double ste
   return text;
 }
 
+/// Takes from the widest columns until all fit into `limit`; none gets narrower than 8.
+void Narrow(int limit, std::vector<int>& widths) {
+  int total = 2 * (static_cast<int>(widths.size()) - 1);
+  for (const int width : widths) total += width;
+  while (total > limit) {
+    const auto widest = std::max_element(widths.begin(), widths.end());
+    if (*widest <= 8) return;
+    --*widest;
+    --total;
+  }
+}
+
 }  // namespace
 
 std::string ToJson(const Json& value) {
@@ -116,25 +130,34 @@ std::string ShortBytes(double bytes) {
   return Scaled(bytes, kUnits, 5, 1000);
 }
 
+int OutputWidth() {
+  winsize size{};
+  const bool known = isatty(STDOUT_FILENO) != 0 &&
+                     ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? size.ws_col : 0;
+}
+
 void PrintTable(const std::vector<TableColumn>& columns,
-                const std::vector<std::vector<std::string>>& rows) {
+                const std::vector<std::vector<std::string>>& rows,
+                const TableStyle& style) {
   std::vector<int> widths;
   for (size_t i = 0; i < columns.size(); ++i) {
-    int width = DisplayWidth(columns[i].header);
+    int width = style.headers ? DisplayWidth(columns[i].header) : 0;
     for (const auto& row : rows) width = std::max(width, DisplayWidth(row[i]));
     widths.push_back(width);
   }
+  if (style.width > 0) Narrow(style.width, widths);
   const auto print = [&](const auto& cell_at) {
     std::string line;
     for (size_t i = 0; i < columns.size(); ++i) {
       const bool last = i + 1 == columns.size();
-      const std::string cell = cell_at(i);
+      const std::string cell = Shorten(cell_at(i), widths[i]);
       line += last && !columns[i].right ? cell : Pad(cell, widths[i], columns[i].right);
       if (!last) line += "  ";
     }
     std::printf("%s\n", line.c_str());
   };
-  print([&](size_t i) { return columns[i].header; });
+  if (style.headers) print([&](size_t i) { return columns[i].header; });
   for (const auto& row : rows) print([&](size_t i) { return row[i]; });
 }
 

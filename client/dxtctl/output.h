@@ -26,9 +26,19 @@ struct Listing {
 void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
                   OutputFormat format);
 
+struct TableStyle {
+  bool headers = true;
+  /// Cells are cut so that no line is wider; 0 = never.
+  int width = 0;
+};
+
 /// Prints columns aligned by display width; `rows` hold one cell a column.
 void PrintTable(const std::vector<TableColumn>& columns,
-                const std::vector<std::vector<std::string>>& rows);
+                const std::vector<std::vector<std::string>>& rows,
+                const TableStyle& style = {});
+
+/// Columns of the terminal that stdout is; 0 when it is none.
+int OutputWidth();
 
 /// One line of JSON; invalid UTF-8 is replaced.
 std::string ToJson(const nlohmann::ordered_json& value);

@@ -11,8 +11,10 @@ namespace {
 
 constexpr int kMostLines = 12;
 
-std::string PhaseText(v1::StreamProgress::Phase phase) {
-  switch (phase) {
+}  // namespace
+
+std::string PhaseText(const v1::StreamProgress& progress) {
+  switch (progress.phase()) {
     case v1::StreamProgress::QUEUED:
       return "queued";
     case v1::StreamProgress::PLANNING:
@@ -30,8 +32,6 @@ std::string PhaseText(v1::StreamProgress::Phase phase) {
   }
 }
 
-}  // namespace
-
 ProgressLines::ProgressLines(const Terminal& terminal, bool enabled)
     : terminal_(terminal), enabled_(enabled && terminal.live()) {}
 
@@ -44,7 +44,7 @@ void ProgressLines::Update(const v1::StreamProgress& progress) {
       progress.phase() >= v1::StreamProgress::READING) {
     line.began = std::chrono::steady_clock::now();
   }
-  line.phase = PhaseText(progress.phase());
+  line.phase = PhaseText(progress);
   line.rows = std::max(progress.rows_read(), progress.rows_written());
   line.bytes = std::max(progress.bytes_read(), progress.bytes_written());
   line.expected = progress.expected_rows();

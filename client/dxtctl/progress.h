@@ -13,6 +13,9 @@ class StreamProgress;
 
 namespace dxt::ctl {
 
+/// "queued", "reading", …
+std::string PhaseText(const v1::StreamProgress& progress);
+
 /// Progress lines on stderr, one a stream, redrawn in place. Draws nothing unless stderr
 /// is a terminal.
 class ProgressLines {

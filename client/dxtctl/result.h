@@ -29,10 +29,13 @@ struct Error {
   /// Documents were refused: dxt.problems/1, for `-o json`, and one line per problem.
   std::string problems_json;
   std::string problems_text;
+  /// Of a call that got no answer of dxtd's own: gRPC's name of the status, its words.
+  std::string rpc_status;
+  std::string transport;
 };
 
 inline Error UsageError(std::string message, std::string hint = {}) {
-  return {kExitUsage, std::move(message), std::move(hint), {}, {}, {}, {}};
+  return {kExitUsage, std::move(message), std::move(hint), {}, {}, {}, {}, {}, {}};
 }
 
 struct Done {};

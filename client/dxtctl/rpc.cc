@@ -33,6 +33,8 @@ int ExitCodeOf(const grpc::Status& status) {
     case grpc::StatusCode::INVALID_ARGUMENT:
     case grpc::StatusCode::FAILED_PRECONDITION:
     case grpc::StatusCode::NOT_FOUND:
+    case grpc::StatusCode::ALREADY_EXISTS:
+    case grpc::StatusCode::OUT_OF_RANGE:
       return kExitUsage;
     case grpc::StatusCode::UNAUTHENTICATED:
     case grpc::StatusCode::PERMISSION_DENIED:
@@ -56,6 +58,28 @@ int ExitCodeOfClass(const std::string& error_class) {
   if (error_class == "guard") return kExitGuard;
   if (error_class == "cancelled") return kExitCancelled;
   return kExitFailed;
+}
+
+std::string StatusName(const grpc::Status& status) {
+  static constexpr const char* kNames[] = {"OK",
+                                           "CANCELLED",
+                                           "UNKNOWN",
+                                           "INVALID_ARGUMENT",
+                                           "DEADLINE_EXCEEDED",
+                                           "NOT_FOUND",
+                                           "ALREADY_EXISTS",
+                                           "PERMISSION_DENIED",
+                                           "RESOURCE_EXHAUSTED",
+                                           "FAILED_PRECONDITION",
+                                           "ABORTED",
+                                           "OUT_OF_RANGE",
+                                           "UNIMPLEMENTED",
+                                           "INTERNAL",
+                                           "UNAVAILABLE",
+                                           "DATA_LOSS",
+                                           "UNAUTHENTICATED"};
+  const auto code = static_cast<size_t>(status.error_code());
+  return code < std::size(kNames) ? kNames[code] : "UNKNOWN";
 }
 
 std::string ReasonOf(const grpc::Status& status) {
@@ -105,11 +129,19 @@ Error ErrorOf(const grpc::Status& status) {
       const auto found = info.metadata().find(key);
       return found == info.metadata().end() ? std::string() : found->second;
     };
-    if (!value("class").empty()) error.exit_code = ExitCodeOfClass(value("class"));
+    // Whether this client may come in is no question of an error class.
+    if (!value("class").empty() && error.exit_code != kExitNotAuthorized &&
+        info.reason() != "SERVER_DRAINING") {
+      error.exit_code = ExitCodeOfClass(value("class"));
+    }
     error.code = value("code");
     error.hint = value("hint");
     error.stream = value("stream");
-  } else if (error.exit_code == kExitNoDaemon) {
+  } else {
+    error.rpc_status = StatusName(status);
+    error.transport = status.error_message();
+  }
+  if (!error.rpc_status.empty() && error.exit_code == kExitNoDaemon) {
     error.message = "dxtd went away: " + error.message;
     error.hint =
         "Its log is logs/dxt.log in the state folder; run the command again to go on";

@@ -31,6 +31,9 @@ Error ErrorOf(const grpc::Status& status);
 /// The ErrorInfo reason of a status, e.g. "SERVER_DRAINING"; "" = none.
 std::string ReasonOf(const grpc::Status& status);
 
+/// gRPC's name of a status: "OK", "NOT_FOUND", …
+std::string StatusName(const grpc::Status& status);
+
 /// The exit code of a failed verb, by the engine's name of the error class.
 int ExitCodeOfClass(const std::string& error_class);
 

@@ -1,120 +1,19 @@
 #include "client/dxtctl/run_verb.h"
 
 #include <cstdio>
-#include <ctime>
-#include <fstream>
-#include <random>
 
-#include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
-#include <nlohmann/json.hpp>
 
 #include "client/dxtctl/interrupts.h"
-#include "client/dxtctl/output.h"
 #include "client/dxtctl/progress.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_log.h"
 #include "client/dxtctl/summary.h"
 #include "dxt/v1/run_service.grpc.pb.h"
 
 namespace dxt::ctl {
 namespace {
-
-/// A UUID (version 4), so that a repeated SubmitRun is one run.
-std::string NewRequestId() {
-  std::random_device random;
-  char text[40];
-  std::snprintf(text, sizeof text, "%08x-%04x-4%03x-%04x-%08x%04x", random(),
-                random() & 0xFFFFu, random() & 0xFFFu, 0x8000u | (random() & 0x3FFFu),
-                random(), random() & 0xFFFFu);
-  return text;
-}
-
-v1::RunOptions ToProto(const RunVerbOptions& options) {
-  v1::RunOptions proto;
-  proto.set_phase(options.phase == RunPhase::kExtract ? v1::RunOptions::EXTRACT
-                  : options.phase == RunPhase::kLoad  ? v1::RunOptions::LOAD
-                                                      : v1::RunOptions::RUN);
-  proto.set_select(options.select);
-  proto.set_exclude(options.exclude);
-  proto.set_allow_empty_selection(options.allow_empty_selection);
-  proto.set_dry_run(options.dry_run);
-  if (options.threads) proto.set_threads(*options.threads);
-  proto.set_fail_fast(options.fail_fast);
-  if (options.limit) proto.set_limit(*options.limit);
-  if (options.cursor_value) proto.set_cursor_value(*options.cursor_value);
-  proto.set_allow_duplicates(options.allow_duplicates);
-  proto.set_full_refresh(options.full_refresh || !options.full_refresh_streams.empty());
-  for (const auto& stream : options.full_refresh_streams) {
-    proto.add_full_refresh_streams(stream);
-  }
-  proto.set_persist(options.persist);
-  proto.set_fresh(options.fresh);
-  return proto;
-}
-
-std::string SeverityName(v1::LogLine::Severity severity) {
-  switch (severity) {
-    case v1::LogLine::DEBUG:
-      return "debug";
-    case v1::LogLine::WARNING:
-      return "warning";
-    case v1::LogLine::ERROR:
-      return "error";
-    default:
-      return "info";
-  }
-}
-
-/// Log lines of a run: to stderr with -v, to --log-file where one is named.
-class RunLog {
- public:
-  static Result<RunLog> Open(const GlobalOptions& options) {
-    RunLog log(options);
-    if (!options.log_file.empty()) {
-      log.file_.open(options.log_file, std::ios::app);
-      if (!log.file_)
-        return UsageError("Cannot write the log file '" + options.log_file + "'");
-    }
-    return log;
-  }
-
-  void Write(const v1::RunEvent& event, ProgressLines& progress) {
-    const auto& line = event.log();
-    const std::string time = google::protobuf::util::TimeUtil::ToString(event.time());
-    const std::string text = json_ ? JsonLine(time, line) : TextLine(time, line);
-    if (file_.is_open()) file_ << text << std::endl;
-    const bool shown =
-        verbose_ > 1 || (verbose_ == 1 && line.severity() != v1::LogLine::DEBUG);
-    if (!shown) return;
-    progress.Clear();
-    std::fprintf(stderr, "%s\n", text.c_str());
-  }
-
- private:
-  explicit RunLog(const GlobalOptions& options)
-      : verbose_(options.verbose), json_(options.log_format == "json") {}
-
-  static std::string TextLine(const std::string& time, const v1::LogLine& line) {
-    std::string text = time + " " + SeverityName(line.severity()) + " " + line.event();
-    if (!line.stream().empty()) text += " [" + line.stream() + "]";
-    if (!line.message().empty()) text += " " + Printable(line.message());
-    return text;
-  }
-
-  static std::string JsonLine(const std::string& time, const v1::LogLine& line) {
-    nlohmann::ordered_json object = {{"time", time},
-                                     {"level", SeverityName(line.severity())},
-                                     {"event", line.event()}};
-    if (!line.stream().empty()) object["stream"] = line.stream();
-    object["message"] = line.message();
-    return ToJson(object);
-  }
-
-  int verbose_;
-  bool json_;
-  std::ofstream file_;
-};
 
 /// Follows a run to its end.
 Result<v1::Run> Watch(v1::RunService::Stub& stub, const std::string& name, RunLog& log,
@@ -126,7 +25,7 @@ Result<v1::Run> Watch(v1::RunService::Stub& stub, const std::string& name, RunLo
   v1::RunEvent event;
   std::optional<v1::Run> finished;
   while (reader->Read(&event)) {
-    if (event.has_log()) log.Write(event, progress);
+    if (event.has_log()) log.Write(event.time(), event.log(), progress);
     if (event.has_progress()) progress.Update(event.progress());
     if (event.has_finished()) finished = event.finished();
   }
@@ -177,6 +76,47 @@ void AddLimitOption(CLI::App& verb, std::optional<int64_t>& limit) {
       });
 }
 
+void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
+  proto.set_phase(options.phase == RunPhase::kExtract ? v1::RunOptions::EXTRACT
+                  : options.phase == RunPhase::kLoad  ? v1::RunOptions::LOAD
+                                                      : v1::RunOptions::RUN);
+  proto.set_select(options.select);
+  proto.set_exclude(options.exclude);
+  proto.set_allow_empty_selection(options.allow_empty_selection);
+  proto.set_dry_run(options.dry_run);
+  if (options.threads) proto.set_threads(*options.threads);
+  proto.set_fail_fast(options.fail_fast);
+  if (options.limit) proto.set_limit(*options.limit);
+  if (options.cursor_value) proto.set_cursor_value(*options.cursor_value);
+  proto.set_allow_duplicates(options.allow_duplicates);
+  proto.set_full_refresh(options.full_refresh || !options.full_refresh_streams.empty());
+  for (const auto& stream : options.full_refresh_streams) {
+    proto.add_full_refresh_streams(stream);
+  }
+  proto.set_persist(options.persist);
+  proto.set_fresh(options.fresh);
+}
+
+std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options) {
+  verb.add_flag("--dry-run", options.dry_run, "Show what would be done; change nothing");
+  AddLimitOption(verb, options.limit);
+  verb.add_option("--cursor-value", options.cursor_value,
+                  "Read from here, this one time; stored cursors are never lowered")
+      ->type_name("VALUE");
+  verb.add_flag("--allow-duplicates", options.allow_duplicates,
+                "Let --cursor-value load rows again that an append has loaded");
+  auto* refresh = verb.add_option("--full-refresh", options.full_refresh_streams,
+                                  "Read from the beginning: STREAM, or all without one");
+  refresh->type_name("STREAM")->expected(0, 1)->take_all()->each(
+      [](const std::string&) {});
+  verb.add_flag("--persist", options.persist, "Keep the extracted package for `load`");
+  verb.add_flag("--new", options.fresh, "Give up what an interrupted run left");
+  return [refresh, &options] {
+    options.full_refresh = refresh->count() > 0;
+    std::erase(options.full_refresh_streams, "");
+  };
+}
+
 void AddRunOptions(CLI::App& verb, RunVerbOptions& options) {
   verb.add_option("--select,-s", options.select,
                   "Streams to run: ids, globs, tag:NAME; ',' = or, '+' = and")
@@ -198,7 +138,7 @@ Result<int> ExecuteRunVerb(Invocation& invocation, const RunVerbOptions& options
   const auto stub = v1::RunService::NewStub(daemon->channel());
   v1::SubmitRunRequest request;
   *request.mutable_documents() = *documents.set;
-  *request.mutable_options() = ToProto(options);
+  FillRunOptions(options, *request.mutable_options());
   request.set_request_id(NewRequestId());
   request.set_attachment(daemon->attachment());
   v1::Run run;

@@ -1,6 +1,7 @@
 #pragma once
 // What run, plan, extract, load and copy have in common: submit, watch, cancel, print.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,10 @@
 
 namespace CLI {
 class App;
+}
+
+namespace dxt::v1 {
+class RunOptions;
 }
 
 namespace dxt::ctl {
@@ -41,6 +46,13 @@ void AddLimitOption(CLI::App& verb, std::optional<int64_t>& limit);
 
 /// Adds the options that choose streams and change how they run.
 void AddRunOptions(CLI::App& verb, RunVerbOptions& options);
+
+/// Adds those that change what is read, and whether anything is written. The function
+/// that is returned is called once the command line was parsed; `options` must live on.
+std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options);
+
+/// `options`, as the server takes them.
+void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto);
 
 /// Runs the documents in a private daemon and prints the result; the verb's exit code.
 Result<int> ExecuteRunVerb(Invocation& invocation, const RunVerbOptions& options);

@@ -86,14 +86,13 @@ Result<fs::path> SocketFor(const fs::path& folder) {
   }
   const fs::path shared = fs::path("/tmp") / ("dxt-" + std::to_string(geteuid()));
   if (MakePrivateFolder(shared) && IsOurs(shared)) return shared / name;
-  return Error{kExitNoDaemon,
-               "Cannot make a private folder for the socket of dxtd: " + shared.string() +
-                   " is not a folder of this user with mode 0700",
-               "Set XDG_RUNTIME_DIR to a folder that only you can open",
-               "",
-               "",
-               "",
-               ""};
+  Error refused;
+  refused.exit_code = kExitNoDaemon;
+  refused.message =
+      "Cannot make a private folder for the socket of dxtd: " + shared.string() +
+      " is not a folder of this user with mode 0700";
+  refused.hint = "Set XDG_RUNTIME_DIR to a folder that only you can open";
+  return refused;
 }
 
 Result<StateFolder> Prepare(const fs::path& folder, std::string note) {

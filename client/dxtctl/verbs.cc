@@ -4,9 +4,37 @@ namespace dxt::ctl {
 
 std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs() {
   static constexpr void (*kVerbs[])(CLI::App&, Invocation&) = {
-      AddInit,     AddRun,        AddPlan,       AddExtract,  AddLoad,       AddCopy,
-      AddValidate, AddList,       AddPreview,    AddDiscover, AddTest,       AddState,
-      AddPackages, AddConnectors, AddJsonSchema, AddVersion,  AddCompletion,
+      // Here, or with a daemon.
+      AddInit,
+      AddRun,
+      AddPlan,
+      AddExtract,
+      AddLoad,
+      AddCopy,
+      AddValidate,
+      AddList,
+      AddPreview,
+      AddDiscover,
+      AddTest,
+      AddState,
+      AddPackages,
+      // What a daemon holds.
+      AddSubmit,
+      AddRuns,
+      AddPipelines,
+      AddSchedules,
+      AddDeps,
+      AddProjects,
+      AddConnections,
+      AddStatus,
+      AddDoctor,
+      AddAdmin,
+      AddContext,
+      // About dxt.
+      AddConnectors,
+      AddJsonSchema,
+      AddVersion,
+      AddCompletion,
   };
   return kVerbs;
 }

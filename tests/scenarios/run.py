@@ -17,6 +17,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -89,6 +90,7 @@ class Scenario:
         self.memories = {}
         self.secrets = []
         self.words = {}
+        self.finished = []
         self.last = None
         self.postgres = None
         self.duckdb = None
@@ -309,6 +311,7 @@ class Scenario:
         """EXPECTED is an exit code, or several as in 0|130."""
         code = process.wait()
         self.last = process
+        self.finished.append(process)
         said = f"--- stdout\n{process.stdout.text}--- stderr\n{process.stderr.text}"
         if CRASH.search(said):
             raise Failed(f"it crashed\n{said}")
@@ -369,6 +372,31 @@ class Scenario:
         started = [self.start(command.replace("{}", str(i + 1))) for i in range(int(count))]
         for process in started:
             self.finish(process, expected)
+
+    def do_every_call(self, _step):
+        """every-call: each call of the API was made by its verb, and answered, under DXT_DEBUG."""
+        table = subprocess.run([f"{self.options.bin}/dxtctl", "__calls"], check=True,
+                               capture_output=True, text=True).stdout
+        missing = []
+        for row in table.splitlines():
+            call, verb = row.split("\t")
+            made = re.compile(rf"^debug: /dxt\.v1\.{call.replace('.', '/')} (OK|CANCELLED)$", re.M)
+            if not any(re.search(rf"\b{verb}\b", shlex.join(process.words)) and
+                       made.search(process.stderr.text) for process in self.finished):
+                missing.append(f"{call} by `dxtctl {verb}`")
+        if missing:
+            raise Failed("never made:\n  " + "\n  ".join(missing))
+
+    def do_keep(self, step):
+        """keep RUN: $RUN is the first line of the last command's stdout."""
+        self.words["$" + step.rest] = self.last.stdout.text.partition("\n")[0]
+
+    def do_listening(self, step):
+        """listening d.sock: somebody accepts at this unix socket."""
+        def accepted():
+            with socket.socket(socket.AF_UNIX) as client:
+                return client.connect_ex(str(self.work / step.rest)) == 0
+        self.await_true(30, "nobody listens there", accepted)
 
     def do_gone(self, step):
         """gone 10: within that many seconds no dxtd of this scenario is left, nor its lock."""

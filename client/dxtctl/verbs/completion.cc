@@ -2,100 +2,103 @@
 
 #include <CLI/CLI.hpp>
 
-#include "client/dxtctl/invocation.h"
+#include "client/dxtctl/complete.h"
+#include "client/dxtctl/rpc_verbs.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
 namespace {
 
-std::vector<const CLI::App*> Subcommands(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App*) { return true; });
+// Every shell asks dxtctl itself: one candidate a line, then ":files" where paths may
+// stand.
+constexpr const char* kBash = R"sh(# source <(dxtctl completion bash)
+_dxtctl() {
+  local current=${COMP_WORDS[COMP_CWORD]} line
+  COMPREPLY=()
+  while IFS= read -r line; do
+    if [[ $line == :files ]]; then
+      while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$current")
+    else
+      COMPREPLY+=("$line")
+    fi
+  done < <(dxtctl __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
+complete -o filenames -F _dxtctl dxtctl
+)sh";
 
-/// Words that may follow `app`: its subcommands and long options, then the global ones.
-std::string Words(const CLI::App& app, const CLI::App& root) {
-  std::string words;
-  for (const auto* verb : Subcommands(app)) words += verb->get_name() + " ";
-  for (const auto* from : {&app, &root}) {
-    for (const auto* option : from->get_options()) {
-      for (const auto& name : option->get_lnames()) words += "--" + name + " ";
-    }
-    if (&app == &root) break;
-  }
-  if (!words.empty()) words.pop_back();
-  return words;
+constexpr const char* kZsh = R"sh(#compdef dxtctl
+# dxtctl completion zsh > "${fpath[1]}/_dxtctl"
+_dxtctl() {
+  local line
+  local -a found
+  for line in ${(f)"$(dxtctl __complete -- "${(@)words[2,CURRENT]}" 2>/dev/null)"}; do
+    if [[ $line == :files ]]; then
+      _files
+    else
+      found+=("$line")
+    fi
+  done
+  compadd -- $found
 }
+if [[ $funcstack[1] == _dxtctl ]]; then
+  _dxtctl
+else
+  compdef _dxtctl dxtctl
+fi
+)sh";
 
-void PrintBash(const CLI::App& root) {
-  std::printf(
-      "# dxtctl completion bash > /etc/bash_completion.d/dxtctl\n"
-      "_dxtctl() {\n"
-      "  local current=${COMP_WORDS[COMP_CWORD]} verb=\"\" word\n"
-      "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
-      "    case $word in -*) ;; *) verb=$word; break ;; esac\n"
-      "  done\n"
-      "  local words=\"\"\n"
-      "  case $verb in\n");
-  for (const auto* verb : Subcommands(root)) {
-    std::printf("    %s) words=\"%s\" ;;\n", verb->get_name().c_str(),
-                Words(*verb, root).c_str());
-  }
-  std::printf(
-      "    *) words=\"%s\" ;;\n"
-      "  esac\n"
-      "  COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))\n"
-      "  if [[ -n $verb && $current != -* ]]; then\n"
-      "    COMPREPLY+=($(compgen -f -- \"$current\"))\n"
-      "  fi\n"
-      "}\n"
-      "complete -o filenames -F _dxtctl dxtctl\n",
-      Words(root, root).c_str());
-}
-
-std::string SingleQuoted(const std::string& text) {
-  std::string quoted = "'";
-  for (const char c : text)
-    quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
-void PrintFish(const CLI::App& root) {
-  std::printf("# dxtctl completion fish > ~/.config/fish/completions/dxtctl.fish\n");
-  for (const auto* verb : Subcommands(root)) {
-    std::printf("complete -c dxtctl -n __fish_use_subcommand -a %s -d %s\n",
-                verb->get_name().c_str(), SingleQuoted(verb->get_description()).c_str());
-    for (const auto* option : verb->get_options()) {
-      for (const auto& name : option->get_lnames()) {
-        std::printf(
-            "complete -c dxtctl -n '__fish_seen_subcommand_from %s' -l %s -d %s\n",
-            verb->get_name().c_str(), name.c_str(),
-            SingleQuoted(option->get_description()).c_str());
-      }
-    }
-  }
-}
-
-void PrintZsh(const CLI::App& root) {
-  std::printf(
-      "#compdef dxtctl\n"
-      "# dxtctl completion zsh > \"${fpath[1]}/_dxtctl\"\n"
-      "autoload -U +X bashcompinit && bashcompinit\n");
-  PrintBash(root);
-}
+constexpr const char* kFish =
+    R"sh(# dxtctl completion fish > ~/.config/fish/completions/dxtctl.fish
+function __dxtctl_complete
+    set -l words (commandline -opc)
+    set -l current (commandline -ct)
+    for line in (dxtctl __complete -- $words[2..-1] "$current" 2>/dev/null)
+        if test "$line" = :files
+            __fish_complete_path "$current"
+        else
+            echo $line
+        end
+    end
+end
+complete -c dxtctl -f -a '(__dxtctl_complete)'
+)sh";
 
 }  // namespace
 
 void AddCompletion(CLI::App& app, Invocation& invocation) {
   auto shell = std::make_shared<std::string>();
   auto* verb = app.add_subcommand("completion", "Print completions for a shell");
+  verb->footer(
+      "  source <(dxtctl completion bash)\n"
+      "  dxtctl completion fish > ~/.config/fish/completions/dxtctl.fish");
   verb->add_option("shell", *shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  verb->callback([&app, shell, &invocation] {
-    invocation.action = [&app, shell]() -> Result<int> {
-      if (*shell == "bash") PrintBash(app);
-      if (*shell == "zsh") PrintZsh(app);
-      if (*shell == "fish") PrintFish(app);
+  verb->callback([shell, &invocation] {
+    invocation.action = [shell]() -> Result<int> {
+      std::printf("%s", *shell == "bash" ? kBash : *shell == "zsh" ? kZsh : kFish);
+      return kExitOk;
+    };
+  });
+  // For the test that makes every call once.
+  auto* calls = app.add_subcommand("__calls", "Print the verb of each call of the API");
+  calls->group("");
+  calls->callback([&invocation] {
+    invocation.action = []() -> Result<int> {
+      for (const auto& [rpc, name] : RpcVerbs()) std::printf("%s\t%s\n", rpc, name);
+      return kExitOk;
+    };
+  });
+  // What the shells call.
+  auto words = std::make_shared<std::vector<std::string>>();
+  auto* complete = app.add_subcommand("__complete", "Answer a shell");
+  complete->group("");
+  complete->add_option("words", *words, "The words after dxtctl");
+  complete->callback([words, &app, &invocation] {
+    invocation.action = [words, &app, &invocation]() -> Result<int> {
+      const Candidates found = Complete(app, invocation, *words);
+      for (const auto& word : found.words) std::printf("%s\n", word.c_str());
+      if (found.files) std::printf(":files\n");
       return kExitOk;
     };
   });

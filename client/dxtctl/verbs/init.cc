@@ -145,16 +145,15 @@ Status Seed(const fs::path& pipeline) {
   seed.documents.pipeline = pipeline.string();
   Invocation quiet;
   quiet.options.output = "name";
+  quiet.options.endpoint.local = true;
   quiet.stdout_enabled = false;
   CTL_ASSIGN(const int exit_code, ExecuteRunVerb(quiet, seed));
   if (exit_code == kExitOk) return Done{};
-  return Error{exit_code,
-               "The project was written, but its source could not be filled",
-               "dxtctl run " + pipeline.string() + " says why",
-               "",
-               "",
-               "",
-               ""};
+  Error error;
+  error.exit_code = exit_code;
+  error.message = "The project was written, but its source could not be filled";
+  error.hint = "dxtctl run " + pipeline.string() + " says why";
+  return error;
 }
 
 Result<int> Init(Invocation& invocation, const std::string& folder,

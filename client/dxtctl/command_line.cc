@@ -1,0 +1,107 @@
+#include "client/dxtctl/command_line.h"
+
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+
+#include "client/dxtctl/help.h"
+#include "client/dxtctl/interrupts.h"
+#include "client/dxtctl/usage.h"
+#include "client/dxtctl/verbs.h"
+
+namespace dxt::ctl {
+namespace {
+
+void AddEndpointOptions(CLI::App& app, EndpointFlags& flags) {
+  app.add_option("--server", flags.server,
+                 "The dxtd to use: unix:/path or host:port (DXT_SERVER)")
+      ->type_name("ADDRESS");
+  app.add_option("--context", flags.context,
+                 "A daemon by its name in `dxtctl context list` (DXT_CONTEXT)")
+      ->type_name("NAME");
+  app.add_flag("--local", flags.local, "Use the private dxtd, whatever else is named");
+  app.add_option("--tls-ca", flags.tls.ca, "Authorities that may vouch for the daemon")
+      ->type_name("FILE");
+  app.add_option("--tls-cert", flags.tls.cert, "Certificate of this client")
+      ->type_name("FILE");
+  app.add_option("--tls-key", flags.tls.key, "Its key")->type_name("FILE");
+  app.add_option("--token-file", flags.token_file, "File that holds a bearer token")
+      ->type_name("FILE");
+}
+
+void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
+  app.add_option("--project", options.project,
+                 "Project file or its folder (default: looked for beside the pipeline "
+                 "and above); "
+                 "for stored resources the project's name")
+      ->type_name("PATH|NAME");
+  app.add_option("--output,-o", options.output, "table, wide, json, jsonl, yaml or name")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"table", "wide", "json", "jsonl", "yaml", "name"}));
+  app.add_flag("--quiet,-q", options.quiet, "The same as -o json");
+  app.add_flag("--no-headers", options.no_headers, "Tables without their first line");
+  app.add_option("--time-format", options.time_format,
+                 "Of times in tables: relative, local or iso (UTC)")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"relative", "local", "iso"}));
+  app.add_flag("--verbose,-v", options.verbose, "Show log lines; twice: debug lines too");
+  app.add_flag("--debug", options.debug, "Show each call to dxtd and its status")
+      ->envname("DXT_DEBUG");
+  app.add_option("--color", options.color, "auto, always or never (NO_COLOR is honoured)")
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+  app.add_option("--log-file", options.log_file,
+                 "Append the run's log lines to this file")
+      ->type_name("FILE");
+  app.add_option("--log-format", options.log_format, "text or json")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "normal", "json"}));
+  app.add_flag("--yes,-y", options.yes, "Do not ask before something is deleted");
+  app.add_flag("--no-input", options.no_input, "Never ask; refuse what would be asked");
+  AddEndpointOptions(app, options.endpoint);
+}
+
+}  // namespace
+
+void BuildCommandLine(CLI::App& app, Invocation& invocation) {
+  app.description(
+      "dxtctl moves data between databases and files, as a YAML pipeline says.\n\n"
+      "  dxtctl init shop                 write a first project\n"
+      "  dxtctl run pipeline.yaml         run it here\n"
+      "  dxtctl plan pipeline.yaml        show what a run would do, and change nothing\n"
+      "  dxtctl submit pipeline.yaml      have a daemon run it\n"
+      "  dxtctl runs list                 see what it runs");
+  app.name("dxtctl");
+  UseHelp(app);
+  app.set_help_flag("-h,--help", "Print this help");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", "dxtctl " DXT_VERSION, "Print the version");
+  AddGlobalOptions(app, invocation.options);
+  for (const auto add : AllVerbs()) add(app, invocation);
+}
+
+int RunCommandLine(int argc, char** argv) {
+  Invocation invocation;
+  CLI::App app;
+  BuildCommandLine(app, invocation);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return AnswerParseError(app, error);
+  }
+  auto outcome = invocation.action();
+  std::fflush(stdout);
+  int exit_code = kExitOk;
+  if (outcome.ok()) {
+    exit_code = *outcome;
+  } else {
+    const auto error = invocation.Explained(outcome.error());
+    invocation.Report(error);
+    exit_code = error.exit_code;
+  }
+  if (const int interrupted = Interrupts::ExitCode()) return interrupted;
+  return exit_code;
+}
+
+}  // namespace dxt::ctl

@@ -1,0 +1,63 @@
+#include "client/dxtctl/rpc_verbs.h"
+
+namespace dxt::ctl {
+
+std::span<const RpcVerb> RpcVerbs() {
+  static constexpr RpcVerb kVerbs[] = {
+      {"DependencyService.CreateDependency", "deps add"},
+      {"DependencyService.DeleteDependency", "deps delete"},
+      {"DependencyService.ListDependencies", "deps list"},
+      {"PackageService.DropPackage", "packages drop"},
+      {"PackageService.GetPackage", "packages show"},
+      {"PackageService.ListPackages", "packages list"},
+      {"PipelineService.ApplyPipeline", "pipelines apply"},
+      {"PipelineService.DeletePipeline", "pipelines delete"},
+      {"PipelineService.DescribePipeline", "pipelines describe"},
+      {"PipelineService.GetPipeline", "pipelines get"},
+      {"PipelineService.ListPipelines", "pipelines list"},
+      {"PipelineService.PausePipeline", "pipelines pause"},
+      {"PipelineService.ResumePipeline", "pipelines resume"},
+      {"ProjectService.ApplyProject", "projects apply"},
+      {"ProjectService.CheckConnections", "test"},
+      {"ProjectService.DeleteProject", "projects delete"},
+      {"ProjectService.DiscoverPipeline", "discover"},
+      {"ProjectService.GetConnection", "connections get"},
+      {"ProjectService.GetJsonSchema", "json-schema"},
+      {"ProjectService.GetProject", "projects get"},
+      {"ProjectService.ListConnections", "connections list"},
+      {"ProjectService.ListConnectors", "connectors"},
+      {"ProjectService.ListProjects", "projects list"},
+      {"ProjectService.ListStreams", "list"},
+      {"ProjectService.PreviewStream", "preview"},
+      {"ProjectService.TestConnection", "connections test"},
+      {"ProjectService.ValidateDocuments", "validate"},
+      {"RunService.CancelRun", "runs cancel"},
+      {"RunService.GetRun", "runs get"},
+      {"RunService.ListRuns", "runs list"},
+      {"RunService.RetryRun", "runs retry"},
+      {"RunService.SubmitRun", "submit"},
+      {"RunService.TailLogs", "runs logs"},
+      {"RunService.WatchRun", "runs watch"},
+      {"ScheduleService.CreateSchedule", "schedules create"},
+      {"ScheduleService.DeleteSchedule", "schedules delete"},
+      {"ScheduleService.GetSchedule", "schedules get"},
+      {"ScheduleService.ListFireTimes", "schedules next"},
+      {"ScheduleService.ListSchedules", "schedules list"},
+      {"ScheduleService.ListTicks", "schedules ticks"},
+      {"ScheduleService.PauseSchedule", "schedules pause"},
+      {"ScheduleService.ResumeSchedule", "schedules resume"},
+      {"ScheduleService.TriggerSchedule", "schedules trigger"},
+      {"ScheduleService.UpdateSchedule", "schedules update"},
+      {"ServerService.Attach", "run"},
+      {"ServerService.BackUpState", "admin backup"},
+      {"ServerService.GetServerInfo", "doctor"},
+      {"ServerService.GetServerStatus", "status"},
+      {"StateService.AcceptCursor", "state accept"},
+      {"StateService.ListCursors", "state show"},
+      {"StateService.ResetCursor", "state reset"},
+      {"StateService.SetCursor", "state set"},
+  };
+  return kVerbs;
+}
+
+}  // namespace dxt::ctl

@@ -1,0 +1,50 @@
+#include <cstdio>
+#include <filesystem>
+
+#include <CLI/CLI.hpp>
+
+#include "client/dxtctl/output.h"
+#include "client/dxtctl/resources.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/server_service.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+Result<int> BackUp(Invocation& invocation, const std::string& file) {
+  CTL_ASSIGN(const auto server, invocation.Server());
+  v1::BackUpStateRequest request;
+  request.set_path(std::filesystem::absolute(file).lexically_normal().string());
+  CTL_ASSIGN(const auto written,
+             Call<v1::BackUpStateResponse>(server, request,
+                                           {.deadline = std::chrono::minutes(30)}));
+  if (!ForPeople(invocation)) {
+    PrintResource(invocation, written, written.path(), {});
+    return kExitOk;
+  }
+  std::printf("%s\n", written.path().c_str());
+  invocation.Note("Wrote " + ShortBytes(static_cast<double>(written.bytes())) +
+                  " on the daemon's machine.");
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddAdmin(CLI::App& app, Invocation& invocation) {
+  auto* verb = app.add_subcommand("admin", "Look after a daemon");
+  verb->footer("  dxtctl admin backup /var/backups/dxt/state-2026-11-21.db");
+  verb->require_subcommand(1);
+  auto file = std::make_shared<std::string>();
+  auto* backup = verb->add_subcommand(
+      "backup", "Have the daemon copy its state to a new file, while runs go on");
+  backup->footer("  dxtctl admin backup /var/backups/dxt/state-2026-11-21.db");
+  backup
+      ->add_option("file", *file, "File on the daemon's machine that does not exist yet")
+      ->required();
+  backup->callback([file, &invocation] {
+    invocation.action = [file, &invocation] { return BackUp(invocation, *file); };
+  });
+}
+
+}  // namespace dxt::ctl

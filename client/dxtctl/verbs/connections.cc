@@ -1,0 +1,129 @@
+#include <cstdio>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "client/dxtctl/resources.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+std::string OptionsText(const v1::Connection& connection) {
+  const std::map<std::string, std::string> sorted(connection.options().begin(),
+                                                  connection.options().end());
+  std::string text;
+  for (const auto& [key, value] : sorted)
+    text += (text.empty() ? "" : " ") + key + "=" + value;
+  return text;
+}
+
+Result<v1::ListConnectionsResponse> Fetch(const ResourceServer& server) {
+  v1::ListConnectionsRequest request;
+  request.set_parent(ListParent(server, false));
+  return Call<v1::ListConnectionsResponse>(server, request, {.attempts = 3});
+}
+
+Result<int> List(Invocation& invocation, const std::vector<std::string>&) {
+  CTL_ASSIGN(const auto server, invocation.Server());
+  CTL_ASSIGN(const auto response, Fetch(server));
+  ResourceTable table("connections", {{"CONNECTION", ""}, {"TYPE", ""}, {"OPTIONS", ""}});
+  for (const auto& connection : response.connections()) {
+    table.Add(connection, connection.name(),
+              {LastPart(connection.name()), connection.type(), OptionsText(connection)});
+  }
+  table.Print(invocation, "The project '" + server.project +
+                              "' has no connections: dxtctl projects apply -f "
+                              "dxt_project.yaml");
+  return kExitOk;
+}
+
+Result<int> Get(Invocation& invocation, const std::vector<std::string>& names) {
+  CTL_ASSIGN(const auto server, invocation.Server());
+  v1::GetConnectionRequest request;
+  CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "connections", names.at(0)));
+  CTL_ASSIGN(const auto connection,
+             Call<v1::Connection>(server, request, {.attempts = 3}));
+  PrintResource(invocation, connection, connection.name(),
+                {{"connection", ShortName(connection.name())},
+                 {"type", connection.type()},
+                 {"options", OptionsText(connection)}});
+  return kExitOk;
+}
+
+/// Those that are named, or all of the project.
+Result<int> Test(Invocation& invocation, std::vector<std::string> names) {
+  CTL_ASSIGN(const auto server, invocation.Server());
+  if (names.empty()) {
+    CTL_ASSIGN(const auto response, Fetch(server));
+    for (const auto& connection : response.connections())
+      names.push_back(connection.name());
+  }
+  ResourceTable table(
+      "connections",
+      {{"CONNECTION", ""}, {"TYPE", ""}, {"OK", ""}, {"TIME", "", false, true}});
+  std::vector<Error> errors;
+  for (const auto& name : names) {
+    v1::TestConnectionRequest request;
+    CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "connections", name));
+    CTL_ASSIGN(const auto check,
+               Call<v1::ConnectionCheck>(server, request,
+                                         {.deadline = std::chrono::seconds(120)}));
+    table.Add(check, check.name(),
+              {check.name(), check.type(), check.ok() ? "yes" : "no",
+               DurationText(check.seconds())});
+    if (check.ok()) continue;
+    Error error;
+    error.exit_code = ExitCodeOfClass(check.error().class_());
+    error.message = "connection '" + check.name() + "': " + check.error().message();
+    error.code = check.error().code();
+    error.hint = check.error().hint();
+    errors.push_back(error);
+  }
+  table.Print(invocation, "The project '" + server.project + "' has no connections.");
+  std::fflush(stdout);
+  for (const auto& error : errors) invocation.Report(error);
+  return errors.empty() ? kExitOk : errors.front().exit_code;
+}
+
+using ConnectionAction = Result<int> (*)(Invocation&, const std::vector<std::string>&);
+
+void AddAction(CLI::App& parent, Invocation& invocation, const char* name,
+               const char* help, const char* examples, int fewest, int most,
+               ConnectionAction action) {
+  auto names = std::make_shared<std::vector<std::string>>();
+  auto* verb = parent.add_subcommand(name, help);
+  verb->footer(examples);
+  if (most > 0) {
+    verb->add_option("names", *names, "NAME or PROJECT/NAME")
+        ->required(fewest > 0)
+        ->expected(fewest, most);
+  }
+  verb->callback([=, &invocation] {
+    invocation.action = [=, &invocation] { return action(invocation, *names); };
+  });
+}
+
+}  // namespace
+
+void AddConnections(CLI::App& app, Invocation& invocation) {
+  auto* verb =
+      app.add_subcommand("connections", "Show and test connections of stored projects");
+  verb->footer(
+      "  dxtctl connections list --project shop\n"
+      "  dxtctl connections test shop/warehouse");
+  verb->require_subcommand(1);
+  AddAction(*verb, invocation, "list", "List the connections of a stored project",
+            "  dxtctl connections list --project shop", 0, 0, List);
+  AddAction(*verb, invocation, "get", "Show one; secrets are not shown",
+            "  dxtctl connections get shop/warehouse -o yaml", 1, 1, Get);
+  AddAction(*verb, invocation, "test", "Have the daemon open them; without names, all",
+            "  dxtctl connections test shop/warehouse", 0, 1000,
+            [](Invocation& called, const std::vector<std::string>& names) {
+              return Test(called, names);
+            });
+}
+
+}  // namespace dxt::ctl

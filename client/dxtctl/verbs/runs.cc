@@ -1,0 +1,300 @@
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <thread>
+
+#include <google/protobuf/util/time_util.h>
+#include <grpcpp/grpcpp.h>
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "client/dxtctl/interrupts.h"
+#include "client/dxtctl/resources.h"
+#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_follow.h"
+#include "client/dxtctl/run_log.h"
+#include "client/dxtctl/run_table.h"
+#include "client/dxtctl/summary.h"
+#include "client/dxtctl/verbs.h"
+#include "dxt/v1/run_service.grpc.pb.h"
+
+namespace dxt::ctl {
+namespace {
+
+struct ListOptions {
+  std::vector<std::string> states;
+  std::string pipeline, since, until, trigger, filter;
+  int limit = 50;
+  bool all_projects = false;
+};
+
+struct OneRunOptions {
+  std::string run, reason, timeout, request_id;
+  bool wait = false;
+};
+
+struct LogOptions {
+  std::string run, stream, level = "info";
+  bool follow = false;
+};
+
+Result<std::string> FilterOf(const ListOptions& options) {
+  std::vector<std::string> terms;
+  // The server's filter knows no OR: several states are picked out here.
+  if (options.states.size() == 1) terms.push_back("state=" + options.states[0]);
+  if (!options.trigger.empty()) terms.push_back("trigger=" + options.trigger);
+  if (!options.since.empty()) {
+    CTL_ASSIGN(const auto time, ParseMoment(options.since, "--since"));
+    terms.push_back("create_time>=\"" + time + "\"");
+  }
+  if (!options.until.empty()) {
+    CTL_ASSIGN(const auto time, ParseMoment(options.until, "--until"));
+    terms.push_back("create_time<\"" + time + "\"");
+  }
+  if (!options.filter.empty()) terms.push_back(options.filter);
+  std::string filter;
+  for (const auto& term : terms) filter += (filter.empty() ? "" : " AND ") + term;
+  return filter;
+}
+
+Result<int> List(Invocation& invocation, const ListOptions& options) {
+  CTL_ASSIGN(const auto server, invocation.Server());
+  v1::ListRunsRequest request;
+  request.set_parent(ListParent(server, options.all_projects));
+  request.set_pipeline(options.pipeline);
+  CTL_ASSIGN(*request.mutable_filter(), FilterOf(options));
+  const std::set<std::string> states(options.states.begin(), options.states.end());
+  RunTable table(invocation);
+  bool more = false;
+  do {
+    request.set_page_size(std::min(options.limit, 1000));
+    CTL_ASSIGN(const auto page,
+               Call<v1::ListRunsResponse>(server, request, {.attempts = 3}));
+    for (const auto& run : page.runs()) {
+      if (!states.empty() && !states.contains(StateText(run))) continue;
+      more = static_cast<int>(table.size()) == options.limit;
+      if (more) break;
+      table.Add(run);
+    }
+    request.set_page_token(page.next_page_token());
+  } while (!more && !request.page_token().empty());
+  const bool narrowed = !request.filter().empty() || !options.pipeline.empty();
+  table.Print(narrowed ? "No run is like that; `dxtctl runs list` shows all of them."
+                       : "Nothing has run yet: dxtctl submit PIPELINE --wait");
+  if (more) invocation.Note("There are more: --limit N, --since 2d, --state FAILED");
+  return kExitOk;
+}
+
+Result<int> Get(Invocation& invocation, const OneRunOptions& options) {
+  CTL_ASSIGN(const auto server, invocation.Server());
+  v1::GetRunRequest request;
+  CTL_ASSIGN(*request.mutable_name(), RunName(options.run));
+  CTL_ASSIGN(const auto run, Call<v1::Run>(server, request, {.attempts = 3}));
+  PrintRun(invocation, run);
+  return kExitOk;
+}
+
+Result<FollowOptions> FollowOptionsOf(const OneRunOptions& options) {
+  FollowOptions follow;
+  if (!options.timeout.empty()) {
+    CTL_ASSIGN(const int64_t seconds, ParseDuration(options.timeout, "--timeout"));
+    follow.timeout = std::chrono::seconds(seconds);
+  }
+  return follow;
+}
+
+Result<int> Watch(Invocation& invocation, const OneRunOptions& options) {
+  CTL_ASSIGN(FollowOptions follow, FollowOptionsOf(options));
+  follow.lines_on_stdout = true;
+  CTL_ASSIGN(const auto server, invocation.Server());
+  CTL_ASSIGN(const std::string name, RunName(options.run));
+  return FollowRun(invocation, server, name, follow);
+}
+
+Result<int> Cancel(Invocation& invocation, const OneRunOptions& options) {
+  CTL_ASSIGN(const FollowOptions follow, FollowOptionsOf(options));
+  CTL_ASSIGN(const auto server, invocation.Server());
+  v1::CancelRunRequest request;
+  CTL_ASSIGN(*request.mutable_name(), RunName(options.run));
+  request.set_reason(options.reason);
+  CTL_ASSIGN(const auto run, Call<v1::Run>(server, request, {.attempts = 3}));
+  if (options.wait) {
+    CTL_ASSIGN(const int exit_code, FollowRun(invocation, server, run.name(), follow));
+    // Having been cancelled is what was asked for.
+    return exit_code == kExitCancelled ? kExitOk : exit_code;
+  }
+  PrintRun(invocation, run);
+  return kExitOk;
+}
+
+Result<int> Retry(Invocation& invocation, const OneRunOptions& options) {
+  CTL_ASSIGN(const FollowOptions follow, FollowOptionsOf(options));
+  CTL_ASSIGN(const auto server, invocation.Server());
+  v1::RetryRunRequest request;
+  CTL_ASSIGN(*request.mutable_name(), RunName(options.run));
+  request.set_request_id(options.request_id.empty() ? NewRequestId()
+                                                    : options.request_id);
+  CTL_ASSIGN(const auto run, Call<v1::Run>(server, request, {.attempts = 4}));
+  const std::string id = LastPart(run.name());
+  if (options.wait) {
+    invocation.Note("Queued " + id + ".");
+    return FollowRun(invocation, server, run.name(), follow);
+  }
+  if (ForPeople(invocation)) {
+    std::printf("%s\n", id.c_str());
+    invocation.Note("Queued. Follow it: dxtctl runs watch " + id);
+  } else {
+    PrintResource(invocation, run, run.name(), {});
+  }
+  return kExitOk;
+}
+
+/// Prints lines as they come, over lost connections when they are followed.
+Result<int> Logs(Invocation& invocation, const LogOptions& options) {
+  CTL_ASSIGN(const auto server, invocation.Server());
+  v1::TailLogsRequest request;
+  CTL_ASSIGN(*request.mutable_name(), RunName(options.run));
+  request.set_stream(options.stream);
+  request.set_follow(options.follow);
+  v1::LogLine::Severity severity = v1::LogLine::INFO;
+  std::string name = options.level;
+  std::transform(name.begin(), name.end(), name.begin(), ::toupper);
+  v1::LogLine::Severity_Parse(name, &severity);
+  request.set_min_severity(severity);
+  const bool json = !ForPeople(invocation) || invocation.options.log_format == "json";
+  const auto stub = v1::RunService::NewStub(server.channel);
+  for (int lost = 0;;) {
+    grpc::ClientContext context;
+    const auto reader = stub->TailLogs(&context, request);
+    v1::LogLine line;
+    while (reader->Read(&line)) {
+      lost = 0;
+      request.set_cursor(std::max(request.cursor(), line.cursor()));
+      std::printf("%s\n", LogLineText(line.time(), line, json).c_str());
+      std::fflush(stdout);
+    }
+    const grpc::Status status = reader->Finish();
+    if (status.ok()) return kExitOk;
+    const bool again = options.follow && ++lost <= 30 &&
+                       status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    if (!again) return ErrorOf(status);
+    if (lost == 1) invocation.Note("The connection to dxtd was lost; trying again.");
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+}
+
+using RunAction = Result<int> (*)(Invocation&, const OneRunOptions&);
+
+CLI::App* AddOne(CLI::App& parent, Invocation& invocation, const char* name,
+                 const char* help, const char* examples, RunAction action,
+                 std::shared_ptr<OneRunOptions> options) {
+  auto* verb = parent.add_subcommand(name, help);
+  verb->footer(examples);
+  verb->add_option("run", options->run, "Id of a run")->required();
+  verb->callback([options, action, &invocation] {
+    invocation.action = [options, action, &invocation] {
+      return action(invocation, *options);
+    };
+  });
+  return verb;
+}
+
+void AddWait(CLI::App& verb, OneRunOptions& options, const char* help) {
+  verb.add_flag("--wait,-w", options.wait, help);
+  verb.add_option("--timeout", options.timeout,
+                  "Wait no longer than this (90s, 15m, 2h): exit code 7");
+}
+
+void AddListing(CLI::App& parent, Invocation& invocation) {
+  auto options = std::make_shared<ListOptions>();
+  auto* verb = parent.add_subcommand("list", "List runs, newest first");
+  verb->footer(
+      "  dxtctl runs list --state FAILED,PARTIAL --since 2d\n"
+      "  dxtctl runs list --pipeline orders --limit 10 -o json\n"
+      "  dxtctl runs list -A --filter 'trigger=SCHEDULE AND dry_run=false'");
+  verb->add_option("--state", options->states,
+                   "QUEUED, RUNNING, CANCELLING, SUCCEEDED, PARTIAL, FAILED, CANCELLED")
+      ->delimiter(',')
+      ->transform(CLI::IsMember({"QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED",
+                                 "PARTIAL", "FAILED", "CANCELLED"},
+                                CLI::ignore_case));
+  verb->add_option("--pipeline", options->pipeline, "Only of this pipeline");
+  verb->add_option("--since", options->since,
+                   "Made since then: 2h, 7d, 2026-11-21 or 2026-11-21T09:00:00Z");
+  verb->add_option("--until", options->until, "Made before then, likewise");
+  verb->add_option("--trigger", options->trigger, "SUBMIT, SCHEDULE, DEPENDENCY or RETRY")
+      ->transform(
+          CLI::IsMember({"SUBMIT", "SCHEDULE", "DEPENDENCY", "RETRY"}, CLI::ignore_case));
+  verb->add_option("--filter", options->filter,
+                   "Terms joined by AND, of state, pipeline, trigger, create_time, "
+                   "end_time, dry_run");
+  verb->add_option("--limit", options->limit, "At most this many (default: 50)")
+      ->check(CLI::Range(1, 1000000));
+  verb->add_flag("--all-projects,-A", options->all_projects, "Of every project");
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return List(invocation, *options); };
+  });
+}
+
+void AddLogs(CLI::App& parent, Invocation& invocation, const char* help) {
+  auto options = std::make_shared<LogOptions>();
+  auto* verb = parent.add_subcommand("logs", help);
+  verb->footer(
+      "  dxtctl runs logs 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
+      "  dxtctl runs logs -f --stream orders --level warning "
+      "01KE9ZQ3M1V4E8Y5W0Z8J6B2NC");
+  verb->add_option("run", options->run, "Id of a run")->required();
+  verb->add_flag("--follow,-f", options->follow, "Go on until the run ends");
+  verb->add_option("--stream", options->stream, "Only lines of this stream");
+  verb->add_option("--level", options->level,
+                   "debug, info, warning or error, and what is worse (default: info)")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  verb->callback([options, &invocation] {
+    invocation.action = [options, &invocation] { return Logs(invocation, *options); };
+  });
+}
+
+void AddCancel(CLI::App& parent, Invocation& invocation, const char* help) {
+  auto options = std::make_shared<OneRunOptions>();
+  auto* verb = AddOne(parent, invocation, "cancel", help,
+                      "  dxtctl runs cancel 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --reason "
+                      "'wrong month' --wait",
+                      Cancel, options);
+  verb->add_option("--reason", options->reason, "Stored with the run");
+  AddWait(*verb, *options, "Until it has ended");
+}
+
+}  // namespace
+
+void AddRuns(CLI::App& app, Invocation& invocation) {
+  auto* verb = app.add_subcommand("runs", "List, follow, cancel and retry runs");
+  verb->footer(
+      "  dxtctl runs list --state FAILED --since 2d\n"
+      "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
+      "  dxtctl runs retry 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --wait");
+  verb->require_subcommand(1);
+  AddListing(*verb, invocation);
+  AddOne(*verb, invocation, "get", "Show one run",
+         "  dxtctl runs get 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o json", Get,
+         std::make_shared<OneRunOptions>());
+  auto watched = std::make_shared<OneRunOptions>();
+  AddOne(*verb, invocation, "watch", "Follow a run; ends with its exit code",
+         "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
+         "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o jsonl    every event",
+         Watch, watched)
+      ->add_option("--timeout", watched->timeout,
+                   "Wait no longer than this (90s, 15m, 2h): exit code 7");
+  AddLogs(*verb, invocation, "Print what a run logged");
+  AddCancel(*verb, invocation, "Ask a run to stop");
+  auto retried = std::make_shared<OneRunOptions>();
+  auto* retry =
+      AddOne(*verb, invocation, "retry", "Run again the streams that did not succeed",
+             "  dxtctl runs retry 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --wait", Retry, retried);
+  AddWait(*retry, *retried, "Follow the new run, and end with its exit code");
+  retry->add_option("--request-id", retried->request_id,
+                    "Retries with one id make one run (default: a new one)");
+  AddCancel(app, invocation, "The same as runs cancel");
+  AddLogs(app, invocation, "The same as runs logs");
+}
+
+}  // namespace dxt::ctl
