@@ -85,7 +85,7 @@ Fault RescaleText(std::string_view text, Shape to, arrow::Decimal256* out) {
     if (static_cast<int64_t>(digits.size()) <= -shift) return Fault::kInexact;
     const size_t keep = digits.size() - static_cast<size_t>(-shift);
     if (digits.find_first_not_of('0', keep) != std::string::npos) return Fault::kInexact;
-    digits.resize(keep);
+    digits.erase(keep);
   } else if (static_cast<int64_t>(digits.size()) + shift > to.precision) {
     return Fault::kOutOfRange;
   } else {
