@@ -52,6 +52,8 @@ grpc::Status FakeServerService::GetServerInfo(grpc::ServerContext* context,
                       : std::string(found->second.begin(), found->second.end());
   info->set_version("9.9.9");
   info->set_state_dir("/var/lib/dxt");
+  if (restarts) ++starts_;
+  info->mutable_start_time()->set_seconds(1'700'000'000 + starts_);
   return answer;
 }
 

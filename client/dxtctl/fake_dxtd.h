@@ -37,6 +37,11 @@ class FakeServerService : public v1::ServerService::Service {
   /// Of the last call.
   std::string authorization;
   grpc::Status answer = grpc::Status::OK;
+  /// Each call finds a daemon that was started since the last one.
+  bool restarts = false;
+
+ private:
+  int starts_ = 0;
 };
 
 /// Runs whose events a test gives beforehand.

@@ -43,14 +43,6 @@ Result<std::string> ResourceName(const ResourceServer& server,
       "Write NAME, PROJECT/NAME or projects/PROJECT/" + collection + "/NAME");
 }
 
-Result<std::string> RunName(const std::string& text) {
-  const auto parts = Split(text);
-  if (parts.size() == 4 && parts[0] == "projects" && parts[2] == "runs") return text;
-  if (parts.size() == 1 && !text.empty()) return "projects/-/runs/" + text;
-  return UsageError("'" + text + "' is not the id of a run",
-                    "`dxtctl runs list` shows them");
-}
-
 std::string ListParent(const ResourceServer& server, bool all) {
   return "projects/" + (all ? std::string("-") : server.project);
 }

@@ -20,9 +20,6 @@ namespace dxt::ctl {
 Result<std::string> ResourceName(const ResourceServer& server,
                                  const std::string& collection, const std::string& text);
 
-/// Of a run's id or full name. An id alone is looked for in all projects.
-Result<std::string> RunName(const std::string& text);
-
 /// "projects/{project}" of a listing; all projects with `all`.
 std::string ListParent(const ResourceServer& server, bool all);
 

@@ -17,6 +17,7 @@
 #include "client/dxtctl/run_log.h"
 #include "client/dxtctl/summary.h"
 #include "dxt/v1/run_service.grpc.pb.h"
+#include "dxt/v1/server_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -25,6 +26,8 @@ using Clock = std::chrono::steady_clock;
 
 /// A daemon that is away for longer is not waited for.
 constexpr std::chrono::seconds kPatience{60};
+constexpr std::chrono::milliseconds kShortestPause{200};
+constexpr std::chrono::milliseconds kLongestPause{2000};
 
 /// What a signal may end while another thread is in it.
 class CurrentStream {
@@ -89,6 +92,7 @@ class Follower {
   Follower(Invocation& invocation, const ResourceServer& server, const std::string& name,
            const FollowOptions& options, RunLog log)
       : invocation_(invocation),
+        server_(server),
         stub_(v1::RunService::NewStub(server.channel)),
         name_(name),
         options_(options),
@@ -99,8 +103,8 @@ class Follower {
                                   : std::nullopt) {}
 
   Result<v1::Run> ToTheEnd() {
-    auto last_heard = Clock::now();
-    auto pause = std::chrono::milliseconds(200);
+    CTL_RETURN_NOT_OK(FindServer());
+    auto pause = kShortestPause;
     for (;;) {
       const int64_t before = cursor_;
       const grpc::Status status = OneStream();
@@ -108,18 +112,14 @@ class Follower {
       if (finished_) return *finished_;
       if (stream_.left()) return Error{};
       if (TimedOut()) return TimeoutError();
-      if (cursor_ > before) {
-        last_heard = Clock::now();
-        pause = std::chrono::milliseconds(200);
-      }
-      if (!MayComeBack(status) || Clock::now() - last_heard > kPatience)
-        return ErrorOf(status);
+      if (!MayComeBack(status)) return ErrorOf(status);
       if (!said_away_) {
         invocation_.Note("The connection to dxtd was lost; trying again.");
         said_away_ = true;
       }
+      pause = cursor_ > before ? kShortestPause : std::min(pause * 2, kLongestPause);
       std::this_thread::sleep_for(pause);
-      pause = std::min(pause * 2, std::chrono::milliseconds(2000));
+      CTL_RETURN_NOT_OK(AwaitServer());
     }
   }
 
@@ -127,6 +127,29 @@ class Follower {
   bool left() { return stream_.left(); }
 
  private:
+  /// Positions are of one life of a daemon: after a restart all there is is new.
+  Status FindServer() {
+    CTL_ASSIGN(const auto info,
+               Call<v1::ServerInfo>(server_, v1::GetServerInfoRequest(),
+                                    {.deadline = std::chrono::seconds(5)}));
+    const std::string life = info.start_time().SerializeAsString();
+    if (life_ && *life_ != life) cursor_ = 0;
+    life_ = life;
+    return Done{};
+  }
+
+  Status AwaitServer() {
+    const auto since = Clock::now();
+    for (;;) {
+      const auto found = FindServer();
+      const bool given_up = Clock::now() - since > kPatience;
+      if (found.ok() || given_up || stream_.left()) return found;
+      if (TimedOut()) return TimeoutError();
+      if (found.error().rpc_status.empty()) return found;
+      std::this_thread::sleep_for(kLongestPause / 2);
+    }
+  }
+
   grpc::Status OneStream() {
     grpc::ClientContext context;
     if (deadline_) {
@@ -168,8 +191,11 @@ class Follower {
     if (event.has_finished()) finished_ = event.finished();
   }
 
-  bool MayComeBack(const grpc::Status& status) const {
+  bool MayComeBack(const grpc::Status& status) {
     switch (status.error_code()) {
+      case grpc::StatusCode::FAILED_PRECONDITION:
+        // A daemon that was restarted has yet to take the run up again.
+        return said_away_ && ReasonOf(status) == "RUN_INTERRUPTED" && ++untaken_ < 30;
       case grpc::StatusCode::UNAVAILABLE:
       case grpc::StatusCode::RESOURCE_EXHAUSTED:
       case grpc::StatusCode::ABORTED:
@@ -193,6 +219,7 @@ class Follower {
   }
 
   Invocation& invocation_;
+  const ResourceServer server_;
   const std::unique_ptr<v1::RunService::Stub> stub_;
   const std::string name_;
   const FollowOptions options_;
@@ -202,7 +229,9 @@ class Follower {
   const std::optional<Clock::time_point> deadline_;
   CurrentStream stream_;
   int64_t cursor_ = 0;
+  std::optional<std::string> life_;
   bool said_away_ = false;
+  int untaken_ = 0;
   std::optional<v1::Run> finished_;
 };
 

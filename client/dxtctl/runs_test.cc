@@ -125,6 +125,15 @@ TEST_F(RunsTest, AWatchGoesOnAfterALostConnectionAndMissesNothing) {
             "2023-11-14T22:13:23Z  CANCELLING\n");
 }
 
+TEST_F(RunsTest, AWatchOfADaemonThatWasRestartedAsksForAllThatItHas) {
+  dxtd_.runs.events = {StateEvent(1, v1::Run::RUNNING), StateEvent(2, v1::Run::RUNNING),
+                       Finished(3, v1::Run::SUCCEEDED, 0)};
+  dxtd_.runs.break_after = 2;
+  dxtd_.server_service.restarts = true;
+  EXPECT_EQ(Ctl({"runs", "watch", "01TEST"}).exit_code, 0);
+  EXPECT_EQ(dxtd_.runs.watch_cursors, (std::vector<int64_t>{0, 0}));
+}
+
 TEST_F(RunsTest, AWatchPrintsOneLineForEachChangeOfPhase) {
   for (int i = 1; i <= 3; ++i) {
     v1::RunEvent event;
@@ -251,7 +260,7 @@ TEST_F(RunsTest, WhatIsMisspeltOrContradictsItselfIsRefused) {
   EXPECT_EQ(Ctl({"submit", "orders", "--wait", "--timeout", "5"}).exit_code, kExitUsage);
   EXPECT_EQ(Ctl({"runs", "list", "--state", "BROKEN"}).exit_code, kExitUsage);
   EXPECT_EQ(Ctl({"runs", "list", "--since", "yesterday"}).exit_code, kExitUsage);
-  EXPECT_EQ(Ctl({"runs", "get", "a/b"}).exit_code, kExitUsage);
+  EXPECT_EQ(Ctl({"runs", "get", "a/b/c"}).exit_code, kExitUsage);
   EXPECT_EQ(Ctl({"runs", "list", "--project", "No Such"}).exit_code, kExitUsage);
   EXPECT_TRUE(dxtd_.runs.submits.empty());
 }

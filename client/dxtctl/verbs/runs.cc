@@ -88,7 +88,7 @@ Result<int> List(Invocation& invocation, const ListOptions& options) {
 Result<int> Get(Invocation& invocation, const OneRunOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::GetRunRequest request;
-  CTL_ASSIGN(*request.mutable_name(), RunName(options.run));
+  CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "runs", options.run));
   CTL_ASSIGN(const auto run, Call<v1::Run>(server, request, {.attempts = 3}));
   PrintRun(invocation, run);
   return kExitOk;
@@ -107,7 +107,7 @@ Result<int> Watch(Invocation& invocation, const OneRunOptions& options) {
   CTL_ASSIGN(FollowOptions follow, FollowOptionsOf(options));
   follow.lines_on_stdout = true;
   CTL_ASSIGN(const auto server, invocation.Server());
-  CTL_ASSIGN(const std::string name, RunName(options.run));
+  CTL_ASSIGN(const std::string name, ResourceName(server, "runs", options.run));
   return FollowRun(invocation, server, name, follow);
 }
 
@@ -115,7 +115,7 @@ Result<int> Cancel(Invocation& invocation, const OneRunOptions& options) {
   CTL_ASSIGN(const FollowOptions follow, FollowOptionsOf(options));
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::CancelRunRequest request;
-  CTL_ASSIGN(*request.mutable_name(), RunName(options.run));
+  CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "runs", options.run));
   request.set_reason(options.reason);
   CTL_ASSIGN(const auto run, Call<v1::Run>(server, request, {.attempts = 3}));
   if (options.wait) {
@@ -131,7 +131,7 @@ Result<int> Retry(Invocation& invocation, const OneRunOptions& options) {
   CTL_ASSIGN(const FollowOptions follow, FollowOptionsOf(options));
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::RetryRunRequest request;
-  CTL_ASSIGN(*request.mutable_name(), RunName(options.run));
+  CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "runs", options.run));
   request.set_request_id(options.request_id.empty() ? NewRequestId()
                                                     : options.request_id);
   CTL_ASSIGN(const auto run, Call<v1::Run>(server, request, {.attempts = 4}));
@@ -153,7 +153,7 @@ Result<int> Retry(Invocation& invocation, const OneRunOptions& options) {
 Result<int> Logs(Invocation& invocation, const LogOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::TailLogsRequest request;
-  CTL_ASSIGN(*request.mutable_name(), RunName(options.run));
+  CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "runs", options.run));
   request.set_stream(options.stream);
   request.set_follow(options.follow);
   v1::LogLine::Severity severity = v1::LogLine::INFO;
