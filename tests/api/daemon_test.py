@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+"""The process dxtd: configuration, listeners, signals, service manager, HTTP.
+
+    daemon_test.py DXTD PROTO_FOLDER GOOGLEAPIS_FOLDER
+"""
+import http.client
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import unittest
+
+import grpc
+
+import harness
+from harness import LIMIT, TOKEN, Daemon, proto, service, wait_until
+
+def run(*flags, environment=None):
+    return subprocess.run([harness.DXTD, *flags], capture_output=True, text=True, timeout=LIMIT,
+                          env={"PATH": "/usr/bin", "HOME": "/nonexistent", **(environment or {})})
+
+
+def info(channel, *metadata):
+    stub = service("server").ServerServiceStub(channel)
+    return stub.GetServerInfo(proto("server_service").GetServerInfoRequest(), timeout=LIMIT, metadata=metadata)
+
+
+def health(channel, name=""):
+    """0 unknown, 1 serving, 2 not serving; by bytes, so that no package is needed."""
+    request = b"\n" + bytes([len(name)]) + name.encode() if name else b""
+    answer = channel.unary_unary("/grpc.health.v1.Health/Check")(request, timeout=LIMIT)
+    return answer[1] if answer else 0
+
+
+class Configuration(unittest.TestCase):
+    def test_what_is_wrong_is_said_all_at_once_and_nothing_starts(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "dxtd.yaml")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("workers: many\nlog: {levle: info}\n")
+            for flags in (["--check-config"], []):
+                ended = run("--config", path, "--listen", "127.0.0.1:0", *flags,
+                            environment={"DXTD_RETENTION_RUNS": "1s"})
+                said = ended.stdout + ended.stderr
+                self.assertEqual(ended.returncode, 2, said)
+                for part in ("'many' is not a whole number", "did you mean 'level'?", "could use this daemon",
+                             "DXTD_RETENTION_RUNS"):
+                    self.assertIn(part, said)
+            self.assertEqual(os.listdir(folder), ["dxtd.yaml"])
+
+    def test_check_config_names_the_source_of_each_value(self):
+        ended = run("--check-config", "--config", "/dev/null", "--workers", "3",
+                    environment={"DXTD_LOG_LEVEL": "debug"})
+        self.assertEqual(ended.returncode, 0, ended.stdout)
+        self.assertRegex(ended.stdout, r"workers: 3 +# --workers\n")
+        self.assertRegex(ended.stdout, r"level: debug +# DXTD_LOG_LEVEL\n")
+        self.assertRegex(ended.stdout, r"reflection: false +# default\n")
+
+    def test_a_flag_that_does_not_exist_is_a_usage_error(self):
+        self.assertEqual(run("--nonsense").returncode, 2)
+
+
+class Listening(unittest.TestCase):
+    def test_folders_are_made_private_and_the_socket_has_its_mode(self):
+        with Daemon(config="socket_mode: '0620'\n") as daemon:
+            self.assertEqual(stat.S_IMODE(os.stat(daemon.folder / "state").st_mode), 0o700)
+            self.assertEqual(stat.S_IMODE(os.stat(daemon.socket).st_mode), 0o620)
+            with daemon.channel() as channel:
+                answer = info(channel)
+            self.assertFalse(answer.private)
+            self.assertEqual(answer.pid, daemon.process.pid)
+
+    def test_tcp_asks_for_a_token_and_health_does_not(self):
+        with tempfile.TemporaryDirectory() as folder:
+            tokens = os.path.join(folder, "tokens")
+            with open(tokens, "w", opener=lambda p, f: os.open(p, f, 0o600), encoding="utf-8") as file:
+                file.write(f"ci:{TOKEN}\n")
+            with Daemon("--listen", "127.0.0.1:0", "--auth-token-file", tokens) as daemon:
+                with grpc.insecure_channel(daemon.addresses()[0]) as channel:
+                    with self.assertRaises(grpc.RpcError) as refused:
+                        info(channel)
+                    self.assertEqual(refused.exception.code(), grpc.StatusCode.UNAUTHENTICATED)
+                    self.assertTrue(info(channel, ("authorization", f"Bearer {TOKEN}")).version)
+                    self.assertEqual(health(channel), 1)
+                    # SIGHUP reads the tokens again.
+                    with open(tokens, "w", encoding="utf-8") as file:
+                        file.write("ci:quite-another-token-than-before\n")
+                    daemon.process.send_signal(signal.SIGHUP)
+
+                    def changed():
+                        try:
+                            return info(channel, ("authorization", "Bearer quite-another-token-than-before"))
+                        except grpc.RpcError:
+                            return None
+                    wait_until(changed)
+                    with self.assertRaises(grpc.RpcError):
+                        info(channel, ("authorization", f"Bearer {TOKEN}"))
+
+    def test_reflection_is_off_unless_asked_for(self):
+        listed = b":\x00"  # list_services
+        for flags, serves in (([], False), (["--reflection"], True)):
+            with Daemon(*flags) as daemon, daemon.channel() as channel:
+                call = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+                try:
+                    answer = next(call(iter([listed]), timeout=LIMIT))
+                except grpc.RpcError as error:
+                    answer = b""
+                    self.assertEqual(error.code(), grpc.StatusCode.UNIMPLEMENTED)
+                self.assertEqual(b"dxt.v1.RunService" in answer, serves)
+
+    def test_a_second_daemon_on_the_same_state_is_refused_and_names_the_first(self):
+        with Daemon() as first:
+            second = Daemon("--listen", f"unix:{first.folder}/second.sock", config=None, folder=first.folder)
+            ended = subprocess.run([harness.DXTD, "--config", str(first.config), *second.flags],
+                                   capture_output=True, text=True, timeout=LIMIT, check=False)
+            self.assertEqual(ended.returncode, 1, ended.stderr)
+            self.assertIn(str(first.process.pid), ended.stderr)
+            with first.channel() as channel:
+                self.assertTrue(info(channel).version)
+
+
+class Signals(unittest.TestCase):
+    def test_the_service_manager_hears_ready_watchdog_reload_and_stop(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(os.path.join(folder, "notify"))
+            manager.settimeout(LIMIT)
+
+            def heard(word):
+                while True:
+                    text = manager.recv(4096).decode()
+                    if word in text:
+                        return text
+            with Daemon(environment={"NOTIFY_SOCKET": os.path.join(folder, "notify"),
+                                     "WATCHDOG_USEC": "200000"}) as daemon:
+                self.assertIn(f"MAINPID={daemon.process.pid}", heard("READY=1"))
+                heard("WATCHDOG=1")
+                daemon.process.send_signal(signal.SIGHUP)
+                heard("RELOADING=1")
+                heard("READY=1")
+                daemon.process.send_signal(signal.SIGTERM)
+                heard("STOPPING=1")
+                self.assertEqual(daemon.process.wait(LIMIT), 0)
+
+    def test_sighup_changes_the_log_level_and_keeps_the_old_one_when_the_file_is_wrong(self):
+        with Daemon(config="log: {level: error}\n") as daemon:
+            self.assertEqual(daemon.events(), [])
+            daemon.config.write_text(daemon.config.read_text().replace("error", "debug"))
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: [e for e in daemon.events() if e["event"] == "reloaded"])
+            daemon.config.write_text(daemon.config.read_text().replace("debug", "loud"))
+            daemon.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: [e for e in daemon.events() if e["event"] == "reload_failed"])
+            with daemon.channel() as channel:
+                self.assertTrue(info(channel).version)
+
+
+class Http(unittest.TestCase):
+    def ask(self, daemon, path):
+        address = next(e["address"] for e in daemon.events() if e["event"] == "http_started")
+        connection = http.client.HTTPConnection(address, timeout=LIMIT)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, text
+
+    def test_health_and_metrics_are_told(self):
+        with Daemon("--http-listen", "127.0.0.1:0", "--shutdown-grace", "2s") as daemon:
+            self.assertEqual(self.ask(daemon, "/healthz")[0], 200)
+            self.assertEqual(self.ask(daemon, "/readyz")[0], 200)
+            self.assertEqual(self.ask(daemon, "/")[0], 404)
+            status, text = self.ask(daemon, "/metrics")
+            self.assertEqual(status, 200)
+            for line in ("dxt_build_info{version=", "dxt_workers ", 'dxt_runs{state="QUEUED"} 0',
+                         "dxt_memory_budget_bytes ", "dxt_resident_memory_bytes ",
+                         'dxt_runs_ended_total{state="SUCCEEDED"} 0'):
+                self.assertIn(line, text)
+            names = re.findall(r"^# TYPE (\S+)", text, re.M)
+            self.assertEqual(len(names), len(set(names)))
+            page = (harness.pathlib.Path(harness.PROTOS).parent / "docs/reference/metrics.md").read_text()
+            for name in names:
+                self.assertIn(f"`{name}`", page)
+
+
+if __name__ == "__main__":
+    harness.main()
