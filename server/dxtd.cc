@@ -144,6 +144,7 @@ class Daemon {
     parts.state_dir = config_.state_dir;
     parts.version = DXT_VERSION;
     parts.is_private = line_.is_private;
+    parts.file_roots = config_.file_roots;
     ARROW_ASSIGN_OR_RAISE(api_, dxt::ApiServer::Make(parts, Listening()));
     if (config_.http_listen) ARROW_RETURN_NOT_OK(StartHttp());
     if (!line_.is_private) {

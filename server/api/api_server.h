@@ -28,6 +28,8 @@ struct ApiParts {
   std::filesystem::path state_dir;
   std::string version;
   bool is_private = false;
+  /// Folders below which documents may name files; a private daemon has no such limit.
+  std::vector<std::filesystem::path> file_roots;
   /// Set while the server drains: no run is taken.
   std::atomic<bool>* draining = nullptr;
 };

@@ -7,6 +7,7 @@
 #include "engine/run/engine.h"
 #include "engine/run/observer.h"
 #include "server/api/convert.h"
+#include "server/api/file_roots.h"
 #include "server/api/services.h"
 #include "server/api/status_map.h"
 #include "server/scheduler/dispatcher.h"
@@ -99,6 +100,10 @@ Reply ProjectServiceImpl::ListStreams(CallContext*, const v1::ListStreamsRequest
     if (!call.documents.ok())
       return ProblemsToGrpc(call.documents.problems, call.redactor);
     if (!call.documents.pipeline) return NoPipeline();
+    if (const auto allowed = CheckFileRoots(*call.documents.pipeline, parts_);
+        !allowed.ok()) {
+      return ToGrpc(allowed, call.redactor);
+    }
     const RunContext context =
         parts_.dispatcher->ContextWithoutRun(call.observer, call.journal);
     auto streams = dxt::ListStreams(*call.documents.pipeline,
@@ -128,6 +133,21 @@ Reply ProjectServiceImpl::CheckConnections(CallContext*,
     const RunContext context =
         parts_.dispatcher->ContextWithoutRun(call.observer, call.journal);
     const auto* pipeline = call.documents.pipeline ? &*call.documents.pipeline : nullptr;
+    const ProjectDocument project = call.project(request->documents());
+    for (const auto& [name, connection] : project.connections) {
+      const auto allowed = CheckFileRoots(connection, parts_);
+      if (!allowed.ok()) return ToGrpc(allowed, call.redactor);
+    }
+    if (pipeline != nullptr) {
+      const auto allowed = CheckFileRoots(*pipeline, parts_);
+      if (!allowed.ok()) return ToGrpc(allowed, call.redactor);
+    }
+    if (!request->only().empty()) {
+      const auto only = ResolveConnection(project, request->only(), *parts_.registry);
+      const auto allowed =
+          only.ok() ? CheckFileRoots(*only, parts_) : arrow::Status::OK();
+      if (!allowed.ok()) return ToGrpc(allowed, Redactor({request->only()}));
+    }
     for (const auto& check :
          dxt::CheckConnections(call.project(request->documents()), pipeline,
                                request->only(), context, stop)) {
@@ -159,6 +179,14 @@ Reply ProjectServiceImpl::DiscoverPipeline(CallContext*,
     const bool is_url = request->connection().find("://") != std::string::npos;
     const RunContext context =
         parts_.dispatcher->ContextWithoutRun(call.observer, call.journal);
+    const ProjectDocument project = call.project(request->documents());
+    for (const auto* name : {&request->connection(), &request->to()}) {
+      if (name->empty()) continue;
+      const auto connection = ResolveConnection(project, *name, *parts_.registry);
+      const auto allowed = connection.ok() ? CheckFileRoots(*connection, parts_)
+                                           : arrow::Status::OK();  // Said below.
+      if (!allowed.ok()) return ToGrpc(allowed, inline_redactor);
+    }
     auto yaml =
         dxt::DiscoverPipeline(call.project(request->documents()), request->connection(),
                               request->schema(), request->to(), context, stop);
@@ -177,6 +205,10 @@ Reply ProjectServiceImpl::PreviewStream(CallContext*,
     if (!call.documents.ok())
       return ProblemsToGrpc(call.documents.problems, call.redactor);
     if (!call.documents.pipeline) return NoPipeline();
+    if (const auto allowed = CheckFileRoots(*call.documents.pipeline, parts_);
+        !allowed.ok()) {
+      return ToGrpc(allowed, call.redactor);
+    }
     const RunContext context =
         parts_.dispatcher->ContextWithoutRun(call.observer, call.journal);
     const int64_t rows =

@@ -3,6 +3,7 @@
 #include <mutex>
 
 #include "server/api/convert.h"
+#include "server/api/file_roots.h"
 #include "server/api/services.h"
 #include "server/api/status_map.h"
 #include "server/scheduler/dispatcher.h"
@@ -109,6 +110,8 @@ grpc::Status RunServiceImpl::Submit(const v1::SubmitRunRequest& request,
     return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "document.no_pipeline",
                     "A run needs a pipeline document, and none was sent");
   }
+  const auto allowed = CheckFileRoots(*parsed.pipeline, parts_);
+  if (!allowed.ok()) return ToGrpc(allowed, submission.redactor);
   auto options = request.options();
   submission.options = FromProto(options);
   options.clear_fresh();

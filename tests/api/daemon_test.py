@@ -16,7 +16,7 @@ import unittest
 import grpc
 
 import harness
-from harness import LIMIT, TOKEN, Daemon, proto, service, wait_until
+from harness import LIMIT, TOKEN, Daemon, details, documents, proto, service, wait_until
 
 def run(*flags, environment=None):
     return subprocess.run([harness.DXTD, *flags], capture_output=True, text=True, timeout=LIMIT,
@@ -120,6 +120,43 @@ class Listening(unittest.TestCase):
             self.assertIn(str(first.process.pid), ended.stderr)
             with first.channel() as channel:
                 self.assertTrue(info(channel).version)
+
+
+class Files(unittest.TestCase):
+    TEXT = """version: 1
+name: files
+source: {{type: sqlite, path: {source}}}
+target: {{type: sqlite, path: {target}}}
+streams:
+  - {{id: t, kind: table, source: t, target: t, load: {{mode: append}}}}
+"""
+
+    def test_documents_name_files_below_the_roots_only_and_links_lead_nowhere_else(self):
+        runs, messages = service("run"), proto("run_service")
+        projects, asked = service("project"), proto("project_service")
+        with Daemon() as daemon, daemon.channel() as channel:
+            folder = daemon.folder
+            (folder / "link").symlink_to("/etc")
+            inside = {"source": f"{folder}/a.db", "target": f"{folder}/b.db"}
+            for outside in ({"source": "/etc/a.db"}, {"target": "/etc/b.db"}, {"target": f"{folder}/link/b.db"},
+                            {"source": f"{folder}/../a.db"}, {"target": f"{folder}x/b.db"}):
+                sent = documents(folder / "files.yaml", self.TEXT.format(**{**inside, **outside}))
+                run_stub, project_stub = runs.RunServiceStub(channel), projects.ProjectServiceStub(channel)
+                for call, request in (
+                        (run_stub.SubmitRun, messages.SubmitRunRequest(documents=sent)),
+                        (project_stub.PreviewStream, asked.PreviewStreamRequest(documents=sent, stream="t")),
+                        (project_stub.ListStreams, asked.ListStreamsRequest(documents=sent)),
+                        (project_stub.CheckConnections, asked.CheckConnectionsRequest(documents=sent))):
+                    with self.assertRaises(grpc.RpcError) as refused:
+                        call(request, timeout=LIMIT)
+                    self.assertEqual(refused.exception.code(), grpc.StatusCode.FAILED_PRECONDITION)
+                    self.assertEqual(details(refused.exception)["ErrorInfo"].reason, "FILES_OUTSIDE_ROOTS")
+            for name in ("sqlite:///etc/x.db", "/etc/x.db"):
+                with self.assertRaises(grpc.RpcError):
+                    project_stub.DiscoverPipeline(asked.DiscoverPipelineRequest(connection=name), timeout=LIMIT)
+            run = run_stub.SubmitRun(messages.SubmitRunRequest(
+                documents=documents(folder / "files.yaml", self.TEXT.format(**inside))), timeout=LIMIT)
+            self.assertTrue(run.name)
 
 
 class Signals(unittest.TestCase):
