@@ -39,7 +39,7 @@ void PrintServer(Invocation& invocation, const ResourceServer& server,
 }
 
 /// The daemon, then what ran last.
-Result<int> Status(Invocation& invocation, int limit) {
+Result<int> ShowStatus(Invocation& invocation, int limit) {
   CTL_ASSIGN(const auto server, invocation.Server());
   CTL_ASSIGN(
       const auto status,
@@ -83,7 +83,7 @@ void AddStatus(CLI::App& app, Invocation& invocation) {
   verb->add_option("--limit", *limit, "Runs to show (default: 10)")
       ->check(CLI::Range(1, 1000));
   verb->callback([limit, &invocation] {
-    invocation.action = [limit, &invocation] { return Status(invocation, *limit); };
+    invocation.action = [limit, &invocation] { return ShowStatus(invocation, *limit); };
   });
 }
 
