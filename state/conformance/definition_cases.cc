@@ -151,7 +151,9 @@ TEST_P(StateStoreSuite, APauseOutlivesAnApply) {
   EXPECT_TRUE(stored.paused);
   EXPECT_EQ(stored.pause_note, "broken");
   EXPECT_EQ(stored.revision, 2);
-  stored = *store_->definitions().SetPaused("shop", "orders", false, "", kNow);
+  const std::string later = "2026-11-22T00:00:00.000Z";
+  stored = *store_->definitions().SetPaused("shop", "orders", false, "", later);
+  EXPECT_EQ(stored.updated_at, later);
   EXPECT_FALSE(stored.paused);
   EXPECT_EQ(stored.pause_note, "");
   EXPECT_EQ(

@@ -64,7 +64,7 @@ arrow::Result<std::unique_ptr<StateDatabase::Connection>> StateDatabase::Connect
   // secure_delete: what is erased of a run's input is not to lie about in free pages.
   ARROW_RETURN_NOT_OK(connection->Script(
       "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
-      "PRAGMA secure_delete = ON"));
+      "PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864"));
   return connection;
 }
 

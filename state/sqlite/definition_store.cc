@@ -61,7 +61,8 @@ arrow::Result<std::optional<ProjectRecord>> FindProject(Transaction& transaction
 std::string PipelineSelect(bool with_text) {
   return std::string(
              "SELECT p.project, p.name, r.revision, p.origin, r.description, r.overlap, "
-             "r.streams, p.paused, p.pause_note, p.created_at, r.made_at") +
+             "r.streams, p.paused, p.pause_note, p.created_at, "
+             "max(r.made_at, p.changed_at)") +
          (with_text ? ", r.path, r.text" : "") +
          " FROM pipelines AS p JOIN pipeline_revisions AS r ON r.project = p.project AND "
          "r.name = p.name AND r.revision = ";
@@ -406,8 +407,8 @@ arrow::Result<PipelineRecord> SqliteDefinitionStore::SetPaused(
     ARROW_ASSIGN_OR_RAISE(
         const int64_t changed,
         transaction.Run("UPDATE pipelines SET paused = ?3, pause_note = ?4, "
-                        "paused_at = ?5 WHERE project = ?1 AND name = ?2",
-                        {project, name, int64_t{paused}, note, paused ? now : ""}));
+                        "changed_at = ?5 WHERE project = ?1 AND name = ?2",
+                        {project, name, int64_t{paused}, note, now}));
     if (changed == 0) return NoPipeline(project, name);
     ARROW_ASSIGN_OR_RAISE(found, FindPipeline(transaction, project, name, 0));
     return WriteAudit(transaction, audit);

@@ -72,7 +72,7 @@ CREATE TABLE pipelines (
   origin INTEGER NOT NULL,
   paused INTEGER NOT NULL DEFAULT 0,
   pause_note TEXT NOT NULL DEFAULT '',
-  paused_at TEXT NOT NULL DEFAULT '',
+  changed_at TEXT NOT NULL DEFAULT '',
   created_at TEXT NOT NULL,
   PRIMARY KEY (project, name)
 ) STRICT, WITHOUT ROWID;
