@@ -23,7 +23,10 @@
 #include "server/http/http_server.h"
 #include "server/http/pages.h"
 #include "server/http/run_metrics.h"
+#include "server/scheduler/catalog.h"
 #include "server/scheduler/dispatcher.h"
+#include "server/scheduler/schedule_loop.h"
+#include "state/seal.h"
 #include "state/sqlite/sqlite_state_store.h"
 
 namespace {
@@ -130,8 +133,22 @@ class Daemon {
     fs::remove_all(config_.state_dir / "tmp", unswept);
     fs::create_directory(config_.state_dir / "tmp", unswept);
 
+    if (!line_.is_private) {
+      ARROW_ASSIGN_OR_RAISE(auto sealer, dxt::Sealer::Make(config_.state_dir));
+      sealer_ = std::make_unique<dxt::Sealer>(std::move(sealer));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto values, CatalogSettings(config_));
+    catalog_ =
+        std::make_unique<dxt::Catalog>(std::move(values), registry_, clock, *store_);
     dispatcher_ = std::make_unique<dxt::Dispatcher>(DispatcherSettings(), registry_,
                                                     clock, *ids_, *store_, log_.get());
+    schedules_ =
+        std::make_unique<dxt::ScheduleLoop>(*store_, *dispatcher_, clock, log_.get());
+    if (!line_.is_private) {
+      LoadPipelines();
+      ARROW_RETURN_NOT_OK(dispatcher_->Recover());
+      schedules_->Start();
+    }
     attachments_ = std::make_unique<dxt::Attachments>(
         line_.is_private ? std::function<void()>([this] { wakeups_.LastClientWent(); })
                          : std::function<void()>());
@@ -140,6 +157,8 @@ class Daemon {
     parts.clock = &clock;
     parts.store = store_.get();
     parts.dispatcher = dispatcher_.get();
+    parts.catalog = catalog_.get();
+    parts.schedules = schedules_.get();
     parts.attachments = attachments_.get();
     parts.state_dir = config_.state_dir;
     parts.version = DXT_VERSION;
@@ -226,8 +245,62 @@ class Daemon {
     return arrow::Status::OK();
   }
 
-  dxt::DispatcherOptions DispatcherSettings() const {
+  /// Values for stored documents: of the configuration, over those of the environment.
+  static arrow::Result<dxt::CatalogOptions> CatalogSettings(
+      const dxt::DaemonConfig& config) {
+    dxt::CatalogOptions options;
+    options.variables = dxt::VariablesFromEnvironment(environ);
+    for (const auto& [name, value] : config.variables) options.variables[name] = value;
+    for (const auto& [name, place] : config.secrets) {
+      ARROW_ASSIGN_OR_RAISE(options.variables[name], SecretAt(name, place));
+      options.secrets.insert(name);
+    }
+    return options;
+  }
+
+  /// `place` is env:NAME or file:/path.
+  static arrow::Result<std::string> SecretAt(const std::string& name,
+                                             const std::string& place) {
+    const size_t colon = place.find(':');
+    const std::string where = place.substr(colon + 1);
+    if (place.substr(0, colon) == "env") {
+      if (const char* value = std::getenv(where.c_str())) return std::string(value);
+    } else if (std::ifstream file(where, std::ios::binary); file) {
+      std::string value(std::istreambuf_iterator<char>(file), {});
+      while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) {
+        value.pop_back();
+      }
+      return value;
+    }
+    return dxt::MakeError(dxt::ErrorClass::kConfig, "server.secret",
+                          "the secret " + name + " cannot be read from " + place,
+                          "Set the variable, or give dxtd's user the right to read the "
+                          "file");
+  }
+
+  void LoadPipelines() {
+    if (config_.pipelines_dir.empty()) return;
+    const auto changes = catalog_->LoadFolder(config_.pipelines_dir);
+    const bool good = changes.ok() && changes->refused.empty();
+    log_->Write(good ? dxt::LogLevel::kInfo : dxt::LogLevel::kError, "pipelines_loaded",
+                changes.ok() ? changes->Summary() : changes.status().message());
+  }
+
+  dxt::DispatcherOptions DispatcherSettings() {
     dxt::DispatcherOptions options;
+    options.resumes = !line_.is_private;
+    options.project_logging = line_.is_private;
+    options.source = catalog_.get();
+    options.listeners.push_back(&metrics_);
+    if (sealer_) {
+      options.seal = [this](std::string_view run,
+                            std::string_view text) -> arrow::Result<std::string> {
+        return sealer_->Seal(text, run);
+      };
+      options.unseal = [this](std::string_view run, std::string_view sealed) {
+        return sealer_->Open(sealed, run);
+      };
+    }
     options.state_dir = config_.state_dir;
     options.max_workers = config_.workers;
     options.threads_per_run =
@@ -298,6 +371,10 @@ class Daemon {
     auto again = dxt::LoadDaemonConfig(line_.sources);
     if (again.ok()) {
       say("log", log_->Configure(again.config.log));
+      auto values = CatalogSettings(again.config);
+      say("variables", values.status());
+      if (values.ok()) catalog_->SetVariables(std::move(*values));
+      LoadPipelines();
     } else {
       for (const auto& problem : again.problems) {
         log_->Write(dxt::LogLevel::kError, "reload_failed", dxt::FormatProblem(problem),
@@ -319,6 +396,8 @@ class Daemon {
       api_->Drain();
       EndWithin(config_.shutdown_grace + std::chrono::seconds(15));
     }
+    schedules_->Stop();
+    if (!line_.is_private) dispatcher_->Drain(config_.shutdown_grace);
     attachments_->Close(/*force=*/true);
     dispatcher_->Stop();
     maintenance_ = {};
@@ -345,10 +424,13 @@ class Daemon {
   std::unique_ptr<dxt::IdSource> ids_;
   std::unique_ptr<dxt::Log> log_;
   std::unique_ptr<dxt::StateStore> store_;
+  dxt::RunMetrics metrics_{dxt::SystemClock()};
+  std::unique_ptr<dxt::Sealer> sealer_;
+  std::unique_ptr<dxt::Catalog> catalog_;
   std::unique_ptr<dxt::Dispatcher> dispatcher_;
+  std::unique_ptr<dxt::ScheduleLoop> schedules_;
   std::unique_ptr<dxt::Attachments> attachments_;
   std::unique_ptr<dxt::ApiServer> api_;
-  dxt::RunMetrics metrics_{dxt::SystemClock()};
   std::unique_ptr<dxt::HttpServer> http_;
   const std::chrono::system_clock::time_point started_ = dxt::SystemClock().Now();
   std::atomic<bool> draining_{false};

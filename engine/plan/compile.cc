@@ -198,6 +198,18 @@ void ReadRuntime(const ConfigValue& root, RuntimeConfig& config) {
   if (const auto text = TextAt(*runtime, "retries"); !text.empty()) {
     config.retries = std::stoi(text);
   }
+  if (const auto text = TextAt(*runtime, "retry_budget"); !text.empty()) {
+    config.retry_budget = std::stoi(text);
+  }
+  if (const auto text = TextAt(*runtime, "priority"); !text.empty()) {
+    config.priority = std::stoi(text);
+  }
+  config.timeout_ms = ParseDurationMillis(TextAt(*runtime, "timeout"));
+  const std::string overlap = TextAt(*runtime, "overlap");
+  for (const auto known : {Overlap::kSkip, Overlap::kQueue, Overlap::kCancelPrevious}) {
+    if (overlap == OverlapName(known)) config.overlap = known;
+  }
+  config.fail_interrupted = TextAt(*runtime, "on_interrupt") == "fail";
   if (const auto bytes = ParseByteSize(TextAt(*runtime, "memory_limit"))) {
     config.memory_limit = *bytes;
   }
@@ -317,6 +329,8 @@ ProjectDocument CompileProject(ConfigValue& root, const std::string& path,
                                "this connection says nothing");
       }
       if (connection) {
+        const auto most = TextAt(value, "max_concurrent_runs");
+        if (!most.empty()) connection->max_concurrent_runs = std::stoi(most);
         project.connections.emplace(name, std::move(*connection));
       } else {
         context.broken_connections.insert(name);

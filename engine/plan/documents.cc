@@ -76,6 +76,18 @@ std::string_view BufferFormatName(BufferFormat format) {
   return "auto";
 }
 
+std::string_view OverlapName(Overlap overlap) {
+  switch (overlap) {
+    case Overlap::kSkip:
+      return "skip";
+    case Overlap::kQueue:
+      return "queue";
+    case Overlap::kCancelPrevious:
+      return "cancel_previous";
+  }
+  return "queue";
+}
+
 bool ParsedDocuments::ok() const {
   return std::none_of(problems.begin(), problems.end(), [](const Problem& problem) {
     return problem.level == Problem::Level::kError;

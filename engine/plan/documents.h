@@ -44,6 +44,7 @@ struct Connection {
   bool is_inline = false;
   const Connector* connector = nullptr;
   ConfigView config;
+  int max_concurrent_runs = 0;  ///< Of one daemon; 0 = any number.
   Mark mark;
 };
 
@@ -131,10 +132,24 @@ struct StreamConfig {
   std::map<std::string, Mark> marks;
 };
 
+/// What becomes of a run that a schedule or an upstream run wants while another one of
+/// its pipeline runs or waits.
+enum class Overlap : uint8_t {
+  kSkip,            ///< It is not made.
+  kQueue,           ///< It waits; with one waiting already, it is not made.
+  kCancelPrevious,  ///< The others are cancelled, then it starts.
+};
+std::string_view OverlapName(Overlap overlap);
+
 struct RuntimeConfig {
   std::optional<int> parallelism;
-  int retries = 3;
+  int retries = 3;        ///< Of each stream.
+  int retry_budget = 20;  ///< Of all streams of a run together.
   int64_t memory_limit = 512LL << 20;
+  Overlap overlap = Overlap::kQueue;
+  bool fail_interrupted = false;      ///< on_interrupt: fail
+  std::optional<int64_t> timeout_ms;  ///< Of a run, from its start on.
+  int priority = 0;
 };
 
 struct ProjectDocument {

@@ -92,12 +92,33 @@ OptionSpec RuntimeKeys() {
               "Further attempts of a stream that failed.")
               .Default("3")
               .Between(0, 100),
+          Key("retry_budget", OptionKind::kInteger,
+              "Further attempts of all streams of one run together.")
+              .Default("20")
+              .Between(0, 10000),
           Key("batch_size", OptionKind::kInteger,
               "Rows of a batch where a stream does not say.")
               .Between(1, 10000000),
           Key("memory_limit", OptionKind::kBytes, "Most memory that a run uses.")
               .Default("512MiB")
               .Between(64 << 20, std::nullopt),
+          Key("timeout", OptionKind::kDuration,
+              "A run that lasts longer is stopped and fails; the default is no limit.")
+              .Example("2h")
+              .Between(1, 366LL * 24 * 3600),
+          Key("priority", OptionKind::kInteger,
+              "A daemon starts waiting runs with higher numbers first.")
+              .Default("0")
+              .Between(-1000, 1000),
+          Key("overlap", OptionKind::kString,
+              "What a schedule or upstream run does while another run of the pipeline "
+              "runs or waits: make none, make one that waits, or cancel the others.")
+              .Default("queue")
+              .Choices({"skip", "queue", "cancel_previous"}),
+          Key("on_interrupt", OptionKind::kString,
+              "What a restarted daemon does with a run that it did not end.")
+              .Default("resume")
+              .Choices({"resume", "fail"}),
       });
 }
 

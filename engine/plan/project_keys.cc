@@ -8,8 +8,13 @@ OptionSpec ProjectKeys(const ConnectorRegistry& registry) {
   std::vector<OptionSpec> shapes = {
       Key("url", OptionKind::kString, "A connection string; its scheme says the type.")
           .Example("sqlite:///data/shop.db")};
+  const OptionSpec most_runs =
+      Key("max_concurrent_runs", OptionKind::kInteger,
+          "Runs of one daemon that use the connection at a time; the default is no "
+          "limit.")
+          .Between(1, 1000);
   for (const Connector* connector : registry.List()) {
-    shapes.push_back(ConnectorKeys(*connector));
+    shapes.push_back(ConnectorKeys(*connector, {most_runs}));
   }
   const OptionSpec connection =
       Key("", OptionKind::kAny,

@@ -84,8 +84,14 @@ arrow::Result<std::vector<StreamConfig>> Selected(const PipelineDocument& pipeli
                      "There is no stream '" + id + "' to refresh",
                      "dxtctl list names the streams of a pipeline");
   }
-  return SelectStreams(streams, options.select, options.exclude,
-                       options.allow_empty_selection);
+  ARROW_ASSIGN_OR_RAISE(auto selected,
+                        SelectStreams(streams, options.select, options.exclude,
+                                      options.allow_empty_selection));
+  std::erase_if(selected, [&](const StreamConfig& stream) {
+    const auto& out = options.left_out_streams;
+    return std::find(out.begin(), out.end(), stream.id) != out.end();
+  });
+  return selected;
 }
 
 int ThreadsFor(const PipelineDocument& pipeline, const RunOptions& options,
@@ -131,6 +137,8 @@ void RunStreams(const PipelineDocument& pipeline,
   std::filesystem::create_directories(context.state_dir / "tmp", ignored);
   RunContext lent = context;
   const int threads = ThreadsFor(pipeline, options, context, streams.size());
+  std::atomic<int> retries_left{pipeline.runtime.retry_budget};
+  lent.retries_left = &retries_left;
   lent.worker_threads = std::max(1, context.worker_threads / threads);
   PipelineDocument shared = pipeline;
   shared.runtime.memory_limit =

@@ -1,5 +1,7 @@
 #pragma once
 // The whole of what the server needs from the engine: documents in, results out.
+#include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -41,6 +43,8 @@ struct RunOptions {
   /// Streams that this same run committed before it was interrupted: reported SUCCEEDED,
   /// not run again.
   std::vector<std::string> completed_streams;
+  /// Not part of the run, whatever the selection says: a retry's that had succeeded.
+  std::vector<std::string> left_out_streams;
 };
 
 /// The services a run works with. All outlive it.
@@ -52,8 +56,10 @@ struct RunContext {
   Journal* journal = nullptr;
   std::filesystem::path state_dir;  ///< `.dxt`: buffers live in buffer/ below it.
   std::string run_id;
-  std::string owner;       ///< host/boot/pid, for fences.
-  int worker_threads = 2;  ///< Machine's share of this run.
+  std::string owner;                           ///< host/boot/pid, for fences.
+  int worker_threads = 2;                      ///< Machine's share of this run.
+  std::chrono::milliseconds retry_wait{1000};  ///< Shortest one; the longest is 5 min.
+  std::atomic<int>* retries_left = nullptr;    ///< Of the run; null = no budget.
 };
 
 /// Plans and executes one run; blocks until it has ended. Thread-safe. Never returns a

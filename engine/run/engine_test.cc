@@ -136,6 +136,7 @@ class EngineTest : public testing::Test {
   RunResult Run() {
     RunContext context;
     context.registry = &registry_;
+    context.retry_wait = std::chrono::milliseconds(5);
     context.clock = &SystemClock();
     context.ids = ids_.get();
     context.observer = &observer_;
@@ -386,6 +387,16 @@ TEST_F(EngineTest, ATransientFailureIsRetriedAndLoadsOnce) {
   ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
   EXPECT_EQ(result.streams[0].attempts, 2);
   EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, ARunWithoutRetryBudgetFailsAtTheFirstFailure) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders");
+  pipeline_.runtime.retry_budget = 0;
+  target_->FailNext("commit");
+  const RunResult result = Run();
+  EXPECT_EQ(result.state, RunState::kFailed);
+  EXPECT_EQ(result.streams[0].attempts, 1);
 }
 
 TEST_F(EngineTest, ALockThatWasWaitedForIsNotWaitedForAgain) {

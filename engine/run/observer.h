@@ -7,6 +7,7 @@
 
 #include <arrow/result.h>
 
+#include "base/error.h"
 #include "connectors/sdk/destination.h"
 
 namespace dxt {
@@ -45,6 +46,8 @@ class Observer {
   /// `event` is a stable snake_case name (OBS-02), e.g. "extract_started".
   virtual void OnEvent(Severity, std::string_view /*stream*/, std::string_view /*event*/,
                        std::string_view /*message*/) {}
+  /// A stream failed with an error of this class and is about to be tried again.
+  virtual void OnRetry(std::string_view /*stream*/, ErrorClass) {}
 };
 
 /// What a user said of a chain's cursor with `dxtctl state`; holds for the next commit.

@@ -24,6 +24,18 @@ arrow::Status Cancelled() {
   return MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");
 }
 
+constexpr std::chrono::milliseconds kLongestWait = std::chrono::minutes(5);
+
+/// Decorrelated jitter: each wait is drawn between the first one and three times the
+/// last, so that runs that failed together do not come back together.
+std::chrono::milliseconds NextWait(std::chrono::milliseconds last,
+                                   std::chrono::milliseconds first,
+                                   std::minstd_rand& random) {
+  std::uniform_int_distribution<int64_t> draw(
+      first.count(), std::max<int64_t>(first.count() + 1, last.count() * 3));
+  return std::min(std::chrono::milliseconds(draw(random)), kLongestWait);
+}
+
 SegmentFormat SegmentFormatOf(BufferFormat format) {
   switch (format) {
     case BufferFormat::kCsv:
@@ -80,8 +92,19 @@ StreamResult StreamRun::Execute(std::stop_token stop) {
   return std::move(result_);
 }
 
+bool StreamRun::MayRetry(const ErrorInfo& info, int attempt) const {
+  // A lock was waited for already, as long as its limit allows.
+  const bool waited = info.code.ends_with(".locked");
+  if (!planned_ || !IsRetryable(info.error_class) || waited || options_.dry_run ||
+      attempt > pipeline_.runtime.retries) {
+    return false;
+  }
+  // One budget for all streams: a system that is down must not be asked by each of them.
+  return context_.retries_left == nullptr || context_.retries_left->fetch_sub(1) > 0;
+}
+
 arrow::Status StreamRun::RunWithRetries(std::stop_token stop) {
-  auto wait = std::chrono::milliseconds(200);
+  auto wait = context_.retry_wait;
   std::minstd_rand jitter(std::random_device{}());
   for (int attempt = 1;; ++attempt) {
     result_.attempts = attempt;
@@ -94,22 +117,17 @@ arrow::Status StreamRun::RunWithRetries(std::stop_token stop) {
       continue;
     }
     const ErrorInfo info = GetErrorInfo(status);
-    // A lock was waited for already, as long as its limit allows.
-    const bool waited = info.code.ends_with(".locked");
-    const bool again = planned_ && IsRetryable(info.error_class) && !waited &&
-                       !options_.dry_run && attempt <= pipeline_.runtime.retries;
-    if (!again) return status;
-    // Decorrelated jitter: each wait is drawn between the first one and three times the
-    // last.
-    std::uniform_int_distribution<int64_t> draw(200,
-                                                std::max<int64_t>(201, wait.count() * 3));
-    wait = std::min(std::chrono::milliseconds(draw(jitter)),
-                    std::chrono::milliseconds(10000));
-    if (info.retry_after) wait = std::max(wait, *info.retry_after);
+    if (!MayRetry(info, attempt)) return status;
+    wait = NextWait(wait, context_.retry_wait, jitter);
+    const auto asked = info.retry_after.value_or(std::chrono::milliseconds(0));
+    const auto pause = std::max(wait, asked);
     meter_.Event(Severity::kWarning, "stream_retried",
-                 "Attempt " + std::to_string(attempt) + " failed (" + status.message() +
-                     "), next in " + std::to_string(wait.count()) + " ms");
-    if (!context_.clock->WaitUntil(context_.clock->Tick() + wait, stop))
+                 "Attempt " + std::to_string(attempt) + " failed (" +
+                     std::string(ErrorClassName(info.error_class)) + ": " +
+                     status.message() + "), next in " + std::to_string(pause.count()) +
+                     " ms");
+    context_.observer->OnRetry(config_.id, info.error_class);
+    if (!context_.clock->WaitUntil(context_.clock->Tick() + pause, stop))
       return Cancelled();
   }
 }

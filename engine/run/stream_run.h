@@ -7,6 +7,7 @@
 
 #include <arrow/status.h>
 
+#include "base/error.h"
 #include "engine/run/engine.h"
 #include "engine/run/meter.h"
 #include "engine/run/result.h"
@@ -33,6 +34,7 @@ class StreamRun {
 
  private:
   arrow::Status RunWithRetries(std::stop_token stop);
+  bool MayRetry(const ErrorInfo& info, int attempt) const;
   arrow::Status Attempt(std::stop_token stop);
   arrow::Status Describe(const PreparedStream& stream, std::stop_token stop);
   void Report(const PreparedStream& stream);

@@ -11,10 +11,12 @@
 namespace dxt {
 
 class Attachments;
+class Catalog;
 class Certificates;
 class Clock;
 class ConnectorRegistry;
 class Dispatcher;
+class ScheduleLoop;
 class StateStore;
 class TokenFile;
 
@@ -24,6 +26,8 @@ struct ApiParts {
   Clock* clock = nullptr;
   StateStore* store = nullptr;
   Dispatcher* dispatcher = nullptr;
+  Catalog* catalog = nullptr;
+  ScheduleLoop* schedules = nullptr;
   Attachments* attachments = nullptr;
   std::filesystem::path state_dir;
   std::string version;

@@ -102,29 +102,17 @@ grpc::Status RunServiceImpl::Submit(const v1::SubmitRunRequest& request,
     return ApiError(grpc::StatusCode::UNAVAILABLE, "server.draining",
                     "dxtd is on its way out and takes no run any more");
   }
-  Submission submission;
-  auto parsed = ParseDocuments(FromProto(request.documents()), *parts_.registry);
-  submission.redactor = Redactor(parsed.secrets);
-  if (!parsed.ok()) return ProblemsToGrpc(parsed.problems, submission.redactor);
+  const DocumentInputs inputs = FromProto(request.documents());
+  auto parsed = ParseDocuments(inputs, *parts_.registry);
+  if (!parsed.ok()) return ProblemsToGrpc(parsed.problems, Redactor(parsed.secrets));
   if (!parsed.pipeline) {
     return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "document.no_pipeline",
                     "A run needs a pipeline document, and none was sent");
   }
   const auto allowed = CheckFileRoots(*parsed.pipeline, parts_);
-  if (!allowed.ok()) return ToGrpc(allowed, submission.redactor);
-  auto options = request.options();
-  submission.options = FromProto(options);
-  options.clear_fresh();
-  submission.options_text = options.ShortDebugString();
-  submission.pipeline = std::move(*parsed.pipeline);
-  submission.document_hash = DocumentHash(request.documents());
-  const auto& documents = request.documents();
-  // A secret that stands in the text itself must not reach the state store.
-  const auto stored = [&](const v1::Document& document) {
-    return StoredDocument{document.path(), submission.redactor.Redact(document.text())};
-  };
-  submission.pipeline_document = stored(documents.pipeline());
-  submission.project_document = stored(documents.project());
+  if (!allowed.ok()) return ToGrpc(allowed, Redactor(parsed.secrets));
+  Submission submission =
+      MakeSubmission(inputs, std::move(parsed), FromProto(request.options()));
   submission.request_id = request.request_id();
   submission.attachment = request.attachment();
   const Redactor redactor = submission.redactor;

@@ -6,37 +6,31 @@
 #include "base/error.h"
 #include "base/ids.h"
 #include "base/log.h"
-#include "server/scheduler/feed_observer.h"
-#include "server/scheduler/redaction.h"
-#include "server/scheduler/state_journal.h"
+#include "base/time_text.h"
+#include "server/scheduler/catalog.h"
+#include "server/scheduler/job.h"
+#include "server/scheduler/log_writer.h"
+#include "server/scheduler/run_listener.h"
 
 namespace dxt {
-namespace {
-
-constexpr size_t kKeptFeeds = 32;
-
-std::string PipelineKey(const PipelineDocument& pipeline) {
-  return pipeline.project.name + "/" + pipeline.name;
+QueuedRun QueuedOf(const RunRecord& run, const Submission& submission) {
+  QueuedRun queued;
+  queued.id = run.id;
+  queued.pipeline = run.project + "/" + run.pipeline;
+  if (run.trigger.kind == "SCHEDULE")
+    queued.schedule = run.project + "/" + run.trigger.source;
+  queued.priority = run.priority;
+  queued.writes = !submission.options.dry_run;
+  queued.memory = submission.pipeline.runtime.memory_limit;
+  for (const auto* end : {&submission.pipeline.source, &submission.pipeline.target}) {
+    if (end->is_inline || end->max_concurrent_runs <= 0) continue;
+    ConnectionUse use{run.project + "/" + end->name, end->max_concurrent_runs};
+    const bool twice = !queued.connections.empty() &&
+                       queued.connections.front().connection == use.connection;
+    if (!twice) queued.connections.push_back(std::move(use));
+  }
+  return queued;
 }
-
-RunOutcome OutcomeOf(const RunResult& result) {
-  return {std::string(RunStateName(result.state)), result.ExitCode(), result.ToJson(),
-          result.ended_at};
-}
-
-}  // namespace
-
-struct Dispatcher::Job {
-  std::string id;
-  Submission submission;
-  std::string created_at;
-  bool started = false;
-  std::stop_source stop;
-  std::shared_ptr<RunFeed> feed = std::make_shared<RunFeed>();
-
-  int64_t memory() const { return submission.pipeline.runtime.memory_limit; }
-  bool writes() const { return !submission.options.dry_run; }
-};
 
 Dispatcher::Dispatcher(DispatcherOptions options, const ConnectorRegistry& registry,
                        Clock& clock, IdSource& ids, StateStore& store, Log* log)
@@ -46,14 +40,26 @@ Dispatcher::Dispatcher(DispatcherOptions options, const ConnectorRegistry& regis
       ids_(ids),
       store_(store),
       log_(log),
-      memory_free_(options_.memory_budget) {}
+      run_logs_(options_.store_logs ? std::make_unique<LogWriter>(store.logs(), log)
+                                    : nullptr),
+      queue_(options_.memory_budget) {
+  if (options_.max_workers > 0) {
+    watch_ = std::jthread([this](std::stop_token stop) { Watch(stop); });
+  }
+}
 
 Dispatcher::~Dispatcher() { Stop(); }
+
+void Dispatcher::Warn(std::string_view event, const arrow::Status& status,
+                      std::string_view run) {
+  if (log_ == nullptr || status.ok()) return;
+  log_->Write(LogLevel::kWarning, event, status.message(), {{"run", run}});
+}
 
 arrow::Status Dispatcher::ConfigureLog(const ProjectDocument& project) {
   const bool asked = !project.log_level.empty() || !project.log_format.empty() ||
                      !project.log_file.empty();
-  if (log_ == nullptr || !asked) return arrow::Status::OK();
+  if (log_ == nullptr || !asked || !options_.project_logging) return arrow::Status::OK();
   LogOptions options;
   options.file = project.log_file.empty() ? options_.state_dir / "logs/dxt.log"
                                           : std::filesystem::path(project.log_file);
@@ -65,7 +71,7 @@ arrow::Status Dispatcher::ConfigureLog(const ProjectDocument& project) {
   return log_->Configure(options);
 }
 
-arrow::Result<RunRecord> Dispatcher::Submit(Submission submission) {
+arrow::Status Dispatcher::Check(const Submission& submission) const {
   const int64_t needed = submission.pipeline.runtime.memory_limit;
   if (needed > options_.memory_budget) {
     return MakeError(ErrorClass::kConfig, "run.memory",
@@ -75,38 +81,61 @@ arrow::Result<RunRecord> Dispatcher::Submit(Submission submission) {
                          " MiB for all runs",
                      "Lower runtime.memory_limit in the pipeline");
   }
-  ARROW_RETURN_NOT_OK(ConfigureLog(submission.pipeline.project));
-  ARROW_ASSIGN_OR_RAISE(auto resumed, Resume(submission));
-  RunRecord run;
-  if (resumed) {
-    run = *resumed;
-  } else {
-    ARROW_ASSIGN_OR_RAISE(run, Store(submission));
-    if (run.state != "QUEUED" || Feed(run.id))
-      return run;  // The request was sent before.
-  }
-  auto job = std::make_shared<Job>();
-  job->id = run.id;
-  job->created_at = run.created_at;
-  job->submission = std::move(submission);
-  Enqueue(std::move(job));
-  return run;
+  std::lock_guard lock(mutex_);
+  if (!draining_) return arrow::Status::OK();
+  return MakeError(ErrorClass::kTransient, "server.draining",
+                   "dxtd is about to end and takes no new runs",
+                   "Submit again in a moment; the same request id makes one run");
 }
 
-arrow::Result<RunRecord> Dispatcher::Store(const Submission& submission) {
+arrow::Result<NewRun> Dispatcher::Stored(const Submission& submission) {
   NewRun run;
   run.id = ids_.Ulid();
   run.project = submission.pipeline.project.name;
   run.pipeline = submission.pipeline.name;
   run.request_id = submission.request_id;
+  run.request_hash = submission.request_hash;
   run.document_hash = submission.document_hash;
   run.pipeline_document = submission.pipeline_document;
   run.project_document = submission.project_document;
-  run.options = submission.options_text;
+  run.options = FormatRunOptions(submission.options);
   run.dry_run = submission.options.dry_run;
   run.created_at = FormatTime(clock_.Now());
-  ARROW_ASSIGN_OR_RAISE(auto created, store_.runs().Create(run));
-  return created.run;
+  run.priority = submission.priority != 0 ? submission.priority
+                                          : submission.pipeline.runtime.priority;
+  run.trigger = submission.trigger;
+  run.retry_of = submission.retry_of;
+  run.pipeline_revision = submission.pipeline_revision;
+  if (options_.seal) {
+    ARROW_ASSIGN_OR_RAISE(run.sealed_input,
+                          options_.seal(run.id, submission.input.Encode()));
+  }
+  return run;
+}
+
+arrow::Result<RunRecord> Dispatcher::Submit(Submission submission,
+                                            const AuditRecord* audit) {
+  ARROW_RETURN_NOT_OK(Check(submission));
+  ARROW_RETURN_NOT_OK(ConfigureLog(submission.pipeline.project));
+  std::optional<RunRecord> resumed;
+  if (!options_.resumes) {
+    ARROW_ASSIGN_OR_RAISE(resumed, Resume(submission));
+  }
+  if (resumed) {
+    RunRecord run = *resumed;
+    Adopt(std::move(*resumed), std::move(submission), {});
+    return run;
+  }
+  ARROW_ASSIGN_OR_RAISE(const NewRun wanted, Stored(submission));
+  ARROW_ASSIGN_OR_RAISE(auto created, store_.runs().Create(wanted, audit));
+  if (created.existed && (created.run.state != "QUEUED" || Feed(created.run.id))) {
+    return std::move(created.run);  // The request was sent before.
+  }
+  RunRecord run = created.run;
+  if (!created.existed || !options_.resumes) {
+    Adopt(std::move(created.run), std::move(submission), {});
+  }
+  return run;
 }
 
 arrow::Result<std::optional<RunRecord>> Dispatcher::Resume(const Submission& submission) {
@@ -117,175 +146,83 @@ arrow::Result<std::optional<RunRecord>> Dispatcher::Resume(const Submission& sub
                                                 pipeline.project.name, pipeline.name));
     if (!found || Feed(found->id)) return std::nullopt;
     const bool same = found->document_hash == submission.document_hash &&
-                      found->options == submission.options_text;
+                      found->options == FormatRunOptions(submission.options) &&
+                      found->state != "CANCELLING";
     if (same && !submission.options.fresh) return found;
-    RunResult given_up;
-    given_up.project = found->project;
-    given_up.pipeline = found->pipeline;
-    given_up.run = found->id;
-    given_up.state = RunState::kFailed;
-    given_up.started_at = found->started_at;
-    given_up.ended_at = FormatTime(clock_.Now());
-    given_up.server = options_.server;
-    given_up.error =
+    const auto why =
         MakeError(ErrorClass::kTransient, "run.interrupted",
                   "dxtd ended before the run did, and a later run with " +
                       std::string(same ? "--new" : "other documents or options") +
                       " took its place");
-    ARROW_RETURN_NOT_OK(store_.runs().Abandon(found->id, OutcomeOf(given_up)));
+    EndUnheld(MakeJob(*found, submission), RunState::kFailed, why);
+    ARROW_ASSIGN_OR_RAISE(const auto after, store_.runs().Get(found->id));
+    if (after && !IsTerminalRunState(after->state)) return std::nullopt;
   }
 }
 
-void Dispatcher::Enqueue(std::shared_ptr<Job> job) {
+arrow::Result<RunRecord> Dispatcher::Retry(std::string_view id, std::string request_id,
+                                           const AuditRecord* audit) {
+  ARROW_ASSIGN_OR_RAISE(const RunRecord run, Get(id));
+  if (!IsTerminalRunState(run.state) || run.state == "SUCCEEDED") {
+    return MakeError(
+        ErrorClass::kConfig, "run.not_retryable",
+        "run " + run.id +
+            (run.state == "SUCCEEDED" ? " succeeded, so there is nothing to retry"
+                                      : " has not ended yet"),
+        run.state == "SUCCEEDED" ? "Submit its pipeline to run it again"
+                                 : "Wait for its end, or cancel it first");
+  }
+  Submission submission;
+  ARROW_ASSIGN_OR_RAISE(RunOptions options, ParseRunOptions(run.options));
+  ARROW_ASSIGN_OR_RAISE(auto succeeded, Succeeded(run));
+  for (auto& stream : succeeded) options.left_out_streams.push_back(std::move(stream));
+  if (run.pipeline_revision > 0 && options_.source != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(submission,
+                          options_.source->Prepare(run.project, run.pipeline, options, {},
+                                                   run.pipeline_revision));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(auto job, Restored(run));
+    submission = std::move(job->submission);
+    submission.options = std::move(options);
+  }
+  submission.request_id = std::move(request_id);
+  submission.request_hash = "retry:" + run.id;
+  submission.priority = run.priority;
+  submission.trigger = {"RETRY", run.id, ""};
+  submission.retry_of = run.id;
+  return Submit(std::move(submission), audit);
+}
+
+Dispatcher::JobPtr Dispatcher::MakeJob(RunRecord run, Submission submission) const {
+  auto job = std::make_shared<Job>();
+  job->run = std::move(run);
+  job->submission = std::move(submission);
+  return job;
+}
+
+void Dispatcher::Adopt(RunRecord run, Submission submission,
+                       const std::vector<std::string>& replaced) {
+  const std::string id = run.id;
+  Enqueue(MakeJob(std::move(run), std::move(submission)));
+  for (const auto& other : replaced) {
+    Warn("cancel_failed", Cancel(other, "run " + id + " takes its place").status(),
+         other);
+  }
+}
+
+void Dispatcher::Enqueue(JobPtr job) {
+  for (auto* listener : options_.listeners) listener->OnQueued(job->run);
   std::lock_guard lock(mutex_);
   if (stopping_) job->stop.request_stop();
-  jobs_[job->id] = job;
-  queue_.push_back(std::move(job));
-  const auto waiting = static_cast<int>(queue_.size());
-  if (idle_workers_ < waiting &&
-      static_cast<int>(workers_.size()) < options_.max_workers && !stopping_) {
+  queue_.Add(QueuedOf(job->run, job->submission));
+  jobs_[job->run.id] = std::move(job);
+  const int free =
+      options_.max_workers + lost_workers_ - static_cast<int>(workers_.size());
+  if (idle_workers_ < static_cast<int>(queue_.waiting()) && free > 0 && !stopping_) {
     workers_.emplace_back([this] { Work(); });
   }
-  changed_.notify_all();
-}
-
-std::shared_ptr<Dispatcher::Job> Dispatcher::NextJob(std::unique_lock<std::mutex>& lock) {
-  while (true) {
-    for (auto at = queue_.begin(); at != queue_.end(); ++at) {
-      const auto& job = *at;
-      const std::string key = PipelineKey(job->submission.pipeline);
-      if (job->writes() && busy_pipelines_.count(key)) continue;
-      if (job->memory() > memory_free_)
-        break;  // None may overtake it, or it would starve.
-      auto taken = job;
-      queue_.erase(at);
-      if (taken->writes()) busy_pipelines_.insert(key);
-      memory_free_ -= taken->memory();
-      taken->started = true;
-      return taken;
-    }
-    if (stopping_ && queue_.empty()) return nullptr;
-    ++idle_workers_;
-    changed_.wait(lock);
-    --idle_workers_;
-  }
-}
-
-void Dispatcher::Work() {
-  std::unique_lock lock(mutex_);
-  while (auto job = NextJob(lock)) {
-    lock.unlock();
-    Execute(*job);
-    lock.lock();
-    if (job->writes()) busy_pipelines_.erase(PipelineKey(job->submission.pipeline));
-    memory_free_ += job->memory();
-    jobs_.erase(job->id);
-    changed_.notify_all();
-  }
-}
-
-RunContext Dispatcher::ContextWithoutRun(Observer& observer, Journal& journal) const {
-  RunContext context;
-  context.registry = &registry_;
-  context.clock = &clock_;
-  context.ids = &ids_;
-  context.observer = &observer;
-  context.journal = &journal;
-  context.state_dir = options_.state_dir;
-  context.owner = options_.owner;
-  context.worker_threads = options_.threads_per_run;
-  return context;
-}
-
-RunContext Dispatcher::ContextFor(const Job& job, Observer& observer,
-                                  Journal& journal) const {
-  RunContext context = ContextWithoutRun(observer, journal);
-  context.run_id = job.id;
-  context.owner = options_.owner + "/" + job.id;
-  return context;
-}
-
-arrow::Result<std::vector<std::string>> Dispatcher::Completed(
-    const PipelineDocument& pipeline, const Lease& lease) {
-  std::vector<std::string> streams;
-  if (lease.attempt <= 1) return streams;
-  ARROW_ASSIGN_OR_RAISE(const auto chains, store_.cursors().List(pipeline.project.name +
-                                                                 "/" + pipeline.name));
-  for (const auto& chain : chains) {
-    if (chain.checkpoint && chain.checkpoint->run == lease.run_id) {
-      streams.push_back(chain.key.stream);
-    }
-  }
-  return streams;
-}
-
-void Dispatcher::Execute(Job& job) {
-  const auto& submission = job.submission;
-  RunResult result;
-  Lease lease;
-  auto claimed = store_.runs().Claim(job.id, FormatTime(clock_.Now()));
-  if (claimed.ok()) {
-    lease = *claimed;
-    job.feed->AddState("RUNNING");
-    StateJournal journal(store_, clock_, lease);
-    FeedObserver observer(*job.feed, log_, submission.redactor, job.id);
-    RunOptions options = submission.options;
-    auto completed = Completed(submission.pipeline, lease);
-    if (completed.ok()) {
-      options.completed_streams = std::move(*completed);
-      result = options_.execute(submission.pipeline, options,
-                                ContextFor(job, observer, journal), job.stop.get_token());
-    } else {
-      result.project = submission.pipeline.project.name;
-      result.pipeline = submission.pipeline.name;
-      result.state = RunState::kFailed;
-      result.error = completed.status();
-    }
-    result.resumed = lease.attempt > 1;
-  } else {
-    result.project = submission.pipeline.project.name;
-    result.pipeline = submission.pipeline.name;
-    result.state = RunState::kFailed;
-    result.error = claimed.status();
-  }
-  result.run = job.id;
-  result.server = options_.server;
-  RedactResult(result, submission.redactor);
-
-  RunRecord record;
-  record.id = job.id;
-  record.project = result.project;
-  record.pipeline = result.pipeline;
-  record.document_hash = submission.document_hash;
-  record.dry_run = submission.options.dry_run;
-  record.resumed = result.resumed;
-  record.attempt = lease.attempt;
-  record.created_at = job.created_at;
-  record.started_at = result.started_at;
-  record.ended_at = result.ended_at;
-  record.state = RunStateName(result.state);
-  record.exit_code = result.ExitCode();
-  record.result_json = result.ToJson();
-  if (claimed.ok()) {
-    const auto stored = store_.runs().Finish(lease, OutcomeOf(result));
-    // The data is committed or rolled back already; what is lost is a line of history.
-    if (!stored.ok() && log_ != nullptr) {
-      log_->Write(LogLevel::kError, "run_not_stored", stored.message(),
-                  {{"run", job.id}});
-    }
-  }
-  if (log_ != nullptr) {
-    log_->Write(LogLevel::kInfo, "run_ended", record.state,
-                {{"run", job.id}, {"pipeline", record.pipeline}});
-  }
-  Remember(job);
-  job.feed->End(std::move(record));
-}
-
-void Dispatcher::Remember(const Job& job) {
-  std::lock_guard lock(mutex_);
-  ended_.emplace_back(job.id, job.feed);
-  if (ended_.size() > kKeptFeeds) ended_.pop_front();
+  ++changes_;
+  changed_.notify_one();
 }
 
 arrow::Result<RunRecord> Dispatcher::Get(std::string_view id) {
@@ -295,63 +232,9 @@ arrow::Result<RunRecord> Dispatcher::Get(std::string_view id) {
                    "there is no run " + std::string(id) + " in this state folder");
 }
 
-void Dispatcher::CancelJob(const std::shared_ptr<Job>& job) {
-  job->stop.request_stop();
-  job->feed->AddState("CANCELLING");
-}
-
-arrow::Result<RunRecord> Dispatcher::Cancel(std::string_view id) {
-  std::shared_ptr<Job> job;
-  bool waiting = false;
-  {
-    std::lock_guard lock(mutex_);
-    const auto found = jobs_.find(id);
-    if (found != jobs_.end()) {
-      job = found->second;
-      waiting = !job->started;
-      if (waiting) {
-        std::erase(queue_, job);
-        jobs_.erase(found);
-      }
-    }
-  }
-  if (waiting) {
-    EndUnstarted(job);
-  } else if (job) {
-    CancelJob(job);
-  }
-  ARROW_ASSIGN_OR_RAISE(auto run, Get(id));
-  if (job && !IsTerminalRunState(run.state)) run.state = "CANCELLING";
-  return run;
-}
-
-void Dispatcher::EndUnstarted(const std::shared_ptr<Job>& job) {
-  RunResult result;
-  result.project = job->submission.pipeline.project.name;
-  result.pipeline = job->submission.pipeline.name;
-  result.run = job->id;
-  result.state = RunState::kCancelled;
-  result.dry_run = job->submission.options.dry_run;
-  result.started_at = result.ended_at = FormatTime(clock_.Now());
-  result.server = options_.server;
-  result.error = MakeError(ErrorClass::kCancelled, "run.cancelled",
-                           "the run was cancelled before it began");
-  const auto stored = store_.runs().Abandon(job->id, OutcomeOf(result));
-  if (!stored.ok() && log_ != nullptr) {
-    log_->Write(LogLevel::kError, "run_not_stored", stored.message(), {{"run", job->id}});
-  }
-  RunRecord record;
-  record.id = job->id;
-  record.project = result.project;
-  record.pipeline = result.pipeline;
-  record.created_at = job->created_at;
-  record.ended_at = result.ended_at;
-  record.dry_run = result.dry_run;
-  record.state = RunStateName(result.state);
-  record.exit_code = result.ExitCode();
-  record.result_json = result.ToJson();
-  Remember(*job);
-  job->feed->End(std::move(record));
+std::string Dispatcher::WaitingFor(std::string_view id) const {
+  std::lock_guard lock(mutex_);
+  return draining_ ? std::string() : queue_.WaitingFor(id);
 }
 
 std::shared_ptr<RunFeed> Dispatcher::Feed(std::string_view id) const {
@@ -363,6 +246,60 @@ std::shared_ptr<RunFeed> Dispatcher::Feed(std::string_view id) const {
   return nullptr;
 }
 
+DispatcherStatus Dispatcher::Status() const {
+  DispatcherStatus status;
+  status.workers = options_.max_workers;
+  status.memory_budget = options_.memory_budget;
+  if (const auto stats = store_.runs().Stats(); stats.ok()) {
+    if (const auto since = ParseUtcTime(stats->oldest_queued_at)) {
+      const std::chrono::duration<double> age = clock_.Now() - *since;
+      status.oldest_queued_seconds = std::max(0.0, age.count());
+    }
+  }
+  std::lock_guard lock(mutex_);
+  status.queued = queue_.waiting();
+  status.busy = static_cast<int>(queue_.running());
+  status.memory_reserved = queue_.memory_used();
+  status.draining = draining_;
+  return status;
+}
+
+arrow::Result<RunRecord> Dispatcher::Cancel(std::string_view id, std::string_view reason,
+                                            const AuditRecord* audit) {
+  ARROW_ASSIGN_OR_RAISE(RunRecord run, store_.runs().RequestCancel(id, reason, audit));
+  if (IsTerminalRunState(run.state)) return run;
+  JobPtr job;
+  bool waiting = false;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = jobs_.find(id);
+    if (found != jobs_.end()) {
+      job = found->second;
+      waiting = queue_.Remove(id);
+      if (waiting) jobs_.erase(found);
+    }
+  }
+  if (waiting) {
+    EndUnheld(job, RunState::kCancelled,
+              MakeError(ErrorClass::kCancelled, "run.cancelled",
+                        "the run was cancelled before it began"));
+    return Get(id);
+  }
+  if (job) {
+    RequestStop(*job, StopReason::kCancel);
+    SetAlarm(job, options_.stuck_after);
+    return run;
+  }
+  // Interrupted: nobody is going to end it.
+  if (run.interrupted) {
+    EndUnheld(MakeJob(run, {}), RunState::kCancelled,
+              MakeError(ErrorClass::kCancelled, "run.cancelled",
+                        "the run was interrupted, and cancelled before it went on"));
+    return Get(id);
+  }
+  return run;
+}
+
 void Dispatcher::CancelAttachment(std::string_view attachment) {
   std::vector<std::string> mine;
   {
@@ -372,32 +309,55 @@ void Dispatcher::CancelAttachment(std::string_view attachment) {
     }
   }
   for (const auto& id : mine) {
-    const auto cancelled = Cancel(id);
-    if (!cancelled.ok() && log_ != nullptr) {
-      log_->Write(LogLevel::kWarning, "cancel_failed", cancelled.status().message(),
-                  {{"run", id}});
-    }
+    Warn("cancel_failed", Cancel(id, "its client went away").status(), id);
   }
 }
 
-void Dispatcher::Stop() {
-  std::vector<std::string> waiting;
-  std::vector<std::thread> workers;
-  {
-    std::lock_guard lock(mutex_);
-    stopping_ = true;
-    for (const auto& [id, job] : jobs_) {
-      if (job->started) {
-        job->stop.request_stop();
-      } else {
-        waiting.push_back(id);
-      }
-    }
-    workers.swap(workers_);
+RunResult Dispatcher::ResultOf(const Job& job, RunState state,
+                               const arrow::Status& why) const {
+  RunResult result;
+  result.project = job.run.project;
+  result.pipeline = job.run.pipeline;
+  result.run = job.run.id;
+  result.state = state;
+  result.dry_run = job.run.dry_run;
+  result.ended_at = FormatTime(clock_.Now());
+  result.started_at = job.run.started_at.empty() ? result.ended_at : job.run.started_at;
+  result.server = options_.server;
+  result.error = why;
+  return result;
+}
+
+void Dispatcher::EndUnheld(const JobPtr& job, RunState state, const arrow::Status& why) {
+  const RunResult result = ResultOf(*job, state, why);
+  Warn("run_not_stored", store_.runs().Abandon(job->run.id, OutcomeOf(result)),
+       job->run.id);
+  Tell(job, result);
+}
+
+void Dispatcher::Tell(const JobPtr& job, const RunResult& result) {
+  RunRecord record = job->run;
+  record.resumed = result.resumed;
+  record.attempt = job->lease.attempt;
+  record.started_at = result.started_at;
+  record.ended_at = result.ended_at;
+  record.state = RunStateName(result.state);
+  record.exit_code = result.ExitCode();
+  record.result_json = result.ToJson();
+  if (log_ != nullptr) {
+    log_->Write(LogLevel::kInfo, "run_ended", record.state,
+                {{"run", record.id}, {"pipeline", record.pipeline}});
   }
-  for (const auto& id : waiting) (void)Cancel(id);
-  changed_.notify_all();
-  for (auto& worker : workers) worker.join();
+  for (auto* listener : options_.listeners) {
+    listener->OnEnded(record, result, job->submission.pipeline);
+  }
+  {
+    constexpr size_t kKeptFeeds = 32;
+    std::lock_guard lock(mutex_);
+    ended_.emplace_back(record.id, job->feed);
+    if (ended_.size() > kKeptFeeds) ended_.pop_front();
+  }
+  job->feed->End(std::move(record));
 }
 
 }  // namespace dxt

@@ -118,7 +118,6 @@ class DispatcherTest : public testing::Test {
     submission.pipeline.project.name = "shop";
     submission.pipeline.runtime.memory_limit = memory;
     submission.document_hash = "hash";
-    submission.options_text = "{}";
     return submission;
   }
   RunRecord Ended(const std::string& id) {

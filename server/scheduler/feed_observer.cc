@@ -1,5 +1,9 @@
 #include "server/scheduler/feed_observer.h"
 
+#include "base/clock.h"
+#include "server/scheduler/log_writer.h"
+#include "server/scheduler/run_listener.h"
+
 namespace dxt {
 namespace {
 
@@ -17,21 +21,49 @@ LogLevel LevelOf(Severity severity) {
   return LogLevel::kInfo;
 }
 
+const char* NameOf(Severity severity) {
+  switch (severity) {
+    case Severity::kDebug:
+      return "DEBUG";
+    case Severity::kInfo:
+      return "INFO";
+    case Severity::kWarning:
+      return "WARNING";
+    case Severity::kError:
+      return "ERROR";
+  }
+  return "INFO";
+}
+
 }  // namespace
 
 void FeedObserver::OnProgress(const StreamProgress& progress) {
-  feed_.AddProgress(progress);
+  ears_.feed->AddProgress(progress);
 }
 
 void FeedObserver::OnEvent(Severity severity, std::string_view stream,
                            std::string_view event, std::string_view message) {
   LogEntry entry{severity, std::string(stream), std::string(event),
                  redactor_.Redact(message)};
-  if (log_ != nullptr) {
-    log_->Write(LevelOf(severity), event, entry.message,
-                {{"run", run_id_}, {"stream", stream}});
+  if (ears_.log != nullptr) {
+    ears_.log->Write(LevelOf(severity), event, entry.message,
+                     {{"run", run_id_}, {"stream", stream}});
   }
-  feed_.AddLog(std::move(entry));
+  if (ears_.stored != nullptr) {
+    LogRecord line;
+    line.time = FormatTime(clock_.Now());
+    line.severity = NameOf(severity);
+    line.stream = entry.stream;
+    line.event = entry.event;
+    line.message = entry.message;
+    ears_.stored->Add(run_id_, std::move(line));
+  }
+  ears_.feed->AddLog(std::move(entry));
+}
+
+void FeedObserver::OnRetry(std::string_view, ErrorClass error_class) {
+  if (ears_.listeners == nullptr) return;
+  for (auto* listener : *ears_.listeners) listener->OnRetry(pipeline_, error_class);
 }
 
 }  // namespace dxt

@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "base/secret.h"
@@ -9,22 +10,40 @@
 
 namespace dxt {
 
-/// The engine's Observer: redacts, then tells the run's watchers and the log.
+class Clock;
+class LogWriter;
+class RunListener;
+
+/// The engine's Observer: redacts, then tells the run's watchers, its stored log, the
+/// daemon's log and the listeners.
 class FeedObserver : public Observer {
  public:
-  /// `log` may be null; all must outlive the observer.
-  FeedObserver(RunFeed& feed, Log* log, const Redactor& redactor, std::string run_id)
-      : feed_(feed), log_(log), redactor_(redactor), run_id_(std::move(run_id)) {}
+  struct Ears {
+    RunFeed* feed = nullptr;
+    Log* log = nullptr;  ///< May be null, like those below.
+    LogWriter* stored = nullptr;
+    const std::vector<RunListener*>* listeners = nullptr;
+  };
+
+  /// What is handed in must outlive the observer.
+  FeedObserver(Ears ears, const Redactor& redactor, Clock& clock, std::string run_id,
+               std::string pipeline)
+      : ears_(ears),
+        redactor_(redactor),
+        clock_(clock),
+        run_id_(std::move(run_id)),
+        pipeline_(std::move(pipeline)) {}
 
   void OnProgress(const StreamProgress& progress) override;
   void OnEvent(Severity severity, std::string_view stream, std::string_view event,
                std::string_view message) override;
+  void OnRetry(std::string_view stream, ErrorClass error_class) override;
 
  private:
-  RunFeed& feed_;
-  Log* const log_;
+  const Ears ears_;
   const Redactor& redactor_;
-  const std::string run_id_;
+  Clock& clock_;
+  const std::string run_id_, pipeline_;
 };
 
 }  // namespace dxt

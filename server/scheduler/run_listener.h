@@ -1,4 +1,5 @@
 #pragma once
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -9,16 +10,20 @@
 namespace dxt {
 
 /// Told what happens to runs, for metrics and alerts. Calls come from any thread and must
-/// not block. Texts are redacted.
+/// not block.
 class RunListener {
  public:
   virtual ~RunListener() = default;
   virtual void OnQueued(const RunRecord&) {}
   virtual void OnStarted(const RunRecord&, double /*queued_seconds*/) {}
+  /// A stream of a run is tried again. `pipeline` is "<project>/<pipeline>".
   virtual void OnRetry(std::string_view /*pipeline*/, ErrorClass) {}
-  /// `document` is the one that ran.
+  /// Once per run, also for one that never began. Redacted. `document` is the one that
+  /// ran; without streams where it could not be read any more.
   virtual void OnEnded(const RunRecord&, const RunResult&,
                        const PipelineDocument& /*document*/) {}
+  /// A tick became no run: it was missed, held back, or its pipeline refused.
+  virtual void OnTickMissed(const TickRecord&, const std::string& /*pipeline*/) {}
 };
 
 }  // namespace dxt
