@@ -196,6 +196,12 @@ class Daemon {
     gauges.draining = draining_;
     gauges.workers = config_.workers;
     gauges.memory_budget = config_.memory_budget;
+    const auto status = dispatcher_->Status();
+    gauges.workers_busy = status.busy;
+    gauges.memory_reserved = status.memory_reserved;
+    gauges.oldest_queued_seconds = status.oldest_queued_seconds;
+    gauges.watchers = api_->watchers();
+    gauges.watchers_dropped = api_->watchers_dropped();
     if (const auto stats = store_->runs().Stats(); stats.ok()) {
       gauges.runs = stats->by_state;
     }

@@ -46,11 +46,15 @@ class GrpcServer final : public ApiServer {
  public:
   explicit GrpcServer(ApiParts parts)
       : parts_(WithDraining(std::move(parts), draining_)),
-        runs_(parts_),
+        streams_(parts_.watcher_patience),
+        runs_(parts_, streams_),
+        pipelines_(parts_),
+        schedules_(parts_),
+        dependencies_(parts_),
         project_(parts_, threads_),
         state_(parts_),
         packages_(parts_),
-        server_service_(parts_) {}
+        server_service_(parts_, threads_) {}
   ~GrpcServer() override { Shutdown(); }
 
   arrow::Status Listen(const ListenOptions& options) {
@@ -84,6 +88,8 @@ class GrpcServer final : public ApiServer {
   }
 
   const std::vector<std::string>& addresses() const override { return addresses_; }
+  int watchers() const override { return streams_.open(); }
+  int64_t watchers_dropped() const override { return streams_.dropped(); }
 
   void Drain() override {
     draining_ = true;
@@ -95,6 +101,7 @@ class GrpcServer final : public ApiServer {
     threads_.Stop();
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
+    streams_.Stop();
     server_.reset();
   }
 
@@ -105,7 +112,8 @@ class GrpcServer final : public ApiServer {
   }
 
   std::vector<grpc::Service*> Services() {
-    return {&runs_, &project_, &state_, &packages_, &server_service_};
+    return {&runs_,    &pipelines_, &schedules_, &dependencies_,
+            &project_, &state_,     &packages_,  &server_service_};
   }
 
   arrow::Status Open(const ListenOptions& options, const ListenOptions::Place& place,
@@ -145,7 +153,11 @@ class GrpcServer final : public ApiServer {
   std::atomic<bool> draining_{false};
   const ApiParts parts_;
   CallThreads threads_;
+  Streams streams_;
   RunServiceImpl runs_;
+  PipelineServiceImpl pipelines_;
+  ScheduleServiceImpl schedules_;
+  DependencyServiceImpl dependencies_;
   ProjectServiceImpl project_;
   StateServiceImpl state_;
   PackageServiceImpl packages_;

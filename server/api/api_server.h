@@ -1,6 +1,8 @@
 #pragma once
 #include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -34,6 +36,10 @@ struct ApiParts {
   bool is_private = false;
   /// Folders below which documents may name files; a private daemon has no such limit.
   std::vector<std::filesystem::path> file_roots;
+  /// What an operator should look at; may be empty.
+  std::function<std::vector<std::string>()> warnings;
+  /// A watcher whose client took nothing for this long is dropped.
+  std::chrono::milliseconds watcher_patience = std::chrono::seconds(30);
   /// Set while the server drains: no run is taken.
   std::atomic<bool>* draining = nullptr;
 };
@@ -62,6 +68,9 @@ class ApiServer {
   virtual ~ApiServer() = default;
   /// "unix:/path" and "host:port" with the port that was chosen, in the order of places.
   virtual const std::vector<std::string>& addresses() const = 0;
+  /// Open watch and log streams, and how many were ended because nobody read them.
+  virtual int watchers() const = 0;
+  virtual int64_t watchers_dropped() const = 0;
   /// Health says NOT_SERVING from now on, and no run is taken any more; all else goes on.
   virtual void Drain() = 0;
   /// Refuses new calls, ends those that run, returns when all have ended.

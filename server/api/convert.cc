@@ -2,11 +2,11 @@
 
 #include <google/protobuf/util/time_util.h>
 
-#include "base/digest.h"
 #include "base/secret.h"
 #include "connectors/sdk/connector.h"
 #include "dxt/v1/project_service.pb.h"
 #include "dxt/v1/run_service.pb.h"
+#include "server/api/resource_names.h"
 
 namespace dxt {
 namespace {
@@ -162,7 +162,8 @@ v1::Run ToProto(const RunRecord& run) {
   proto.set_name(RunName(run.project, run.id));
   proto.set_pipeline(PipelineName(run.project, run.pipeline));
   proto.set_state(StateOf(run.state));
-  if (!run.created_at.empty()) SetTime(run.created_at, proto.mutable_create_time());
+  SetTime(run.created_at, proto.mutable_create_time());
+  if (!run.started_at.empty()) SetTime(run.started_at, proto.mutable_start_time());
   if (!run.ended_at.empty()) SetTime(run.ended_at, proto.mutable_end_time());
   proto.set_resumed(run.resumed);
   proto.set_dry_run(run.dry_run);
@@ -170,6 +171,19 @@ v1::Run ToProto(const RunRecord& run) {
   proto.set_result_json(run.result_json);
   proto.set_document_hash(run.document_hash);
   proto.set_attempt(static_cast<int32_t>(run.attempt));
+  proto.set_priority(run.priority);
+  proto.set_pipeline_revision(run.pipeline_revision);
+  v1::Trigger::Kind kind = v1::Trigger::KIND_UNSPECIFIED;
+  v1::Trigger::Kind_Parse(run.trigger.kind, &kind);
+  proto.mutable_trigger()->set_kind(kind);
+  if (!run.trigger.source.empty()) {
+    proto.mutable_trigger()->set_source(
+        kind == v1::Trigger::SCHEDULE ? ScheduleName(run.project, run.trigger.source)
+                                      : RunName(run.project, run.trigger.source));
+  }
+  if (!run.trigger.scheduled_at.empty()) {
+    SetTime(run.trigger.scheduled_at, proto.mutable_trigger()->mutable_scheduled_time());
+  }
   return proto;
 }
 
@@ -216,16 +230,6 @@ v1::Connector ToProto(const Connector& connector) {
     for (const auto& choice : spec.choices) option->add_choices(choice);
   }
   return proto;
-}
-
-std::string DocumentHash(const v1::DocumentSet& documents) {
-  std::string all;
-  for (const auto* document : {&documents.project(), &documents.pipeline()}) {
-    for (const auto* text : {&document->path(), &document->text()}) {
-      all += std::to_string(text->size()) + ":" + *text;
-    }
-  }
-  return Sha256Hex(all);
 }
 
 std::string RunName(std::string_view project, std::string_view run) {

@@ -1,5 +1,6 @@
 #pragma once
 // Messages of dxt.v1 to and from the types of engine and state.
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -14,11 +15,17 @@ class Timestamp;
 
 namespace dxt::v1 {
 class Connector;
+class Cursor;
 class DocumentSet;
+class LogLine;
+class Pipeline;
 class Problem;
+class Project;
 class Run;
 class RunEvent;
 class RunOptions;
+class Schedule;
+class Tick;
 }  // namespace dxt::v1
 
 namespace dxt {
@@ -33,12 +40,21 @@ v1::Problem ToProto(const Problem& problem, const Redactor& redactor);
 v1::Run ToProto(const RunRecord& run);
 v1::RunEvent ToProto(const FeedEvent& event);
 v1::Connector ToProto(const Connector& connector);
+v1::Cursor ToProto(const ChainRecord& chain);
+v1::LogLine ToProto(const LogRecord& line);
+v1::Pipeline ToProto(const PipelineRecord& pipeline);
+v1::Project ToProto(const ProjectRecord& project);
+v1::Schedule ToProto(const ScheduleRecord& schedule);
+v1::Tick ToProto(const TickRecord& tick, std::string_view project);
 
 /// RFC 3339 text, "" = left out.
 void SetTime(const std::string& text, google::protobuf::Timestamp* time);
 
-/// SHA-256 over both documents' paths and unresolved texts.
-std::string DocumentHash(const v1::DocumentSet& documents);
+v1::RunOptions ToProto(const RunOptions& options);
+
+/// Texts by name, as a JSON object.
+std::string ToJsonObject(const std::map<std::string, std::string>& texts);
+std::map<std::string, std::string> FromJsonObject(const std::string& json);
 
 std::string RunName(std::string_view project, std::string_view run);
 std::string PipelineName(std::string_view project, std::string_view pipeline);

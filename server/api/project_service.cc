@@ -8,43 +8,13 @@
 #include "engine/run/observer.h"
 #include "server/api/convert.h"
 #include "server/api/file_roots.h"
+#include "server/api/project_calls.h"
 #include "server/api/services.h"
 #include "server/api/status_map.h"
 #include "server/scheduler/dispatcher.h"
 
 namespace dxt {
 namespace {
-
-/// A Journal for calls that are no run: nothing to remember, nothing may be written.
-class NoJournal : public Journal {
- public:
-  arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(
-      const StreamIdentity&) override {
-    return std::nullopt;
-  }
-  arrow::Status SaveCheckpoint(const StreamIdentity&, const LoadRecord&) override {
-    return Refuse();
-  }
-  arrow::Status RecordIntent(const StreamIdentity&, const LoadRecord&) override {
-    return Refuse();
-  }
-  arrow::Result<std::optional<LoadRecord>> PendingIntent(const StreamIdentity&) override {
-    return std::nullopt;
-  }
-  arrow::Status ClearIntent(const StreamIdentity&, std::string_view) override {
-    return Refuse();
-  }
-  arrow::Status RecordPackage(const StreamIdentity&, std::string_view,
-                              std::string_view) override {
-    return Refuse();
-  }
-
- private:
-  static arrow::Status Refuse() {
-    return MakeError(ErrorClass::kInternal, "journal.no_run",
-                     "a state write outside a run");
-  }
-};
 
 /// Documents parsed for one call, with what it needs around them.
 struct ParsedCall {
@@ -151,17 +121,7 @@ Reply ProjectServiceImpl::CheckConnections(CallContext*,
     for (const auto& check :
          dxt::CheckConnections(call.project(request->documents()), pipeline,
                                request->only(), context, stop)) {
-      auto* proto = response->add_checks();
-      proto->set_name(call.redactor.Redact(check.name));
-      proto->set_type(check.type);
-      proto->set_ok(check.status.ok());
-      proto->set_seconds(check.seconds);
-      if (check.status.ok()) continue;
-      const ErrorInfo info = GetErrorInfo(check.status);
-      proto->mutable_error()->set_class_(std::string(ErrorClassName(info.error_class)));
-      proto->mutable_error()->set_code(info.code);
-      proto->mutable_error()->set_message(call.redactor.Redact(check.status.message()));
-      proto->mutable_error()->set_hint(call.redactor.Redact(info.hint));
+      Fill(check, call.redactor, *response->add_checks());
     }
     return grpc::Status::OK;
   });

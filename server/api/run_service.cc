@@ -2,121 +2,181 @@
 #include <deque>
 #include <mutex>
 
+#include "base/clock.h"
+#include "base/error.h"
 #include "server/api/convert.h"
 #include "server/api/file_roots.h"
+#include "server/api/paging.h"
+#include "server/api/resource_names.h"
+#include "server/api/run_filter.h"
 #include "server/api/services.h"
 #include "server/api/status_map.h"
+#include "server/scheduler/catalog.h"
 #include "server/scheduler/dispatcher.h"
 
 namespace dxt {
 namespace {
 
-/// Sends what a feed holds, as fast as the client takes it. Deletes itself by losing its
-/// last reference in OnDone.
-class WatchReactor : public grpc::ServerWriteReactor<v1::RunEvent>, public FeedWatcher {
+constexpr size_t kMostPendingBytes = 64 << 10;
+constexpr size_t kLongestRequestId = 128;
+constexpr int kMostPriority = 1000;
+constexpr int kLinesAtATime = 50;
+
+/// Sends what a feed holds, as fast as the client takes it.
+class WatchStream : public PulledStream<v1::RunEvent>, public FeedWatcher {
  public:
-  static WatchReactor* Start(std::shared_ptr<RunFeed> feed, int64_t cursor) {
-    auto reactor = std::make_shared<WatchReactor>(std::move(feed), cursor);
-    reactor->self_ = reactor;
-    reactor->feed_->Watch(reactor);
-    return reactor.get();
-  }
-  WatchReactor(std::shared_ptr<RunFeed> feed, int64_t cursor)
-      : feed_(std::move(feed)), cursor_(cursor) {}
+  WatchStream(std::shared_ptr<RunFeed> feed, int64_t cursor)
+      : PulledStream(/*polls=*/false), feed_(std::move(feed)), cursor_(cursor) {}
 
   void OnMore() override { Pump(); }
 
-  void OnWriteDone(bool ok) override {
-    {
-      std::lock_guard lock(mutex_);
-      writing_ = false;
-      cancelled_ = cancelled_ || !ok;
-    }
-    Pump();
-  }
-
-  void OnCancel() override {
-    {
-      std::lock_guard lock(mutex_);
-      cancelled_ = true;
-    }
-    Pump();
-  }
-
-  void OnDone() override { const auto last_reference = std::move(self_); }
-
  private:
-  /// Starts the next write, or the end, unless one is under way.
-  void Pump() {
-    std::unique_lock lock(mutex_);
-    if (writing_ || finished_) return;
-    if (cancelled_) {
-      finished_ = true;
-      lock.unlock();
-      Finish(grpc::Status::CANCELLED);
-      return;
-    }
+  Pull Next(v1::RunEvent& event, grpc::Status&) override {
+    if (ended_) return Pull::kEnd;
     if (pending_.empty()) {
-      auto events = feed_->After(cursor_);
+      auto events = feed_->After(cursor_, kMostPendingBytes);
       pending_.assign(std::make_move_iterator(events.begin()),
                       std::make_move_iterator(events.end()));
     }
-    if (pending_.empty()) {
-      if (!ended_) return;
-      finished_ = true;
-      lock.unlock();
-      Finish(grpc::Status::OK);
-      return;
-    }
+    if (pending_.empty()) return Pull::kNothing;
     cursor_ = pending_.front().cursor;
     ended_ = std::holds_alternative<RunRecord>(pending_.front().what);
-    current_ = ToProto(pending_.front());
+    event = ToProto(pending_.front());
     pending_.pop_front();
-    writing_ = true;
-    lock.unlock();
-    StartWrite(&current_);
+    return Pull::kMessage;
   }
 
   const std::shared_ptr<RunFeed> feed_;
-  std::shared_ptr<WatchReactor> self_;
-  std::mutex mutex_;
   int64_t cursor_;
   std::deque<FeedEvent> pending_;
-  v1::RunEvent current_;
-  bool writing_ = false, cancelled_ = false, ended_ = false, finished_ = false;
+  bool ended_ = false;
 };
 
-/// A stream that ends at once.
-template <typename Message>
-class EndedStream : public grpc::ServerWriteReactor<Message> {
+/// Sends a run's stored log, then what is added to it.
+class TailStream : public PulledStream<v1::LogLine> {
  public:
-  explicit EndedStream(const grpc::Status& status) { this->Finish(status); }
-  void OnDone() override { delete this; }
+  TailStream(StateStore& store, std::string run, const v1::TailLogsRequest& request)
+      : PulledStream(/*polls=*/request.follow()),
+        store_(store),
+        run_(std::move(run)),
+        stream_(request.stream()),
+        follow_(request.follow()),
+        cursor_(request.cursor()) {
+    if (request.min_severity() != v1::LogLine::SEVERITY_UNSPECIFIED) {
+      severity_ = v1::LogLine::Severity_Name(request.min_severity());
+    }
+  }
+
+ private:
+  Pull Next(v1::LogLine& line, grpc::Status& end) override {
+    if (pending_.empty()) {
+      // Whether it ended is asked first: lines that came in between are then read.
+      bool over = !follow_;
+      if (follow_) {
+        const auto run = store_.runs().Get(run_);
+        over = !run.ok() || !*run || IsTerminalRunState((*run)->state);
+      }
+      auto lines = store_.logs().Read(run_, cursor_, kLinesAtATime, severity_, stream_);
+      if (!lines.ok()) {
+        end = ToGrpc(lines.status());
+        return Pull::kEnd;
+      }
+      pending_.assign(std::make_move_iterator(lines->begin()),
+                      std::make_move_iterator(lines->end()));
+      if (pending_.empty()) return over ? Pull::kEnd : Pull::kNothing;
+    }
+    cursor_ = pending_.front().seq;
+    line = ToProto(pending_.front());
+    pending_.pop_front();
+    return Pull::kMessage;
+  }
+
+  StateStore& store_;
+  const std::string run_, stream_;
+  const bool follow_;
+  std::string severity_;
+  int64_t cursor_;
+  std::deque<LogRecord> pending_;
 };
+
+grpc::Status CheckRequest(const v1::SubmitRunRequest& request) {
+  if (request.request_id().size() > kLongestRequestId) {
+    return FieldError("request_id", "at most 128 characters");
+  }
+  if (std::abs(static_cast<int64_t>(request.priority())) > kMostPriority) {
+    return FieldError("priority", "this must be between -1000 and 1000");
+  }
+  if (!v1::RunOptions::Phase_IsValid(request.options().phase())) {
+    return FieldError("options.phase", "this server does not know that phase");
+  }
+  if (request.has_documents() == !request.pipeline().empty()) {
+    return FieldError("documents", "send documents, or name a stored pipeline");
+  }
+  return grpc::Status::OK;
+}
+
+/// Of all that decides what the run does.
+std::string RequestHash(const v1::SubmitRunRequest& request) {
+  v1::SubmitRunRequest asked = request;
+  asked.clear_request_id();
+  asked.clear_attachment();
+  return MessageHash(asked);
+}
 
 }  // namespace
 
-grpc::Status RunServiceImpl::Submit(const v1::SubmitRunRequest& request,
-                                    v1::Run& response) {
-  if (*parts_.draining) {
-    return ApiError(grpc::StatusCode::UNAVAILABLE, "server.draining",
-                    "dxtd is on its way out and takes no run any more");
+grpc::Status RunServiceImpl::Prepare(const v1::SubmitRunRequest& request,
+                                     Submission& submission) {
+  if (!request.pipeline().empty()) {
+    grpc::Status refused;
+    const auto name = ParseName(request.pipeline(), "pipelines", "pipeline", refused);
+    if (!name) return refused;
+    auto prepared = parts_.catalog->Prepare(
+        name->project, name->id, FromProto(request.options()),
+        {request.sql_variables().begin(), request.sql_variables().end()});
+    if (!prepared.ok()) return ToGrpc(prepared.status());
+    submission = std::move(*prepared);
+  } else {
+    const DocumentInputs inputs = FromProto(request.documents());
+    auto parsed = ParseDocuments(inputs, *parts_.registry);
+    const Redactor redactor(parsed.secrets);
+    if (!parsed.ok()) return ProblemsToGrpc(parsed.problems, redactor);
+    if (!parsed.pipeline) {
+      return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "document.no_pipeline",
+                      "A run needs a pipeline document, and none was sent");
+    }
+    submission = MakeSubmission(inputs, std::move(parsed), FromProto(request.options()));
   }
-  const DocumentInputs inputs = FromProto(request.documents());
-  auto parsed = ParseDocuments(inputs, *parts_.registry);
-  if (!parsed.ok()) return ProblemsToGrpc(parsed.problems, Redactor(parsed.secrets));
-  if (!parsed.pipeline) {
-    return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "document.no_pipeline",
-                    "A run needs a pipeline document, and none was sent");
-  }
-  const auto allowed = CheckFileRoots(*parsed.pipeline, parts_);
-  if (!allowed.ok()) return ToGrpc(allowed, Redactor(parsed.secrets));
-  Submission submission =
-      MakeSubmission(inputs, std::move(parsed), FromProto(request.options()));
+  const auto allowed = CheckFileRoots(submission.pipeline, parts_);
+  if (!allowed.ok()) return ToGrpc(allowed, submission.redactor);
   submission.request_id = request.request_id();
+  submission.request_hash = RequestHash(request);
   submission.attachment = request.attachment();
+  submission.priority = request.priority();
+  return grpc::Status::OK;
+}
+
+grpc::Status RunServiceImpl::Submit(CallContext* context,
+                                    const v1::SubmitRunRequest& request,
+                                    v1::Run& response) {
+  if (auto refused = RefuseRuns(parts_); !refused.ok()) return refused;
+  if (auto refused = CheckRequest(request); !refused.ok()) return refused;
+  Submission submission;
+  if (auto refused = Prepare(request, submission); !refused.ok()) return refused;
   const Redactor redactor = submission.redactor;
-  auto run = parts_.dispatcher->Submit(std::move(submission));
+  const std::string pipeline =
+      PipelineName(submission.pipeline.project.name, submission.pipeline.name);
+  if (request.validate_only()) {
+    response.set_pipeline(pipeline);
+    response.set_dry_run(submission.options.dry_run);
+    response.set_document_hash(submission.document_hash);
+    response.set_pipeline_revision(submission.pipeline_revision);
+    return ToGrpc(parts_.dispatcher->Check(submission), redactor);
+  }
+  const auto audit = Audit(parts_, context, "SubmitRun", pipeline);
+  // What a private daemon is asked needs no trail: it serves one user.
+  auto run = parts_.dispatcher->Submit(std::move(submission),
+                                       parts_.is_private ? nullptr : &audit);
   if (!run.ok()) return ToGrpc(run.status(), redactor);
   response = ToProto(*run);
   return grpc::Status::OK;
@@ -124,62 +184,125 @@ grpc::Status RunServiceImpl::Submit(const v1::SubmitRunRequest& request,
 
 Reply RunServiceImpl::SubmitRun(CallContext* context, const v1::SubmitRunRequest* request,
                                 v1::Run* response) {
-  return Answer(context, Submit(*request, *response));
+  return Answer(context, Submit(context, *request, *response));
 }
 
 Reply RunServiceImpl::GetRun(CallContext* context, const v1::GetRunRequest* request,
                              v1::Run* response) {
-  auto run = parts_.dispatcher->Get(LastPart(request->name()));
-  if (run.ok()) *response = ToProto(*run);
-  return Answer(context, ToGrpc(run.status()));
+  grpc::Status refused;
+  const auto name = ParseName(request->name(), "runs", "name", refused);
+  if (!name) return Answer(context, refused);
+  auto run = parts_.dispatcher->Get(name->id);
+  if (!run.ok()) return Answer(context, ToGrpc(run.status()));
+  *response = ToProto(*run);
+  response->set_waiting_for(parts_.dispatcher->WaitingFor(name->id));
+  const auto input = parts_.store->runs().Input(name->id);
+  if (input.ok() && *input) response->set_document((*input)->pipeline_document.text);
+  return Answer(context, grpc::Status::OK);
 }
 
 Reply RunServiceImpl::ListRuns(CallContext* context, const v1::ListRunsRequest* request,
                                v1::ListRunsResponse* response) {
-  if (request->page_size() < 0) {
-    return Answer(context, ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.page_size",
-                                    "page_size is negative"));
-  }
+  grpc::Status refused;
+  const auto project = ParseParent(request->parent(), true, "parent", refused);
+  if (!project) return Answer(context, refused);
+  const auto page = ReadPage(*request, refused);
+  if (!page) return Answer(context, refused);
   RunQuery query;
-  query.project = LastPart(request->parent());
-  if (query.project == "-") query.project.clear();
-  query.pipeline = request->pipeline();
-  query.before_id = request->page_token();
-  query.limit = request->page_size() == 0 ? 50 : std::min(request->page_size(), 1000);
-  auto runs = parts_.store->runs().List(query);
+  query.project = *project;
+  query.pipeline = LastPart(request->pipeline());
+  query.limit = page->limit;
+  if (refused = ApplyFilter(request->filter(), query); !refused.ok()) {
+    return Answer(context, refused);
+  }
+  if (refused = ApplyOrder(request->order_by(), query); !refused.ok()) {
+    return Answer(context, refused);
+  }
+  (query.ascending ? query.after_id : query.before_id) = page->after;
+  const auto runs = parts_.store->runs().List(query);
   if (!runs.ok()) return Answer(context, ToGrpc(runs.status()));
   for (const auto& run : *runs) *response->add_runs() = ToProto(run);
   if (static_cast<int>(runs->size()) == query.limit) {
-    response->set_next_page_token(runs->back().id);
+    response->set_next_page_token(page->TokenAfter(runs->back().id));
   }
   return Answer(context, grpc::Status::OK);
 }
 
 Reply RunServiceImpl::CancelRun(CallContext* context, const v1::CancelRunRequest* request,
                                 v1::Run* response) {
-  auto run = parts_.dispatcher->Cancel(LastPart(request->name()));
+  grpc::Status refused;
+  const auto name = ParseName(request->name(), "runs", "name", refused);
+  if (!name) return Answer(context, refused);
+  const auto audit = Audit(parts_, context, "CancelRun", request->name());
+  auto run = parts_.dispatcher->Cancel(name->id, request->reason(),
+                                       parts_.is_private ? nullptr : &audit);
+  if (run.ok()) *response = ToProto(*run);
+  return Answer(context, ToGrpc(run.status()));
+}
+
+Reply RunServiceImpl::RetryRun(CallContext* context, const v1::RetryRunRequest* request,
+                               v1::Run* response) {
+  grpc::Status refused = RefuseRuns(parts_);
+  if (!refused.ok()) return Answer(context, refused);
+  const auto name = ParseName(request->name(), "runs", "name", refused);
+  if (!name) return Answer(context, refused);
+  if (request->request_id().size() > kLongestRequestId) {
+    return Answer(context, FieldError("request_id", "at most 128 characters"));
+  }
+  const auto audit = Audit(parts_, context, "RetryRun", request->name());
+  auto run = parts_.dispatcher->Retry(name->id, request->request_id(), &audit);
   if (run.ok()) *response = ToProto(*run);
   return Answer(context, ToGrpc(run.status()));
 }
 
 grpc::ServerWriteReactor<v1::RunEvent>* RunServiceImpl::WatchRun(
-    CallContext*, const v1::WatchRunRequest* request) {
-  const std::string id = LastPart(request->name());
-  if (auto feed = parts_.dispatcher->Feed(id)) {
-    return WatchReactor::Start(std::move(feed), request->cursor());
+    CallContext* context, const v1::WatchRunRequest* request) {
+  using Ended = EndedStream<v1::RunEvent>;
+  grpc::Status refused;
+  const auto name = ParseName(request->name(), "runs", "name", refused);
+  if (!name) return new Ended(refused);
+  if (request->cursor() < 0) {
+    return new Ended(FieldError("cursor", "this must not be negative"));
   }
-  auto run = parts_.dispatcher->Get(id);
-  if (!run.ok()) return new EndedStream<v1::RunEvent>(ToGrpc(run.status()));
+  const auto watch = [&](std::shared_ptr<RunFeed> feed, int64_t cursor) {
+    auto stream = std::make_shared<WatchStream>(feed, cursor);
+    auto* reactor = WatchStream::Start(stream, context, streams_);
+    feed->Watch(stream);
+    return reactor;
+  };
+  if (auto feed = parts_.dispatcher->Feed(name->id)) {
+    return watch(std::move(feed), request->cursor());
+  }
+  auto run = parts_.dispatcher->Get(name->id);
+  if (!run.ok()) return new Ended(ToGrpc(run.status()));
   if (!IsTerminalRunState(run->state)) {
-    return new EndedStream<v1::RunEvent>(
+    return new Ended(
         ApiError(grpc::StatusCode::FAILED_PRECONDITION, "run.interrupted",
-                 "Run " + id + " was interrupted and nothing executes it",
+                 "Run " + name->id + " was interrupted and nothing executes it",
                  "Run its pipeline again to continue it"));
   }
   // Its feed is gone; the end is all there is to tell.
   auto feed = std::make_shared<RunFeed>();
   feed->End(std::move(*run));
-  return WatchReactor::Start(std::move(feed), 0);
+  return watch(std::move(feed), 0);
+}
+
+grpc::ServerWriteReactor<v1::LogLine>* RunServiceImpl::TailLogs(
+    CallContext* context, const v1::TailLogsRequest* request) {
+  using Ended = EndedStream<v1::LogLine>;
+  grpc::Status refused;
+  const auto name = ParseName(request->name(), "runs", "name", refused);
+  if (!name) return new Ended(refused);
+  if (request->cursor() < 0) {
+    return new Ended(FieldError("cursor", "this must not be negative"));
+  }
+  if (!v1::LogLine::Severity_IsValid(request->min_severity())) {
+    return new Ended(FieldError("min_severity", "this server does not know it"));
+  }
+  const auto run = parts_.dispatcher->Get(name->id);
+  if (!run.ok()) return new Ended(ToGrpc(run.status()));
+  return TailStream::Start(
+      std::make_shared<TailStream>(*parts_.store, name->id, *request), context, streams_);
 }
 
 }  // namespace dxt

@@ -1,11 +1,15 @@
+#include <fstream>
+
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/error.h"
 #include "server/api/attachments.h"
 #include "server/api/convert.h"
 #include "server/api/services.h"
 #include "server/api/status_map.h"
 #include "server/scheduler/dispatcher.h"
+#include "state/state_store.h"
 
 namespace dxt {
 namespace {
@@ -32,15 +36,23 @@ class AttachReactor : public grpc::ServerWriteReactor<v1::Attachment> {
   v1::Attachment attachment_;
 };
 
-class RefusedAttach : public grpc::ServerWriteReactor<v1::Attachment> {
- public:
-  explicit RefusedAttach(const grpc::Status& status) { Finish(status); }
-  void OnDone() override { delete this; }
-};
+using RefusedAttach = EndedStream<v1::Attachment>;
+
+int64_t ResidentBytes() {
+  std::ifstream file("/proc/self/statm");
+  int64_t pages = 0, resident = 0;
+  return file >> pages >> resident ? resident * sysconf(_SC_PAGESIZE) : 0;
+}
+
+bool IsBelow(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const auto relative = path.lexically_relative(folder);
+  return !relative.empty() && *relative.begin() != "..";
+}
 
 }  // namespace
 
-ServerServiceImpl::ServerServiceImpl(const ApiParts& parts) : parts_(parts) {
+ServerServiceImpl::ServerServiceImpl(const ApiParts& parts, CallThreads& threads)
+    : parts_(parts), threads_(threads) {
   info_.set_version(parts.version);
   info_.set_pid(getpid());
   info_.set_state_dir(parts.state_dir.string());
@@ -70,6 +82,73 @@ grpc::ServerWriteReactor<v1::Attachment>* ServerServiceImpl::Attach(
                                       "dxtd is on its way out"));
   }
   return new AttachReactor(parts_, std::move(*id), info_);
+}
+
+arrow::Status ServerServiceImpl::Status(v1::ServerStatus& status) {
+  *status.mutable_server() = info_;
+  status.set_draining(*parts_.draining);
+  const auto now = parts_.dispatcher->Status();
+  status.set_workers(now.workers);
+  status.set_workers_busy(now.busy);
+  status.set_runs_queued(static_cast<int32_t>(now.queued));
+  status.set_oldest_queued_seconds(now.oldest_queued_seconds);
+  status.set_memory_budget_bytes(now.memory_budget);
+  status.set_memory_reserved_bytes(now.memory_reserved);
+  status.set_resident_bytes(ResidentBytes());
+  ARROW_ASSIGN_OR_RAISE(const auto runs, parts_.store->runs().Stats());
+  int64_t stored = 0;
+  for (const auto& [state, count] : runs.by_state) stored += count;
+  status.set_runs_stored(stored);
+  ARROW_ASSIGN_OR_RAISE(const int64_t pipelines,
+                        parts_.store->definitions().CountPipelines());
+  status.set_pipelines(static_cast<int32_t>(pipelines));
+  ARROW_ASSIGN_OR_RAISE(const int64_t schedules, parts_.store->schedules().CountActive());
+  status.set_schedules_active(static_cast<int32_t>(schedules));
+  ARROW_ASSIGN_OR_RAISE(const int64_t bytes, parts_.store->FileBytes());
+  status.set_state_bytes(bytes);
+  if (parts_.warnings) {
+    for (auto& warning : parts_.warnings()) status.add_warnings(std::move(warning));
+  }
+  return arrow::Status::OK();
+}
+
+Reply ServerServiceImpl::GetServerStatus(CallContext* context,
+                                         const v1::GetServerStatusRequest*,
+                                         v1::ServerStatus* response) {
+  return Answer(context, ToGrpc(Status(*response)));
+}
+
+arrow::Status ServerServiceImpl::BackUp(const std::string& path,
+                                        v1::BackUpStateResponse& response) {
+  const std::filesystem::path wanted = std::filesystem::path(path).lexically_normal();
+  bool allowed = wanted.is_absolute() && IsBelow(wanted, parts_.state_dir);
+  for (const auto& root : parts_.file_roots) {
+    allowed = allowed || (wanted.is_absolute() && IsBelow(wanted, root));
+  }
+  if (!allowed && !parts_.is_private) {
+    return MakeError(ErrorClass::kConfig, "server.backup_place",
+                     "a backup is written below the state folder or one of files.roots, "
+                     "and " +
+                         path + " is not",
+                     "For example " + (parts_.state_dir / "backups/state.db").string());
+  }
+  std::error_code error;
+  std::filesystem::create_directories(wanted.parent_path(), error);
+  ARROW_RETURN_NOT_OK(parts_.store->BackUp(wanted.string()));
+  response.set_path(wanted.string());
+  response.set_bytes(static_cast<int64_t>(std::filesystem::file_size(wanted, error)));
+  return arrow::Status::OK();
+}
+
+Reply ServerServiceImpl::BackUpState(CallContext* context,
+                                     const v1::BackUpStateRequest* request,
+                                     v1::BackUpStateResponse* response) {
+  const auto audit = Audit(parts_, context, "BackUpState", request->path());
+  return threads_.Run([=, this](std::stop_token) {
+    const auto done = BackUp(request->path(), *response);
+    if (done.ok()) (void)parts_.store->audit().Append(audit);
+    return ToGrpc(done);
+  });
 }
 
 }  // namespace dxt

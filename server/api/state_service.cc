@@ -7,38 +7,6 @@
 namespace dxt {
 namespace {
 
-v1::Cursor ToProto(const ChainRecord& chain) {
-  v1::Cursor cursor;
-  const auto& name = chain.key.pipeline;
-  const size_t slash = name.find('/');
-  cursor.set_pipeline(PipelineName(name.substr(0, slash), name.substr(slash + 1)));
-  cursor.set_stream(chain.key.stream);
-  cursor.set_lane(chain.key.lane);
-  if (chain.checkpoint) {
-    cursor.set_value(chain.checkpoint->cursor_after);
-    cursor.set_window_seq(chain.checkpoint->window_seq);
-    cursor.set_load_id(chain.checkpoint->load_id);
-    cursor.set_run(chain.checkpoint->run);
-    cursor.set_target(chain.checkpoint->target);
-  }
-  if (chain.directive) {
-    switch (chain.directive->kind) {
-      case Directive::Kind::kReset:
-        cursor.set_request("reset");
-        break;
-      case Directive::Kind::kAccept:
-        cursor.set_request("accept");
-        break;
-      case Directive::Kind::kSet:
-        cursor.set_request("set");
-        break;
-    }
-    cursor.set_requested_value(chain.directive->value);
-  }
-  if (!chain.updated_at.empty()) SetTime(chain.updated_at, cursor.mutable_update_time());
-  return cursor;
-}
-
 template <typename Request>
 Reply Direct(CallContext* context, const ApiParts& parts, const Request& request,
              Directive::Kind kind, const std::string& value, v1::Cursor* response) {

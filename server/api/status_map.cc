@@ -20,8 +20,12 @@ grpc::StatusCode CodeOf(const ErrorInfo& info) {
   static const std::map<std::string_view, grpc::StatusCode> by_code = {
       {"definition.owned_by_folder", grpc::StatusCode::FAILED_PRECONDITION},
       {"dependency.exists", grpc::StatusCode::ALREADY_EXISTS},
+      {"files.outside_roots", grpc::StatusCode::FAILED_PRECONDITION},
       {"pipeline.in_use", grpc::StatusCode::FAILED_PRECONDITION},
+      {"pipeline.paused", grpc::StatusCode::FAILED_PRECONDITION},
       {"project.in_use", grpc::StatusCode::FAILED_PRECONDITION},
+      {"run.input_gone", grpc::StatusCode::FAILED_PRECONDITION},
+      {"run.not_retryable", grpc::StatusCode::FAILED_PRECONDITION},
       {"run.request_reused", grpc::StatusCode::ALREADY_EXISTS},
       {"schedule.exists", grpc::StatusCode::ALREADY_EXISTS},
       {"server.draining", grpc::StatusCode::UNAVAILABLE},

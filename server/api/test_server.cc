@@ -22,7 +22,13 @@ TestServer::TestServer(ListenOptions options, DispatcherOptions dispatching) {
   dispatching.state_dir = folder_;
   dispatcher_ = std::make_unique<Dispatcher>(dispatching, registry_, SystemClock(), *ids_,
                                              *store_, nullptr);
+  catalog_ =
+      std::make_unique<Catalog>(CatalogOptions(), registry_, SystemClock(), *store_);
+  schedules_ =
+      std::make_unique<ScheduleLoop>(*store_, *dispatcher_, SystemClock(), nullptr);
   ApiParts parts;
+  parts.catalog = catalog_.get();
+  parts.schedules = schedules_.get();
   parts.registry = &registry_;
   parts.clock = &SystemClock();
   parts.store = store_.get();

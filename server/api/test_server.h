@@ -9,7 +9,9 @@
 #include "connectors/sdk/registry.h"
 #include "server/api/api_server.h"
 #include "server/api/attachments.h"
+#include "server/scheduler/catalog.h"
 #include "server/scheduler/dispatcher.h"
+#include "server/scheduler/schedule_loop.h"
 
 namespace dxt {
 
@@ -34,6 +36,8 @@ class TestServer {
   std::unique_ptr<IdSource> ids_;
   std::unique_ptr<StateStore> store_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<Catalog> catalog_;
+  std::unique_ptr<ScheduleLoop> schedules_;
   Attachments attachments_;
   std::unique_ptr<ApiServer> server_;
 };

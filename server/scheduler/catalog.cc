@@ -182,6 +182,7 @@ arrow::Result<Applied<ProjectRecord>> Catalog::ApplyProject(
   Applied<ProjectRecord> applied;
   applied.problems = Problems(parsed);
   if (!parsed.ok()) return applied;
+  if (project.empty()) project = parsed.project->name;
   if (parsed.project->name != project) {
     return OtherName("project", parsed.project->name, project);
   }

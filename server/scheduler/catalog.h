@@ -73,7 +73,7 @@ class Catalog : public RunSource {
           StateStore& store)
       : options_(std::move(options)), registry_(registry), clock_(clock), store_(store) {}
 
-  /// `project` is the name that the document must have. With `validate_only` nothing is
+  /// `project` is the name that the document must have; "" = the one it has. With `validate_only` nothing is
   /// stored and `record` is what would be. Fails with the store's errors (state.etag,
   /// definition.owned_by_folder) and kConfig "definition.name" when the document has
   /// another name.

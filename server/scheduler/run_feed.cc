@@ -7,6 +7,15 @@ namespace {
 
 constexpr size_t kMostEntries = 2000;
 
+size_t BytesOf(const FeedEvent& event) {
+  size_t bytes = sizeof event;
+  if (const auto* log = std::get_if<LogEntry>(&event.what)) bytes += log->message.size();
+  if (const auto* run = std::get_if<RunRecord>(&event.what)) {
+    bytes += run->result_json.size();
+  }
+  return bytes;
+}
+
 }  // namespace
 
 FeedEvent RunFeed::NewEvent() {
@@ -65,17 +74,31 @@ void RunFeed::End(RunRecord run) {
   Add(std::move(event), std::move(lock));
 }
 
-std::vector<FeedEvent> RunFeed::After(int64_t cursor) const {
+std::vector<FeedEvent> RunFeed::After(int64_t cursor, size_t most_bytes) const {
   std::lock_guard lock(mutex_);
-  std::vector<FeedEvent> events;
-  for (const auto& event : entries_) {
-    if (event.cursor > cursor) events.push_back(event);
-  }
+  std::vector<const FeedEvent*> newer;
   for (const auto& [stream, event] : progress_) {
-    if (event.cursor > cursor) events.push_back(event);
+    if (event.cursor > cursor) newer.push_back(&event);
   }
-  std::sort(events.begin(), events.end(),
-            [](const FeedEvent& a, const FeedEvent& b) { return a.cursor < b.cursor; });
+  const auto first = std::partition_point(
+      entries_.begin(), entries_.end(),
+      [&](const FeedEvent& event) { return event.cursor <= cursor; });
+  // As many entries as fit; what comes after the last of them waits for the next call.
+  int64_t last = INT64_MAX;
+  size_t bytes = 0;
+  for (auto at = first; at != entries_.end(); ++at) {
+    newer.push_back(&*at);
+    bytes += BytesOf(*at);
+    if (bytes < most_bytes) continue;
+    last = at->cursor;
+    break;
+  }
+  std::sort(newer.begin(), newer.end(),
+            [](const FeedEvent* a, const FeedEvent* b) { return a->cursor < b->cursor; });
+  std::vector<FeedEvent> events;
+  for (const auto* event : newer) {
+    if (event->cursor <= last) events.push_back(*event);
+  }
   return events;
 }
 

@@ -52,8 +52,8 @@ class RunFeed {
   /// The last event; later ones are ignored.
   void End(RunRecord run);
 
-  /// Events after `cursor`, in order.
-  std::vector<FeedEvent> After(int64_t cursor) const;
+  /// Events after `cursor`, in order: the first ones, of about `most_bytes` in all.
+  std::vector<FeedEvent> After(int64_t cursor, size_t most_bytes = SIZE_MAX) const;
   bool ended() const;
   /// Kept weakly; told at once when there is something already.
   void Watch(const std::shared_ptr<FeedWatcher>& watcher);

@@ -18,6 +18,21 @@ import grpc
 import harness
 from harness import LIMIT, TOKEN, Daemon, details, documents, proto, service, wait_until
 
+ENDLESS = """version: 1
+name: endless
+source: {{type: sqlite, path: {folder}/a.db}}
+target: {{type: sqlite, path: {folder}/b.db}}
+streams:
+  - id: endless
+    kind: query
+    source: >
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS INTEGER) AS i FROM n
+    target: t
+    fields: [{{id: i, dtype: int64}}]
+    load: {{mode: append}}
+"""
+
+
 def run(*flags, environment=None):
     return subprocess.run([harness.DXTD, *flags], capture_output=True, text=True, timeout=LIMIT,
                           env={"PATH": "/usr/bin", "HOME": "/nonexistent", **(environment or {})})
@@ -192,6 +207,27 @@ class Signals(unittest.TestCase):
             wait_until(lambda: [e for e in daemon.events() if e["event"] == "reload_failed"])
             with daemon.channel() as channel:
                 self.assertTrue(info(channel).version)
+
+    def test_sigterm_drains_says_so_and_leaves_nothing_behind(self):
+        with Daemon("--shutdown-grace", "5s") as daemon:
+            runs, messages = service("run"), proto("run_service")
+            (daemon.folder / "a.db").touch()
+            with daemon.channel() as channel:
+                stub = runs.RunServiceStub(channel)
+                run = stub.SubmitRun(messages.SubmitRunRequest(documents=documents(
+                    daemon.folder / "endless.yaml", ENDLESS.format(folder=daemon.folder))), timeout=LIMIT)
+                watch = stub.WatchRun(messages.WatchRunRequest(name=run.name), timeout=LIMIT)
+                for event in watch:
+                    if event.log.event == "stream_started" or event.progress.rows_read > 0:
+                        break
+                daemon.process.send_signal(signal.SIGTERM)
+                wait_until(lambda: health(channel) == 2)
+                with self.assertRaises(grpc.RpcError) as refused:
+                    stub.SubmitRun(messages.SubmitRunRequest(documents=documents("/x.yaml", "{}")), timeout=LIMIT)
+                self.assertEqual(refused.exception.code(), grpc.StatusCode.UNAVAILABLE)
+            self.assertEqual(daemon.process.wait(LIMIT), 0)
+            self.assertFalse(daemon.socket.exists())
+            self.assertFalse((daemon.folder / "state/dxtd.addr").exists())
 
 
 class Http(unittest.TestCase):

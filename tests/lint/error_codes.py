@@ -15,7 +15,9 @@ FILE_NAME = re.compile(r"\.(yaml|yml|json|db|addr|gz|zst|duckdb|csv|parquet|sock
 OTHER = {
     "arrow.json", "arrow.uuid", "dxt.dev", "dxt.dtype", "dxt.decimal", "public.orders",
     "raw.orders", "extract.watermark_field", "load.mode", "logging.file", "memory.injected", "dxtd.lock", "owner.lock", "spawn.lock",
-    "auth.token_file", "buffer.location", "dxt.principal", "files.roots", "http.listen", "log.file", "log.format", "log.level",
+    "auth.token_file", "buffer.location", "dependency.downstream", "dependency.upstream",
+    "options.phase", "schedule.jitter", "schedule.max_instances", "schedule.misfire",
+    "schedule.misfire_grace", "schedule.name", "schedule.pipeline", "schedule.priority", "dxt.principal", "files.roots", "http.listen", "log.file", "log.format", "log.level",
     "retention.runs", "retention.runs_per_pipeline", "tls.cert", "tls.client_ca", "tls.key",
 }
 
