@@ -12,6 +12,8 @@
 #include "base/log.h"
 #include "connectors/sdk/connector.h"
 #include "connectors/sdk/registry.h"
+#include "server/alerts/alert_sender.h"
+#include "server/alerts/run_alerts.h"
 #include "server/api/api_server.h"
 #include "server/api/attachments.h"
 #include "server/api/certificates.h"
@@ -37,6 +39,8 @@ using dxt::Wakeups;
 /// Ended runs that a private daemon's history keeps of each pipeline.
 constexpr int64_t kKeptRuns = 1000;
 constexpr auto kBetweenPrunings = std::chrono::hours(1);
+/// How long ending waits for the receivers of alerts.
+constexpr std::chrono::seconds kAlertGrace{5};
 
 std::string OwnerText() {
   char host[256] = "";
@@ -140,6 +144,11 @@ class Daemon {
     ARROW_ASSIGN_OR_RAISE(auto values, CatalogSettings(config_));
     catalog_ =
         std::make_unique<dxt::Catalog>(std::move(values), registry_, clock, *store_);
+    // Whoever started a private one sees what happens.
+    if (!line_.is_private) {
+      ARROW_ASSIGN_OR_RAISE(alerts_, dxt::AlertSender::Make({}, clock, log_.get()));
+      run_alerts_ = std::make_unique<dxt::RunAlerts>(*alerts_);
+    }
     dispatcher_ = std::make_unique<dxt::Dispatcher>(DispatcherSettings(), registry_,
                                                     clock, *ids_, *store_, log_.get());
     schedules_ =
@@ -314,6 +323,7 @@ class Daemon {
     options.memory_budget = config_.memory_budget;
     options.server = line_.is_private ? "private" : config_.listen.front().text;
     options.owner = OwnerText();
+    if (run_alerts_) options.listeners.push_back(run_alerts_.get());
     return options;
   }
 
@@ -406,6 +416,7 @@ class Daemon {
     if (!line_.is_private) dispatcher_->Drain(config_.shutdown_grace);
     attachments_->Close(/*force=*/true);
     dispatcher_->Stop();
+    if (alerts_) alerts_->Stop(kAlertGrace);
     maintenance_ = {};
     if (http_) http_->Stop();
     api_->Shutdown();
@@ -433,6 +444,8 @@ class Daemon {
   dxt::RunMetrics metrics_{dxt::SystemClock()};
   std::unique_ptr<dxt::Sealer> sealer_;
   std::unique_ptr<dxt::Catalog> catalog_;
+  std::unique_ptr<dxt::AlertSender> alerts_;
+  std::unique_ptr<dxt::RunAlerts> run_alerts_;
   std::unique_ptr<dxt::Dispatcher> dispatcher_;
   std::unique_ptr<dxt::ScheduleLoop> schedules_;
   std::unique_ptr<dxt::Attachments> attachments_;

@@ -58,6 +58,7 @@ _dxt_pkg_dependency(sodium libsodium)
 _dxt_pkg_dependency(zlib zlib)
 _dxt_pkg_dependency(absl_time absl_time)
 _dxt_pkg_dependency(zstd libzstd)
+_dxt_pkg_dependency(curl libcurl)
 
 find_package(yaml-cpp REQUIRED)
 _dxt_dependency(yaml yaml-cpp)

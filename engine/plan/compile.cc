@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <regex>
 
+#include "engine/plan/alerts.h"
 #include "engine/plan/connections.h"
 #include "engine/plan/keys.h"
 #include "engine/plan/short_forms.h"
@@ -354,6 +355,7 @@ ProjectDocument CompileProject(ConfigValue& root, const std::string& path,
       project.log_file = file->scalar;
     }
   }
+  project.alerts = CompileAlerts(root, context);
   return project;
 }
 
@@ -379,6 +381,7 @@ PipelineDocument CompilePipeline(ConfigValue& root, const std::string& path,
     CheckBuffer(*buffer, "buffer", pipeline.buffer, context);
   }
   ReadRuntime(root, pipeline.runtime);
+  pipeline.alerts = CompileAlerts(root, context);
   CompileStreams(root, project, pipeline.streams, context);
   return pipeline;
 }

@@ -63,11 +63,7 @@ void CheckSecrets(const Connector& connector, const ConfigValue& options,
     const auto inside = SecretsInUrl(connector, value->scalar, context);
     if (inside && inside->empty()) continue;
     if (inside) context.secrets.insert(inside->begin(), inside->end());
-    Remember(*value, context);
-    if (value->written.empty()) {
-      ReportLiteral(value->mark, path + "." + option.name, "'" + option.name + "'",
-                    context);
-    }
+    RememberSecret(*value, path + "." + option.name, "'" + option.name + "'", context);
   }
 }
 
@@ -265,6 +261,12 @@ std::optional<Connection> ConnectionFromUrl(const ConfigValue& url,
     connection.name = WithoutSecrets(url.scalar);
   }
   return connection;
+}
+
+void RememberSecret(const ConfigValue& value, const std::string& path,
+                    const std::string& what, CompileContext& context) {
+  Remember(value, context);
+  if (value.written.empty()) ReportLiteral(value.mark, path, what, context);
 }
 
 arrow::Result<Connection> ResolveConnection(const ProjectDocument& project,

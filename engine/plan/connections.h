@@ -27,6 +27,11 @@ std::optional<Connection> ConnectionFromUrl(const ConfigValue& url,
                                             const std::string& path,
                                             CompileContext& context);
 
+/// Remembers a secret for the redactor, with the variables that are part of it, and warns
+/// when `what` stands in the document itself.
+void RememberSecret(const ConfigValue& value, const std::string& path,
+                    const std::string& what, CompileContext& context);
+
 /// True for "scheme:…", what a connection string looks like.
 bool LooksLikeUrl(std::string_view text);
 /// Returns the URL without password and query.

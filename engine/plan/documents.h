@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <arrow/result.h>
@@ -152,6 +153,19 @@ struct RuntimeConfig {
   int priority = 0;
 };
 
+/// What an alert tells of.
+enum class AlertEvent : uint8_t { kFailed, kPartial, kGuard };
+std::string_view AlertEventName(AlertEvent event);
+
+/// One entry of `alerts:`.
+struct AlertRule {
+  std::string webhook;  ///< A secret.
+  std::vector<AlertEvent> on = {AlertEvent::kFailed, AlertEvent::kPartial,
+                                AlertEvent::kGuard};
+
+  bool Wants(AlertEvent event) const;
+};
+
 struct ProjectDocument {
   std::string path;  ///< "" when the pipeline stands alone.
   std::string name = "default";
@@ -160,6 +174,7 @@ struct ProjectDocument {
   std::optional<std::string> buffer_format_set;
   ConfigValue defaults;  ///< defaults.extract, defaults.load as written.
   std::string log_level, log_format, log_file;
+  std::vector<AlertRule> alerts;
 };
 
 struct PipelineDocument {
@@ -172,6 +187,7 @@ struct PipelineDocument {
   RuntimeConfig runtime;
   bool guarantee_required = false;
   std::vector<StreamConfig> streams;
+  std::vector<AlertRule> alerts;  ///< Its own, beside those of the project.
   /// `--var name=value` and `${NAME}` values that were used, for `{{ var.x }}` in SQL.
   std::map<std::string, std::string> variables;
   std::string text_hash;  ///< Of the unresolved text.

@@ -343,6 +343,26 @@ TEST_F(Documents, AnEmptyOptionalKeyIsAsIfItWereNotThere) {
   EXPECT_EQ(pipeline.streams[0].load.mode, LoadMode::kAppend);
 }
 
+TEST_F(Documents, AlertsOfProjectAndPipelineArriveAndAreSecret) {
+  inputs_.project = DocumentText{"/p/dxt_project.yaml",
+                                 "alerts: [{webhook: '${HOOK}', on: guard}]\n"};
+  inputs_.variables["HOOK"] = "https://hooks.example/T0/abc";
+  const auto pipeline =
+      Pipeline(std::string(kHead) + kStream +
+               "alerts:\n  - webhook: ${HOOK}/own\n    on: [partial, failed]\n"
+               "  - {webhook: '${HOOK}'}\n");
+  ASSERT_EQ(pipeline.project.alerts.size(), 1u);
+  EXPECT_EQ(pipeline.project.alerts[0].webhook, "https://hooks.example/T0/abc");
+  EXPECT_EQ(pipeline.project.alerts[0].on, std::vector<AlertEvent>{AlertEvent::kGuard});
+  ASSERT_EQ(pipeline.alerts.size(), 2u);
+  EXPECT_EQ(pipeline.alerts[0].webhook, "https://hooks.example/T0/abc/own");
+  EXPECT_TRUE(pipeline.alerts[0].Wants(AlertEvent::kPartial));
+  EXPECT_FALSE(pipeline.alerts[0].Wants(AlertEvent::kGuard));
+  EXPECT_TRUE(pipeline.alerts[1].Wants(AlertEvent::kGuard));
+  EXPECT_NE(std::find(secrets_.begin(), secrets_.end(), "https://hooks.example/T0/abc"),
+            secrets_.end());
+}
+
 TEST_F(Documents, VariablesOfUnusedConnectionsDoNotStopAPipeline) {
   inputs_.project = DocumentText{"/p/dxt_project.yaml",
                                  "connections:\n  a: sqlite:a.db\n"

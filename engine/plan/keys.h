@@ -43,6 +43,7 @@ OptionSpec FieldKeys();
 OptionSpec ExtractKeys();
 OptionSpec LoadKeys();
 OptionSpec SchemaContractKeys();
+OptionSpec AlertKeys();
 
 /// A list of texts that a single text may stand for.
 OptionSpec Names(std::string name, std::string help);

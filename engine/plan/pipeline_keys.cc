@@ -163,6 +163,7 @@ OptionSpec PipelineKeys(const ConnectorRegistry& registry) {
               "Settings of all streams that say nothing else.")
               .Fields({ExtractKeys(), LoadKeys()}),
           SchemaContractKeys(),
+          AlertKeys(),
           Key("streams", OptionKind::kList, "The datasets to move.")
               .OldName({"items"})
               .Of({stream}),

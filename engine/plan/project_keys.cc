@@ -68,6 +68,7 @@ OptionSpec ProjectKeys(const ConnectorRegistry& registry) {
           Key("defaults", OptionKind::kObject,
               "Settings of all streams that say nothing else.")
               .Fields({ExtractKeys(), LoadKeys(), SchemaContractKeys()}),
+          AlertKeys(),
           Key("logging", OptionKind::kObject, "Where the daemon's log goes.")
               .Fields({
                   Key("level", OptionKind::kString, "Least severe level that is logged.")

@@ -26,6 +26,7 @@ ALLOWED = {
     "server/daemon": ["base", "connectors/sdk", "engine/plan"],
     "server/scheduler": ["base", "connectors/sdk", "engine", "state"],
     "server/api": ["base", "connectors/sdk", "engine", "state", "server/scheduler", "dxt"],
+    "server/alerts": ["base", "engine", "state", "server/scheduler"],
     "server/http": ["base", "connectors/sdk", "engine", "state", "server/scheduler"],
     "server": ["base", "connectors/sdk", "engine", "state", "server", "dxt"],
     "client": ["base", "dxt"],
@@ -43,7 +44,7 @@ VENDORS = [
     (r"CLI/", ["client", "server"]),
     (r"spdlog/", ["base", "server"]),
     (r"grpcpp/|grpc/", ["server/api", "client", "server"]),
-    (r"curl/", ["connectors/http"]),
+    (r"curl/", ["connectors/http", "server/alerts"]),
     (r"sodium\.h", ["state"]),
     (r"boost/", ["server/http"]),
 ]

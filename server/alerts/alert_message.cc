@@ -1,0 +1,136 @@
+#include "server/alerts/alert_message.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+
+namespace dxt {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kMostDetail = 1500;
+constexpr size_t kMostStreams = 10;
+
+/// What Slack would read as a link or a mention becomes text.
+std::string Escaped(std::string_view text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '&') {
+      escaped += "&amp;";
+    } else if (c == '<') {
+      escaped += "&lt;";
+    } else if (c == '>') {
+      escaped += "&gt;";
+    } else {
+      escaped += c;
+    }
+  }
+  return escaped;
+}
+
+std::string Shortened(std::string_view text, size_t most) {
+  if (text.size() <= most) return std::string(text);
+  size_t end = most;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
+  return std::string(text.substr(0, end)) + "…";
+}
+
+void AddError(const arrow::Status& error, const std::string& prefix,
+              AlertMessage& message) {
+  const ErrorInfo info = GetErrorInfo(error);
+  if (message.code.empty()) message.code = info.code;
+  if (!message.detail.empty()) message.detail += '\n';
+  message.detail += prefix + error.message();
+  if (!info.hint.empty()) message.detail += ". " + info.hint;
+}
+
+const char* ColorOf(AlertEvent event) {
+  return event == AlertEvent::kFailed || event == AlertEvent::kGuard ? "danger"
+                                                                     : "warning";
+}
+
+}  // namespace
+
+std::vector<AlertEvent> EventsOf(const RunResult& result) {
+  std::vector<AlertEvent> events;
+  if (result.dry_run) return events;
+  if (result.state != RunState::kFailed && result.state != RunState::kPartial) {
+    return events;
+  }
+  const auto guarded = [](const arrow::Status& error) {
+    return !error.ok() && GetErrorInfo(error).error_class == ErrorClass::kGuard;
+  };
+  bool guard = guarded(result.error);
+  for (const auto& stream : result.streams) guard = guard || guarded(stream.error);
+  if (guard) events.push_back(AlertEvent::kGuard);
+  events.push_back(result.state == RunState::kPartial ? AlertEvent::kPartial
+                                                      : AlertEvent::kFailed);
+  return events;
+}
+
+AlertMessage MessageOf(AlertEvent event, const RunResult& result) {
+  AlertMessage message;
+  message.event = event;
+  message.project = result.project;
+  message.pipeline = result.pipeline;
+  message.run = result.run;
+  message.time = result.ended_at;
+  message.server = result.server;
+  size_t failed = 0;
+  if (!result.error.ok()) AddError(result.error, "", message);
+  for (const auto& stream : result.streams) {
+    if (stream.error.ok()) continue;
+    if (++failed <= kMostStreams) AddError(stream.error, stream.id + ": ", message);
+  }
+  if (failed > kMostStreams) {
+    message.detail +=
+        "\n… and " + std::to_string(failed - kMostStreams) + " streams more";
+  }
+  const std::string of = std::to_string(result.streams.size());
+  if (event == AlertEvent::kGuard) {
+    message.summary = "was stopped by a guard";
+  } else if (event == AlertEvent::kPartial) {
+    message.summary = "loaded only in part: " + std::to_string(failed) + " of " + of +
+                      " streams failed";
+  } else {
+    message.summary = "failed";
+  }
+  return message;
+}
+
+std::string ToWebhookJson(const AlertMessage& message) {
+  const std::string name = message.project + "/" + message.pipeline;
+  const std::string detail = Shortened(message.detail, kMostDetail);
+  Json fields = Json::array();
+  const auto add = [&](const char* title, const std::string& value) {
+    if (value.empty()) return;
+    fields.push_back({{"title", title}, {"value", Escaped(value)}, {"short", true}});
+  };
+  add("Pipeline", name);
+  add("Run", message.run);
+  add("Error", message.code);
+  add("Server", message.server);
+  if (!message.run.empty()) add("Look", "dxtctl runs get " + message.run);
+
+  const std::string text = Escaped("dxt: " + name + " " + message.summary);
+  Json attachment = {{"color", ColorOf(message.event)}, {"fallback", text}};
+  if (!detail.empty()) attachment["text"] = Escaped(detail);
+  attachment["fields"] = std::move(fields);
+  const Json payload = {{"event", AlertEventName(message.event)},
+                        {"project", message.project},
+                        {"pipeline", message.pipeline},
+                        {"run", message.run},
+                        {"summary", message.summary},
+                        {"detail", detail},
+                        {"code", message.code},
+                        {"time", message.time},
+                        {"server", message.server}};
+  const Json body = {
+      {"text", text},
+      {"attachments", Json::array({std::move(attachment)})},
+      {"metadata", {{"event_type", "dxt_alert"}, {"event_payload", payload}}}};
+  return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace dxt
