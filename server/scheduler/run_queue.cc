@@ -24,6 +24,7 @@ void RunQueue::Add(QueuedRun run) {
   const std::string key = KeyOf(run);
   Group& group = groups_[key];
   group.pipeline = run.pipeline;
+  ++group.runs;
   const Rank rank = RankOf(run);
   if (!run.schedule.empty()) ++instances_[run.schedule];
   const std::string id = run.id;
@@ -113,7 +114,7 @@ void RunQueue::Forget(std::unordered_map<std::string, Entry>::iterator entry) {
     if (--count->second == 0) instances_.erase(count);
   }
   Place(*group);
-  if (group->waiting.empty() && group->running.empty()) groups_.erase(KeyOf(run));
+  if (--group->runs == 0) groups_.erase(KeyOf(run));
   Wake(run.connections);
 }
 

@@ -70,6 +70,7 @@ class RunQueue {
   struct Group {
     std::string pipeline;
     std::set<Rank> waiting;
+    int runs = 0;          ///< That wait or execute.
     std::string running;   ///< Of runs that take turns.
     Line* line = nullptr;  ///< Where it stands, under its head's rank.
     Rank placed;
