@@ -42,10 +42,14 @@ class Words {
   std::string Quoted(bool& quoted) {
     const char quote = text_[at_];
     const size_t end = text_.find(quote, at_ + 1);
+    if (end == std::string_view::npos) {
+      at_ = text_.size();
+      return std::string(1, quote);  // No name, operator or value is that.
+    }
     const std::string inside(text_.substr(
         at_ + 1, end == std::string_view::npos ? std::string_view::npos : end - at_ - 1));
-    quoted = end != std::string_view::npos;
-    at_ = quoted ? end + 1 : text_.size();
+    quoted = true;
+    at_ = end + 1;
     return inside;
   }
 

@@ -33,12 +33,15 @@ class WatchStream : public PulledStream<v1::RunEvent>, public FeedWatcher {
  private:
   Pull Next(v1::RunEvent& event, grpc::Status&) override {
     if (ended_) return Pull::kEnd;
+    bool over = false;
     if (pending_.empty()) {
+      // Asked first: what came in between is then among the events.
+      over = feed_->ended();
       auto events = feed_->After(cursor_, kMostPendingBytes);
       pending_.assign(std::make_move_iterator(events.begin()),
                       std::make_move_iterator(events.end()));
     }
-    if (pending_.empty()) return Pull::kNothing;
+    if (pending_.empty()) return over ? Pull::kEnd : Pull::kNothing;
     cursor_ = pending_.front().cursor;
     ended_ = std::holds_alternative<RunRecord>(pending_.front().what);
     event = ToProto(pending_.front());
