@@ -33,7 +33,11 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using Time = std::chrono::system_clock::time_point;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+int seeds_wanted = 500;  // The sanitizers look for other faults, and are slow.
+#else
 int seeds_wanted = 10000;
+#endif
 std::optional<unsigned> only_seed;
 
 class SimulatedClock : public Clock {
