@@ -17,6 +17,7 @@
 #include "server/api/api_server.h"
 #include "server/api/attachments.h"
 #include "server/api/certificates.h"
+#include "server/api/file_roots.h"
 #include "server/api/tokens.h"
 #include "server/daemon/command_line.h"
 #include "server/daemon/notify.h"
@@ -307,6 +308,14 @@ class Daemon {
     options.project_logging = line_.is_private;
     options.source = catalog_.get();
     options.listeners.push_back(&metrics_);
+    if (!line_.is_private) {
+      // Schedules, upstream runs and retries come past no service that would ask.
+      options.permit = [this](const dxt::PipelineDocument& pipeline) {
+        dxt::ApiParts parts;
+        parts.file_roots = config_.file_roots;
+        return dxt::CheckFileRoots(pipeline, parts);
+      };
+    }
     if (sealer_) {
       options.seal = [this](std::string_view run,
                             std::string_view text) -> arrow::Result<std::string> {

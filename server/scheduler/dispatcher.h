@@ -54,6 +54,9 @@ struct DispatcherOptions {
   std::function<arrow::Result<std::string>(std::string_view run, std::string_view bytes)>
       seal, unseal;
   std::vector<RunListener*> listeners;
+  /// Asked before a run executes, whatever made it: what this dxtd may not do for it.
+  /// Unset = everything is permitted.
+  std::function<arrow::Status(const PipelineDocument&)> permit;
   /// A submitted project's `logging` moves the daemon's log; for private ones.
   bool project_logging = true;
   bool store_logs = true;

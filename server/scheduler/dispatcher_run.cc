@@ -108,6 +108,10 @@ void Dispatcher::Started(const JobPtr& job, std::chrono::system_clock::time_poin
 }
 
 RunResult Dispatcher::Execute(Job& job) {
+  if (options_.permit) {
+    const auto refused = options_.permit(job.submission.pipeline);
+    if (!refused.ok()) return ResultOf(job, RunState::kFailed, refused);
+  }
   StateJournal journal(store_, clock_, job.lease);
   FeedObserver::Ears ears;
   ears.feed = job.feed.get();

@@ -5,6 +5,7 @@
 """
 import concurrent.futures
 import json
+import pathlib
 import sqlite3
 import unittest
 
@@ -235,6 +236,20 @@ class Runs(ApiTest):
             request = runs.SubmitRunRequest(documents=documents(self.daemon.folder / "outside.yaml", text))
             found = self.refused(grpc.StatusCode.FAILED_PRECONDITION, self.runs.SubmitRun, request)
             self.assertEqual(found["ErrorInfo"].reason, "FILES_OUTSIDE_ROOTS")
+
+
+    def test_a_schedule_reaches_no_file_outside_of_the_roots(self):
+        form = COPY.replace("{folder}/{target}.db", "/etc/{target}.db")
+        self.assertNotEqual(form, COPY)
+        pipeline = self.apply("escaping", form).name
+        made = self.schedules.CreateSchedule(schedules.CreateScheduleRequest(
+            parent="projects/default", schedule_id="escaping",
+            schedule=schedules.Schedule(pipeline=pipeline, cron="0 0 1 1 *")), timeout=LIMIT)
+        run = self.schedules.TriggerSchedule(schedules.TriggerScheduleRequest(name=made.name), timeout=LIMIT)
+        ended = self.finish(run.name)
+        self.assertEqual(ended.state, runs.Run.FAILED)
+        self.assertIn("files.outside_roots", ended.result_json)
+        self.assertFalse(pathlib.Path("/etc/escaping.db").exists())
 
 
 class Definitions(ApiTest):
