@@ -137,7 +137,8 @@ bool IsResourceId(std::string_view text) {
 Result<Contexts> LoadContexts(const fs::path& path) {
   struct stat found;
   if (stat(path.c_str(), &found) != 0) {
-    if (errno == ENOENT || errno == ENOTDIR) return Contexts{};
+    // A home that this user may not enter (a service's) holds no contexts of theirs.
+    if (errno == ENOENT || errno == ENOTDIR || errno == EACCES) return Contexts{};
     return FileError(path, std::strerror(errno));
   }
   // Whoever writes it chooses where a token is sent.

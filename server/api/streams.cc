@@ -2,12 +2,16 @@
 
 #include <algorithm>
 
+#include <grpcpp/server_context.h>
+
 namespace dxt {
 namespace {
 
 constexpr auto kLongestTick = std::chrono::milliseconds(250);
 
 }  // namespace
+
+void CancelCall(grpc::CallbackServerContext& context) { context.TryCancel(); }
 
 Streams::Streams(std::chrono::milliseconds patience)
     : patience_(patience), thread_([this](std::stop_token stop) { Work(stop); }) {}

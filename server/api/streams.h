@@ -8,7 +8,6 @@
 #include <thread>
 #include <vector>
 
-#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 namespace dxt {
@@ -49,6 +48,9 @@ class Streams {
   std::atomic<int64_t> dropped_{0};
   std::jthread thread_;
 };
+
+/// `context.TryCancel()`, for headers that do not know the type.
+void CancelCall(grpc::CallbackServerContext& context);
 
 /// One server stream. Its messages come from Next, one at a time, so that what a slow
 /// client does not take stays where it is. Owns itself until OnDone.
@@ -96,7 +98,7 @@ class PulledStream : public grpc::ServerWriteReactor<Message>, public Stream {
       const std::lock_guard<std::recursive_mutex> ticking(ticking_);
       if (context_ == nullptr) return false;
       if (TakesNothing(now)) {
-        context_->TryCancel();
+        CancelCall(*context_);
         return true;
       }
     }
