@@ -1,5 +1,7 @@
 #pragma once
 // The services, as the server builds them.
+#include <optional>
+
 #include "dxt/v1/dependency_service.grpc.pb.h"
 #include "dxt/v1/package_service.grpc.pb.h"
 #include "dxt/v1/pipeline_service.grpc.pb.h"
