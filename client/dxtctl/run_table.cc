@@ -87,4 +87,11 @@ void PrintRun(Invocation& invocation, const v1::Run& run) {
   }
 }
 
+void PrintQueued(Invocation& invocation, const v1::Run& run) {
+  if (!ForPeople(invocation)) return PrintResource(invocation, run, run.name(), {});
+  const std::string id = LastPart(run.name());
+  std::printf("%s\n", id.c_str());
+  invocation.Note("Queued. Follow it: dxtctl runs watch " + id);
+}
+
 }  // namespace dxt::ctl

@@ -23,4 +23,7 @@ class RunTable {
 /// One run in any output format; its streams and errors too, for people.
 void PrintRun(Invocation& invocation, const v1::Run& run);
 
+/// A run that was just queued: its id and how to follow it, for people.
+void PrintQueued(Invocation& invocation, const v1::Run& run);
+
 }  // namespace dxt::ctl

@@ -135,17 +135,11 @@ Result<int> Retry(Invocation& invocation, const OneRunOptions& options) {
   request.set_request_id(options.request_id.empty() ? NewRequestId()
                                                     : options.request_id);
   CTL_ASSIGN(const auto run, Call<v1::Run>(server, request, {.attempts = 4}));
-  const std::string id = LastPart(run.name());
   if (options.wait) {
-    invocation.Note("Queued " + id + ".");
+    invocation.Note("Queued " + LastPart(run.name()) + ".");
     return FollowRun(invocation, server, run.name(), follow);
   }
-  if (ForPeople(invocation)) {
-    std::printf("%s\n", id.c_str());
-    invocation.Note("Queued. Follow it: dxtctl runs watch " + id);
-  } else {
-    PrintResource(invocation, run, run.name(), {});
-  }
+  PrintQueued(invocation, run);
   return kExitOk;
 }
 

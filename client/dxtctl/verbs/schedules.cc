@@ -7,6 +7,7 @@
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_follow.h"
+#include "client/dxtctl/run_table.h"
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/schedule_table.h"
 #include "client/dxtctl/verbs.h"
@@ -182,13 +183,7 @@ Result<int> Trigger(Invocation& invocation, const OneOptions& options) {
                                                     : options.request_id);
   CTL_ASSIGN(const auto run, Call<v1::Run>(server, request, {.attempts = 4}));
   if (options.wait) return FollowRun(invocation, server, run.name(), follow);
-  const std::string id = LastPart(run.name());
-  if (ForPeople(invocation)) {
-    std::printf("%s\n", id.c_str());
-    invocation.Note("Queued. Follow it: dxtctl runs watch " + id);
-  } else {
-    PrintResource(invocation, run, run.name(), {});
-  }
+  PrintQueued(invocation, run);
   return kExitOk;
 }
 

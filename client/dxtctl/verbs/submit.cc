@@ -6,6 +6,7 @@
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_follow.h"
+#include "client/dxtctl/run_table.h"
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/run_service.pb.h"
@@ -65,17 +66,11 @@ Result<int> Submit(Invocation& invocation, const SubmitOptions& options) {
     invocation.Note("Nothing is wrong with it; nothing was queued.");
     return kExitOk;
   }
-  const std::string id = LastPart(run.name());
   if (options.wait) {
-    invocation.Note("Queued " + id + ".");
+    invocation.Note("Queued " + LastPart(run.name()) + ".");
     return FollowRun(invocation, server, run.name(), follow);
   }
-  if (ForPeople(invocation)) {
-    std::printf("%s\n", id.c_str());
-    invocation.Note("Queued. Follow it: dxtctl runs watch " + id);
-  } else {
-    PrintResource(invocation, run, run.name(), {});
-  }
+  PrintQueued(invocation, run);
   return kExitOk;
 }
 
