@@ -52,10 +52,6 @@ void SetTime(const std::string& text, google::protobuf::Timestamp* time);
 
 v1::RunOptions ToProto(const RunOptions& options);
 
-/// Texts by name, as a JSON object.
-std::string ToJsonObject(const std::map<std::string, std::string>& texts);
-std::map<std::string, std::string> FromJsonObject(const std::string& json);
-
 std::string RunName(std::string_view project, std::string_view run);
 std::string PipelineName(std::string_view project, std::string_view pipeline);
 /// The last part of "projects/{p}/runs/{r}" and the like; the text itself without a '/'.

@@ -1,6 +1,5 @@
 // Stored things to messages.
 #include <google/protobuf/util/time_util.h>
-#include <nlohmann/json.hpp>
 
 #include "dxt/v1/pipeline_service.pb.h"
 #include "dxt/v1/project_service.pb.h"
@@ -76,8 +75,8 @@ v1::Schedule ToProto(const ScheduleRecord& schedule) {
   if (const auto options = ParseRunOptions(schedule.options); options.ok()) {
     *proto.mutable_options() = ToProto(*options);
   }
-  for (const auto& [name, value] : FromJsonObject(schedule.variables)) {
-    (*proto.mutable_sql_variables())[name] = value;
+  if (const auto variables = ParseSqlVariables(schedule.variables)) {
+    proto.mutable_sql_variables()->insert(variables->begin(), variables->end());
   }
   proto.set_priority(schedule.priority);
   proto.set_paused(schedule.paused);
@@ -172,20 +171,6 @@ v1::RunOptions ToProto(const RunOptions& options) {
   proto.set_persist(options.persist);
   proto.set_fresh(options.fresh);
   return proto;
-}
-
-std::string ToJsonObject(const std::map<std::string, std::string>& texts) {
-  return texts.empty() ? std::string() : nlohmann::json(texts).dump();
-}
-
-std::map<std::string, std::string> FromJsonObject(const std::string& json) {
-  std::map<std::string, std::string> texts;
-  const auto parsed = nlohmann::json::parse(json, nullptr, /*allow_exceptions=*/false);
-  if (!parsed.is_object()) return texts;
-  for (const auto& [name, value] : parsed.items()) {
-    if (value.is_string()) texts[name] = value.get<std::string>();
-  }
-  return texts;
 }
 
 }  // namespace dxt

@@ -91,7 +91,7 @@ grpc::Status Copy(const v1::Schedule& from, const std::string& project, const Ha
   if (has("options")) to.options = FormatRunOptions(FromProto(from.options()));
   if (has("sql_variables")) {
     to.variables =
-        ToJsonObject({from.sql_variables().begin(), from.sql_variables().end()});
+        FormatSqlVariables({from.sql_variables().begin(), from.sql_variables().end()});
   }
   if (has("priority")) {
     to.priority = from.priority();

@@ -1,8 +1,6 @@
 // Runs that schedules make.
 #include <algorithm>
 
-#include <nlohmann/json.hpp>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "server/scheduler/catalog.h"
@@ -16,32 +14,21 @@ constexpr char kFired[] = "FIRED";
 constexpr char kSkippedOverlap[] = "SKIPPED_OVERLAP";
 constexpr char kSkippedRefused[] = "SKIPPED_REFUSED";
 
-arrow::Result<std::map<std::string, std::string>> VariablesOf(
-    const ScheduleRecord& schedule) {
-  std::map<std::string, std::string> variables;
-  if (schedule.variables.empty()) return variables;
-  const auto json = nlohmann::json::parse(schedule.variables, nullptr, false);
-  if (json.is_object()) {
-    for (const auto& [name, value] : json.items()) {
-      if (value.is_string()) variables[name] = value.get<std::string>();
-    }
-    return variables;
-  }
-  return MakeError(ErrorClass::kConfig, "schedule.variables",
-                   "the variables of schedule " + schedule.name + " cannot be read",
-                   "Set them again with dxtctl schedules update");
-}
-
 arrow::Result<Submission> PrepareFor(RunSource* source, const ScheduleRecord& schedule) {
   if (source == nullptr) {
     return MakeError(ErrorClass::kInternal, "schedule.no_source",
                      "this dxtd has no stored pipelines");
   }
   ARROW_ASSIGN_OR_RAISE(RunOptions options, ParseRunOptions(schedule.options));
-  ARROW_ASSIGN_OR_RAISE(const auto variables, VariablesOf(schedule));
+  const auto variables = ParseSqlVariables(schedule.variables);
+  if (!variables) {
+    return MakeError(ErrorClass::kConfig, "schedule.variables",
+                     "the variables of schedule " + schedule.name + " cannot be read",
+                     "Set them again with dxtctl schedules update");
+  }
   ARROW_ASSIGN_OR_RAISE(auto submission,
                         source->Prepare(schedule.project, schedule.pipeline,
-                                        std::move(options), variables));
+                                        std::move(options), *variables));
   submission.priority = schedule.priority;
   submission.trigger.kind = "SCHEDULE";
   submission.trigger.source = schedule.name;

@@ -192,6 +192,22 @@ arrow::Result<RunOptions> ParseRunOptions(std::string_view text) {
                    "the stored options of a run cannot be read", "Submit the run again");
 }
 
+std::string FormatSqlVariables(const std::map<std::string, std::string>& variables) {
+  return variables.empty() ? std::string() : Json(variables).dump();
+}
+
+std::optional<std::map<std::string, std::string>> ParseSqlVariables(
+    std::string_view text) {
+  std::map<std::string, std::string> variables;
+  if (text.empty()) return variables;
+  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) return std::nullopt;
+  for (const auto& [name, value] : json.items()) {
+    if (value.is_string()) variables[name] = value.get<std::string>();
+  }
+  return variables;
+}
+
 std::string PipelineKey(const PipelineDocument& pipeline) {
   return pipeline.project.name + "/" + pipeline.name;
 }

@@ -53,6 +53,12 @@ std::string FormatRunOptions(const RunOptions& options);
 /// kConfig "run.options" for a text that FormatRunOptions did not write.
 arrow::Result<RunOptions> ParseRunOptions(std::string_view text);
 
+/// Values for `{{ var.x }}` as they are stored with a schedule; "" = none.
+std::string FormatSqlVariables(const std::map<std::string, std::string>& variables);
+/// Nothing for a text that FormatSqlVariables did not write.
+std::optional<std::map<std::string, std::string>> ParseSqlVariables(
+    std::string_view text);
+
 /// "<project>/<pipeline>"
 std::string PipelineKey(const PipelineDocument& pipeline);
 
