@@ -181,9 +181,11 @@ TEST_F(ScheduleLoopTest, AClockThatIsSetBackFiresNothingTwiceAndLosesNothing) {
   Store(Make("*/5 * * * *"));
   manual_.Set("2026-11-21T09:05:30Z");
   FireDue();
+  EndAll();
   // A year ahead by mistake, and back.
   manual_.Set("2027-11-21T09:07:00Z");
   EXPECT_EQ(FireDue(), "2027-11-21T09:10:00.000Z");
+  EndAll();
   manual_.Set("2026-11-21T09:04:59Z");
   EXPECT_EQ(FireDue(), "2026-11-21T09:05:00.000Z");
   manual_.Set("2026-11-21T09:05:01Z");
