@@ -173,7 +173,7 @@ class Daemon {
     parts.state_dir = config_.state_dir;
     parts.version = DXT_VERSION;
     parts.is_private = line_.is_private;
-    parts.file_roots = config_.file_roots;
+    parts.file_roots = Roots();
     ARROW_ASSIGN_OR_RAISE(api_, dxt::ApiServer::Make(parts, Listening()));
     if (config_.http_listen) ARROW_RETURN_NOT_OK(StartHttp());
     if (!line_.is_private) {
@@ -302,6 +302,11 @@ class Daemon {
                 changes.ok() ? changes->Summary() : changes.status().message());
   }
 
+  dxt::FileRoots Roots() const {
+    return line_.is_private ? dxt::FileRoots::Anywhere()
+                            : dxt::FileRoots::Below(config_.file_roots);
+  }
+
   dxt::DispatcherOptions DispatcherSettings() {
     dxt::DispatcherOptions options;
     options.resumes = !line_.is_private;
@@ -310,10 +315,8 @@ class Daemon {
     options.listeners.push_back(&metrics_);
     if (!line_.is_private) {
       // Schedules, upstream runs and retries come past no service that would ask.
-      options.permit = [this](const dxt::PipelineDocument& pipeline) {
-        dxt::ApiParts parts;
-        parts.file_roots = config_.file_roots;
-        return dxt::CheckFileRoots(pipeline, parts);
+      options.permit = [roots = Roots()](const dxt::PipelineDocument& pipeline) {
+        return roots.Check(pipeline);
       };
     }
     if (sealer_) {

@@ -5,10 +5,11 @@
 #include <functional>
 #include <memory>
 #include <string>
-
 #include <vector>
 
 #include <arrow/result.h>
+
+#include "server/api/file_roots.h"
 
 namespace dxt {
 
@@ -34,8 +35,8 @@ struct ApiParts {
   std::filesystem::path state_dir;
   std::string version;
   bool is_private = false;
-  /// Folders below which documents may name files; a private daemon has no such limit.
-  std::vector<std::filesystem::path> file_roots;
+  /// Where documents may name files.
+  FileRoots file_roots = FileRoots::Below({});
   /// What an operator should look at; may be empty.
   std::function<std::vector<std::string>()> warnings;
   /// A watcher whose client took nothing for this long is dropped.

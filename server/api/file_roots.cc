@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "connectors/sdk/connector.h"
 #include "engine/plan/documents.h"
-#include "server/api/api_server.h"
 
 namespace dxt {
 namespace {
@@ -28,42 +27,44 @@ bool IsBelow(const fs::path& path, const fs::path& root) {
          (root_end->empty() && std::next(root_end) == root.end());
 }
 
-arrow::Status CheckPath(const fs::path& path, const std::string& what,
-                        const ApiParts& parts) {
-  if (path.empty()) return arrow::Status::OK();
+}  // namespace
+
+bool FileRoots::Allows(const fs::path& path) const {
+  if (anywhere_) return true;
+  if (!path.is_absolute()) return false;
   std::error_code error;
   const fs::path real = fs::weakly_canonical(path, error);
-  for (const auto& root : parts.file_roots) {
-    const fs::path real_root = fs::weakly_canonical(root, error);
-    if (!error && path.is_absolute() && IsBelow(real, real_root)) {
-      return arrow::Status::OK();
-    }
-  }
+  if (error) return false;
+  return std::any_of(folders_.begin(), folders_.end(), [&](const fs::path& folder) {
+    const fs::path real_folder = fs::weakly_canonical(folder, error);
+    return !error && IsBelow(real, real_folder);
+  });
+}
+
+arrow::Status FileRoots::CheckPath(const fs::path& path, const std::string& what) const {
+  if (path.empty() || Allows(path)) return arrow::Status::OK();
   return MakeError(ErrorClass::kAuth, "files.outside_roots",
                    what + " names " + path.string() +
                        ", and this dxtd opens files below its `files.roots` only",
-                   parts.file_roots.empty()
+                   folders_.empty()
                        ? "Set files.roots in dxtd's configuration; there are none"
                        : "Move the file below one of them, or have that folder added");
 }
 
-}  // namespace
-
-arrow::Status CheckFileRoots(const Connection& connection, const ApiParts& parts) {
-  if (parts.is_private || connection.connector == nullptr) return arrow::Status::OK();
+arrow::Status FileRoots::Check(const Connection& connection) const {
+  if (connection.connector == nullptr) return arrow::Status::OK();
   for (const auto& spec : connection.connector->spec().options) {
     if (!spec.path || !connection.config.Has(spec.name)) continue;
     ARROW_RETURN_NOT_OK(CheckPath(LocalPath(connection.config.String(spec.name)),
-                                  "the connection " + connection.name, parts));
+                                  "the connection " + connection.name));
   }
   return arrow::Status::OK();
 }
 
-arrow::Status CheckFileRoots(const PipelineDocument& pipeline, const ApiParts& parts) {
-  if (parts.is_private) return arrow::Status::OK();
-  ARROW_RETURN_NOT_OK(CheckFileRoots(pipeline.source, parts));
-  ARROW_RETURN_NOT_OK(CheckFileRoots(pipeline.target, parts));
-  return CheckPath(pipeline.buffer.location, "buffer.location", parts);
+arrow::Status FileRoots::Check(const PipelineDocument& pipeline) const {
+  ARROW_RETURN_NOT_OK(Check(pipeline.source));
+  ARROW_RETURN_NOT_OK(Check(pipeline.target));
+  return CheckPath(pipeline.buffer.location, "buffer.location");
 }
 
 }  // namespace dxt

@@ -7,7 +7,6 @@
 #include "engine/run/engine.h"
 #include "engine/run/observer.h"
 #include "server/api/convert.h"
-#include "server/api/file_roots.h"
 #include "server/api/project_calls.h"
 #include "server/api/services.h"
 #include "server/api/status_map.h"
@@ -70,7 +69,7 @@ Reply ProjectServiceImpl::ListStreams(CallContext*, const v1::ListStreamsRequest
     if (!call.documents.ok())
       return ProblemsToGrpc(call.documents.problems, call.redactor);
     if (!call.documents.pipeline) return NoPipeline();
-    if (const auto allowed = CheckFileRoots(*call.documents.pipeline, parts_);
+    if (const auto allowed = parts_.file_roots.Check(*call.documents.pipeline);
         !allowed.ok()) {
       return ToGrpc(allowed, call.redactor);
     }
@@ -105,17 +104,17 @@ Reply ProjectServiceImpl::CheckConnections(CallContext*,
     const auto* pipeline = call.documents.pipeline ? &*call.documents.pipeline : nullptr;
     const ProjectDocument project = call.project(request->documents());
     for (const auto& [name, connection] : project.connections) {
-      const auto allowed = CheckFileRoots(connection, parts_);
+      const auto allowed = parts_.file_roots.Check(connection);
       if (!allowed.ok()) return ToGrpc(allowed, call.redactor);
     }
     if (pipeline != nullptr) {
-      const auto allowed = CheckFileRoots(*pipeline, parts_);
+      const auto allowed = parts_.file_roots.Check(*pipeline);
       if (!allowed.ok()) return ToGrpc(allowed, call.redactor);
     }
     if (!request->only().empty()) {
       const auto only = ResolveConnection(project, request->only(), *parts_.registry);
       const auto allowed =
-          only.ok() ? CheckFileRoots(*only, parts_) : arrow::Status::OK();
+          only.ok() ? parts_.file_roots.Check(*only) : arrow::Status::OK();
       if (!allowed.ok()) return ToGrpc(allowed, Redactor({request->only()}));
     }
     for (const auto& check :
@@ -143,7 +142,7 @@ Reply ProjectServiceImpl::DiscoverPipeline(CallContext*,
     for (const auto* name : {&request->connection(), &request->to()}) {
       if (name->empty()) continue;
       const auto connection = ResolveConnection(project, *name, *parts_.registry);
-      const auto allowed = connection.ok() ? CheckFileRoots(*connection, parts_)
+      const auto allowed = connection.ok() ? parts_.file_roots.Check(*connection)
                                            : arrow::Status::OK();  // Said below.
       if (!allowed.ok()) return ToGrpc(allowed, inline_redactor);
     }
@@ -165,7 +164,7 @@ Reply ProjectServiceImpl::PreviewStream(CallContext*,
     if (!call.documents.ok())
       return ProblemsToGrpc(call.documents.problems, call.redactor);
     if (!call.documents.pipeline) return NoPipeline();
-    if (const auto allowed = CheckFileRoots(*call.documents.pipeline, parts_);
+    if (const auto allowed = parts_.file_roots.Check(*call.documents.pipeline);
         !allowed.ok()) {
       return ToGrpc(allowed, call.redactor);
     }

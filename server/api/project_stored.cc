@@ -4,7 +4,6 @@
 #include "connectors/sdk/connector.h"
 #include "engine/run/engine.h"
 #include "server/api/convert.h"
-#include "server/api/file_roots.h"
 #include "server/api/paging.h"
 #include "server/api/project_calls.h"
 #include "server/api/resource_names.h"
@@ -186,7 +185,7 @@ Reply ProjectServiceImpl::TestConnection(CallContext* context,
     if (!project.ok()) return ToGrpc(project.status());
     const auto found = project->connections.find(name->id);
     if (found == project->connections.end()) return ToGrpc(UnknownConnection(*name));
-    const auto allowed = CheckFileRoots(found->second, parts_);
+    const auto allowed = parts_.file_roots.Check(found->second);
     if (!allowed.ok()) return ToGrpc(allowed);
     Observer observer;
     NoJournal journal;

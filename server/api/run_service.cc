@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "server/api/convert.h"
-#include "server/api/file_roots.h"
 #include "server/api/paging.h"
 #include "server/api/resource_names.h"
 #include "server/api/run_filter.h"
@@ -150,7 +149,7 @@ grpc::Status RunServiceImpl::Prepare(const v1::SubmitRunRequest& request,
     }
     submission = MakeSubmission(inputs, std::move(parsed), FromProto(request.options()));
   }
-  const auto allowed = CheckFileRoots(submission.pipeline, parts_);
+  const auto allowed = parts_.file_roots.Check(submission.pipeline);
   if (!allowed.ok()) return ToGrpc(allowed, submission.redactor);
   submission.request_id = request.request_id();
   submission.request_hash = RequestHash(request);

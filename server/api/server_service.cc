@@ -44,11 +44,6 @@ int64_t ResidentBytes() {
   return file >> pages >> resident ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
-bool IsBelow(const std::filesystem::path& path, const std::filesystem::path& folder) {
-  const auto relative = path.lexically_relative(folder);
-  return !relative.empty() && *relative.begin() != "..";
-}
-
 }  // namespace
 
 ServerServiceImpl::ServerServiceImpl(const ApiParts& parts, CallThreads& threads)
@@ -121,11 +116,8 @@ Reply ServerServiceImpl::GetServerStatus(CallContext* context,
 arrow::Status ServerServiceImpl::BackUp(const std::string& path,
                                         v1::BackUpStateResponse& response) {
   const std::filesystem::path wanted = std::filesystem::path(path).lexically_normal();
-  bool allowed = wanted.is_absolute() && IsBelow(wanted, parts_.state_dir);
-  for (const auto& root : parts_.file_roots) {
-    allowed = allowed || (wanted.is_absolute() && IsBelow(wanted, root));
-  }
-  if (!allowed && !parts_.is_private) {
+  if (!parts_.file_roots.Allows(wanted) &&
+      !FileRoots::Below({parts_.state_dir}).Allows(wanted)) {
     return MakeError(ErrorClass::kConfig, "server.backup_place",
                      "a backup is written below the state folder or one of files.roots, "
                      "and " +

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Proves that each header compiles alone: headers.py ROOT BUILD_DIR [FOLDER…]
 
-Takes a header's flags from a .cc file of its folder in compile_commands.json, without the precompiled header, and stops
-after the syntax. Folders whose sources are not part of the build are left out.
+Takes a header's flags from the .cc file of its folder that has most of them in compile_commands.json, without the
+precompiled header, and stops after the syntax. Folders whose sources are not part of the build are left out.
 """
 import concurrent.futures
 import json
@@ -20,6 +20,8 @@ def flags_by_folder(root, build):
     flags = {}
     for entry in commands:
         folder = os.path.dirname(os.path.relpath(entry["file"], root))
+        if "/CMakeFiles/" in entry["file"]:  # Sources that were merged: the folder of their CMakeLists.txt.
+            folder = os.path.relpath(entry["file"].split("/CMakeFiles/")[0], build)
         words = shlex.split(entry["command"])
         kept = []
         skip = False
@@ -36,8 +38,16 @@ def flags_by_folder(root, build):
             elif word == "-isystem":
                 kept.append(word)
                 skip = True
-        flags.setdefault(folder, (entry["directory"], kept))
+        if folder not in flags or len(kept) > len(flags[folder][1]):
+            flags[folder] = (entry["directory"], kept)
     return flags
+
+
+def nearest(folder, flags):
+    """The folder itself or the closest one above it that has flags; "" if none has."""
+    while folder and folder not in flags:
+        folder = os.path.dirname(folder)
+    return folder
 
 
 def compiles(root, path, directory, flags):
@@ -49,14 +59,14 @@ def compiles(root, path, directory, flags):
 
 
 def main():
-    root, build, only = os.path.abspath(sys.argv[1]), sys.argv[2], tuple(sys.argv[3:])
+    root, build, only = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2]), tuple(sys.argv[3:])
     flags = flags_by_folder(root, build)
     headers = [path for path in files_of(root)
                if path.endswith(".h") and path.split("/")[0] in TOP and not is_test(path)
-               and (not only or path.startswith(only)) and os.path.dirname(path) in flags]
+               and (not only or path.startswith(only)) and nearest(os.path.dirname(path), flags)]
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
-        for path, code, errors in pool.map(lambda h: compiles(root, h, *flags[os.path.dirname(h)]), headers):
+        for path, code, errors in pool.map(lambda h: compiles(root, h, *flags[nearest(os.path.dirname(h), flags)]), headers):
             if code != 0:
                 failed += 1
                 print(path, *errors, sep="\n  ")
