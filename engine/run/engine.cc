@@ -152,6 +152,12 @@ void RunStreams(const PipelineDocument& pipeline,
       const auto& done = options.completed_streams;
       if (std::find(done.begin(), done.end(), streams[i].id) != done.end()) {
         result->streams[i] = Untouched(streams[i], StreamState::kSucceeded);
+        const auto released =
+            StreamRun(shared, streams[i], options, lent, packages).ReleaseLoaded();
+        if (!released.ok()) {
+          result->streams[i].warnings.push_back(
+              {"buffer.not_released", released.message()});
+        }
         continue;
       }
       if (quit.stop_requested()) {

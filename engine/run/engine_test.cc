@@ -59,6 +59,14 @@ class FakeJournal : public Journal {
     return arrow::Status::OK();
   }
   void FailCheckpoints(bool fail) { fail_checkpoint_ = fail; }
+  std::string Cursor(const std::string& stream) {
+    std::lock_guard lock(mutex_);
+    return checkpoints_[stream].cursor_after;
+  }
+  bool HasIntent(const std::string& stream) {
+    std::lock_guard lock(mutex_);
+    return intents_.contains(stream);
+  }
 
  private:
   std::mutex mutex_;
@@ -162,6 +170,11 @@ class EngineTest : public testing::Test {
     for (int64_t i = 0; i < column.length(); ++i) ids.push_back(column.Value(i));
     std::sort(ids.begin(), ids.end());
     return ids;
+  }
+
+  std::vector<PackageInfo> Packages() {
+    auto packages = PackageStore(folder_ / "buffer", SystemClock()).List("", "");
+    return packages.ok() ? std::move(*packages) : std::vector<PackageInfo>();
   }
 
   std::filesystem::path folder_;
@@ -430,6 +443,79 @@ TEST_F(EngineTest, ARunInterruptedAfterItsCommitIsSettledNotRepeated) {
   const RunResult result = Run();
   ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
   EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, AnInterruptedCommitIsSettledAlsoWhenNothingNewIsThere) {
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  run_id_ = "01RUN";
+  journal_.FailCheckpoints(true);
+  EXPECT_NE(Run().state, RunState::kSucceeded);
+  journal_.FailCheckpoints(false);
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].window_seq, 1);
+  EXPECT_EQ(result.streams[0].watermark->after, "20");
+  EXPECT_EQ(journal_.Cursor("orders"), "20");
+  EXPECT_FALSE(journal_.HasIntent("orders"));
+}
+
+TEST_F(EngineTest, AnotherRunGoesOnWithoutARetryFromWhatAnInterruptedOneCommitted) {
+  Seed("orders", {{1, 10, "a"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  journal_.FailCheckpoints(true);
+  EXPECT_NE(Run().state, RunState::kSucceeded);
+  journal_.FailCheckpoints(false);
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
+  pipeline_.runtime.retries = 0;
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, AReplaceThatWasCommittedIsNotReadAgainByItsRun) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders").load.mode = LoadMode::kReplace;
+  pipeline_.buffer.format = BufferFormat::kParquet;
+  run_id_ = "01RUN";
+  journal_.FailCheckpoints(true);
+  EXPECT_NE(Run().state, RunState::kSucceeded);
+  journal_.FailCheckpoints(false);
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(target_->Loads().size(), 1u);
+  EXPECT_TRUE(Packages().empty());
+}
+
+TEST_F(EngineTest, APackageWhoseRunEndedBeforeItsReleaseIsReleasedByTheNext) {
+  Seed("orders", {{1, 1, "a"}});
+  AddStream("orders");
+  pipeline_.buffer.format = BufferFormat::kAuto;
+  options_.phase = RunOptions::Phase::kExtract;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  const auto kept = folder_ / "kept";
+  std::filesystem::copy(folder_ / "buffer", kept,
+                        std::filesystem::copy_options::recursive);
+  options_.phase = RunOptions::Phase::kLoad;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  options_.phase = RunOptions::Phase::kRun;
+  for (const bool completed : {true, false}) {
+    std::filesystem::remove_all(folder_ / "buffer");
+    std::filesystem::copy(kept, folder_ / "buffer",
+                          std::filesystem::copy_options::recursive);
+    ASSERT_EQ(Packages().size(), 1u);
+    options_.completed_streams.clear();
+    if (completed) options_.completed_streams.push_back("orders");
+    Seed("orders", {{2, 2, "b"}});
+    const RunResult result = Run();
+    ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+    EXPECT_TRUE(Packages().empty());
+    EXPECT_EQ(TargetIds("orders"), completed ? Ids{1} : (Ids{1, 2}));
+  }
 }
 
 TEST_F(EngineTest, AValueThatDoesNotFitFailsWithColumnAndKeyAndChangesNothing) {

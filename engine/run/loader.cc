@@ -13,6 +13,33 @@
 
 namespace dxt {
 
+arrow::Result<std::optional<LoadRecord>> TakeOver(PreparedStream& stream,
+                                                  const RunContext& context,
+                                                  StreamMeter& meter,
+                                                  Ownership* ownership,
+                                                  std::stop_token stop) {
+  Owner owner;
+  owner.run = context.run_id;
+  owner.text = context.owner;
+  const StreamIdentity identities[] = {stream.identity};
+  ARROW_ASSIGN_OR_RAISE(auto owned, stream.destination->Acquire(identities, owner, stop));
+  *ownership = owned.front();
+  Journal& journal = *context.journal;
+  ARROW_ASSIGN_OR_RAISE(auto pending, journal.PendingIntent(stream.identity));
+  if (!pending) return std::nullopt;
+  ARROW_ASSIGN_OR_RAISE(
+      const bool committed,
+      stream.destination->Resolve(stream.identity, pending->load_id, stop));
+  if (committed) {
+    ARROW_RETURN_NOT_OK(journal.SaveCheckpoint(stream.identity, *pending));
+  }
+  ARROW_RETURN_NOT_OK(journal.ClearIntent(stream.identity, pending->load_id));
+  if (!committed) return std::nullopt;
+  meter.Event(Severity::kInfo, "load_settled",
+              "An interrupted run had committed this load: " + pending->load_id);
+  return pending;
+}
+
 arrow::Result<std::unique_ptr<Loader>> Loader::Make(
     PreparedStream& stream, const RunContext& context, StreamMeter& meter,
     std::shared_ptr<arrow::Schema> incoming) {
@@ -55,26 +82,7 @@ arrow::Status Loader::Prepare(std::shared_ptr<arrow::Schema> incoming) {
 }
 
 arrow::Result<std::optional<LoadRecord>> Loader::Own(std::stop_token stop) {
-  Owner owner;
-  owner.run = context_.run_id;
-  owner.text = context_.owner;
-  const StreamIdentity identities[] = {stream_.identity};
-  ARROW_ASSIGN_OR_RAISE(auto owned,
-                        stream_.destination->Acquire(identities, owner, stop));
-  ownership_ = owned.front();
-  ARROW_ASSIGN_OR_RAISE(auto pending, context_.journal->PendingIntent(stream_.identity));
-  if (!pending) return std::nullopt;
-  ARROW_ASSIGN_OR_RAISE(
-      const bool committed,
-      stream_.destination->Resolve(stream_.identity, pending->load_id, stop));
-  if (committed) {
-    ARROW_RETURN_NOT_OK(context_.journal->SaveCheckpoint(stream_.identity, *pending));
-  }
-  ARROW_RETURN_NOT_OK(context_.journal->ClearIntent(stream_.identity, pending->load_id));
-  if (!committed) return std::nullopt;
-  meter_.Event(Severity::kInfo, "load_settled",
-               "An interrupted run had committed this load: " + pending->load_id);
-  return pending;
+  return TakeOver(stream_, context_, meter_, &ownership_, stop);
 }
 
 arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {

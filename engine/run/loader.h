@@ -17,6 +17,15 @@ namespace dxt {
 
 class StreamMeter;
 
+/// Bumps the chain's fence and settles what a process that ended too early left: when
+/// the journal's pending load turns out to be committed, saves its checkpoint and returns
+/// its record, and that window must not be loaded again.
+arrow::Result<std::optional<LoadRecord>> TakeOver(PreparedStream& stream,
+                                                  const RunContext& context,
+                                                  StreamMeter& meter,
+                                                  Ownership* ownership,
+                                                  std::stop_token stop);
+
 /// Loads one window: Make -> Own -> Begin -> Append* -> Commit. Used by one thread at a
 /// time; the PreparedStream must outlive it. Destroying it before Commit leaves the
 /// target as it was.
@@ -28,9 +37,7 @@ class Loader {
       std::shared_ptr<arrow::Schema> incoming);
   ~Loader();
 
-  /// Bumps the fence and settles what an earlier attempt left: when the journal's pending
-  /// load of this chain turns out to be committed, returns its record, and the window
-  /// must not be loaded again.
+  /// TakeOver, for the window that follows.
   arrow::Result<std::optional<LoadRecord>> Own(std::stop_token stop);
 
   /// Opens the writer. `record` carries load_id, cursors and hashes; window_seq is filled

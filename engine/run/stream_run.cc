@@ -165,6 +165,7 @@ bool StreamRun::WidenInferredType(const arrow::Status& status) {
 
 arrow::Status StreamRun::Attempt(std::stop_token stop) {
   if (extracted_) return LoadPackage(*extracted_, stop);
+  if (!options_.dry_run) ARROW_RETURN_NOT_OK(ReleaseLoaded());
   if (options_.phase != Phase::kExtract && !options_.dry_run) {
     ARROW_ASSIGN_OR_RAISE(const bool done, LoadPending(stop));
     if (done) return arrow::Status::OK();
@@ -176,6 +177,10 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
   can_widen_ = !stream->target.exists || stream->mode == LoadMode::kReplace;
   Report(*stream);
   if (options_.dry_run) return Describe(*stream, stop);
+  if (options_.phase != Phase::kExtract) {
+    ARROW_ASSIGN_OR_RAISE(const bool done, SettleInterrupted(*stream, stop));
+    if (done) return arrow::Status::OK();
+  }
   if (!stream->staged) return Stream(*stream, stop);
   ARROW_ASSIGN_OR_RAISE(auto package, ExtractPackage(*stream, stop));
   if (!package || options_.phase == Phase::kExtract) return arrow::Status::OK();
@@ -308,14 +313,8 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
                         Loader::Make(stream, context_, meter_, extractor.schema()));
   ARROW_ASSIGN_OR_RAISE(auto settled, loader->Own(stop));
   if (settled) {
-    if (settled->run != context_.run_id) {
-      return MakeError(ErrorClass::kTransient, "load.moved",
-                       "An interrupted run had committed this stream");
-    }
-    result_.load_id = settled->load_id;
-    result_.window_seq = settled->window_seq;
-    result_.rows_written = settled->rows;
-    return arrow::Status::OK();
+    return MakeError(ErrorClass::kTransient, "load.moved",
+                     "An interrupted run had committed this stream");
   }
   LoadRecord record;
   if (load_id_.empty()) load_id_ = context_.ids->Ulid();
@@ -423,12 +422,51 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
   return package;
 }
 
-arrow::Result<bool> StreamRun::LoadPending(std::stop_token stop) {
+StreamIdentity StreamRun::Identity() const {
   StreamIdentity identity;
   identity.pipeline = pipeline_.project.name + "/" + pipeline_.name;
   identity.stream = config_.id;
   identity.target = config_.target;
   identity.fingerprint = Fingerprint(pipeline_, config_);
+  return identity;
+}
+
+arrow::Status StreamRun::ReleaseLoaded() const {
+  const StreamIdentity identity = Identity();
+  ARROW_ASSIGN_OR_RAISE(const auto last, context_.journal->LoadCheckpoint(identity));
+  if (!last) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const auto pending, packages_.Pending(identity));
+  for (const auto& package : pending) {
+    if (package.spec.load_id != last->load_id) continue;
+    ARROW_RETURN_NOT_OK(packages_.Release(package, !pipeline_.buffer.cleanup_on_success));
+  }
+  ARROW_RETURN_NOT_OK(packages_.Sweep(identity));
+  ARROW_ASSIGN_OR_RAISE(const auto intent, context_.journal->PendingIntent(identity));
+  if (!intent || intent->load_id != last->load_id) return arrow::Status::OK();
+  return context_.journal->ClearIntent(identity, intent->load_id);
+}
+
+arrow::Result<bool> StreamRun::SettleInterrupted(PreparedStream& stream,
+                                                 std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(const auto intent,
+                        context_.journal->PendingIntent(stream.identity));
+  if (!intent) return false;
+  Ownership ownership;
+  ARROW_ASSIGN_OR_RAISE(const auto settled,
+                        TakeOver(stream, context_, meter_, &ownership, stop));
+  if (!settled) return false;
+  ARROW_RETURN_NOT_OK(ReleaseLoaded());
+  // Another run's load is part of what this one was planned on.
+  if (settled->run != context_.run_id) return false;
+  result_.load_id = settled->load_id;
+  result_.window_seq = settled->window_seq;
+  result_.rows_written = settled->rows;
+  if (result_.watermark) result_.watermark->after = settled->cursor_after;
+  return true;
+}
+
+arrow::Result<bool> StreamRun::LoadPending(std::stop_token stop) {
+  const StreamIdentity identity = Identity();
   const bool only_load = options_.phase == Phase::kLoad;
   ARROW_ASSIGN_OR_RAISE(auto pending, packages_.Pending(identity));
   bool full_loaded = false;

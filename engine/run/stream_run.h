@@ -32,7 +32,12 @@ class StreamRun {
   /// bare error.
   StreamResult Execute(std::stop_token stop);
 
+  /// Frees what the chain's last load still holds because its process ended right after
+  /// the commit: its package and its intent. Touches neither source nor target.
+  arrow::Status ReleaseLoaded() const;
+
  private:
+  StreamIdentity Identity() const;
   arrow::Status RunWithRetries(std::stop_token stop);
   bool MayRetry(const ErrorInfo& info, int attempt) const;
   arrow::Status Attempt(std::stop_token stop);
@@ -47,6 +52,9 @@ class StreamRun {
   arrow::Result<std::optional<PackageManifest>> ExtractPackage(PreparedStream& stream,
                                                                std::stop_token stop);
   arrow::Status LoadPackage(const PackageManifest& package, std::stop_token stop);
+  /// Looks up the load that an earlier process was about to commit; true when it was
+  /// committed by this very run, whose work is done by that.
+  arrow::Result<bool> SettleInterrupted(PreparedStream& stream, std::stop_token stop);
   /// Loads what earlier extracts left; true when that is all there is to do.
   arrow::Result<bool> LoadPending(std::stop_token stop);
 
