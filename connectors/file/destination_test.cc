@@ -182,6 +182,17 @@ TEST_F(DestinationTest, LeftoversOfACrashAreIgnoredByReaders) {
                                                     "part-00000002.parquet"}));
 }
 
+TEST_F(DestinationTest, WhatADeadOwnerHalfWroteIntoTheLedgerIsRemoved) {
+  ASSERT_TRUE(Run(NumberedLoad("orders/", 1, 1)).ok());
+  const std::string chain = Path("orders/_dxt/s");
+  ASSERT_TRUE(std::filesystem::exists(chain)) << chain;
+  WriteText("orders/_dxt/s/.00000002.json.17.18.tmp", "{");
+  WriteText("orders/_dxt/s/.fence.json.17.18.tmp", "");
+  ASSERT_TRUE(Run(NumberedLoad("orders/", 2, 1)).ok());
+  EXPECT_EQ(Names("orders/_dxt/s"),
+            (std::vector<std::string>{"00000001.json", "00000002.json", "fence.json"}));
+}
+
 TEST_F(DestinationTest, ARecordedLoadIsFinishedByWhoeverComesNext) {
   // As if the process had died between the ledger row and the rename.
   for (const std::string target : {"a.csv", "f/"}) {

@@ -15,6 +15,7 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kRowSuffix = ".json";
 constexpr std::string_view kOpenSuffix = ".open";
+constexpr std::string_view kTemporarySuffix = ".tmp";  // Of a local store's Put.
 constexpr size_t kKeptRows = 1000;
 
 std::string RowName(int64_t window_seq) {
@@ -311,7 +312,22 @@ arrow::Result<std::vector<LedgerRow>> Ledger::Unfinished() const {
   return unfinished;
 }
 
+arrow::Status Ledger::RemoveHalfWritten() const {
+  if (!target_.store->is_local()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const auto chains, Chains());
+  for (const auto& chain : chains) {
+    ARROW_ASSIGN_OR_RAISE(const auto entries, target_.store->List(chain, false));
+    for (const auto& entry : entries) {
+      const std::string_view name = BaseName(entry.path);
+      if (!name.starts_with('.') || !name.ends_with(kTemporarySuffix)) continue;
+      ARROW_RETURN_NOT_OK(target_.store->Remove(entry.path));
+    }
+  }
+  return arrow::Status::OK();
+}
+
 arrow::Status Ledger::RollForward() const {
+  ARROW_RETURN_NOT_OK(RemoveHalfWritten());
   ARROW_ASSIGN_OR_RAISE(const auto rows, Unfinished());
   for (const auto& row : rows) ARROW_RETURN_NOT_OK(Apply(row));
   return arrow::Status::OK();

@@ -52,7 +52,8 @@ class Ledger {
   arrow::Status CopyInto(const std::string& folder, const LedgerRow& row) const;
   /// Moves and removes what a row asks for, then drops its mark.
   arrow::Status Apply(const LedgerRow& row) const;
-  /// Finishes whatever a dead owner left half moved, in every chain.
+  /// Finishes whatever a dead owner left half moved, in every chain, and removes what it
+  /// was about to put there. The caller holds the target's lock.
   arrow::Status RollForward() const;
   /// Removes staged files of loads of this chain that were never committed.
   arrow::Status Sweep(const StreamIdentity& identity) const;
@@ -68,6 +69,9 @@ class Ledger {
   arrow::Result<LedgerRow> Read(const std::string& path) const;
   /// Rows that are recorded, but whose files may not all be in place.
   arrow::Result<std::vector<LedgerRow>> Unfinished() const;
+
+  /// Rows and fences that a killed process did not get to link or rename.
+  arrow::Status RemoveHalfWritten() const;
 
   const Target& target_;
 };
