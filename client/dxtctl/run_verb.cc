@@ -4,11 +4,14 @@
 
 #include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "client/dxtctl/interrupts.h"
+#include "client/dxtctl/open_request.h"
 #include "client/dxtctl/progress.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_log.h"
+#include "client/dxtctl/state_folder.h"
 #include "client/dxtctl/summary.h"
 #include "dxt/v1/run_service.grpc.pb.h"
 
@@ -54,6 +57,68 @@ void CancelOnInterrupt(std::shared_ptr<grpc::Channel> channel, const std::string
       "Left before " + name +
           " was rolled back; its dxtd does that within 10 s. Temporary tables "
           "or files that remain are removed by the next run.");
+}
+
+/// The same for the same command, given again.
+std::string NameOf(const v1::SubmitRunRequest& request) {
+  v1::RunOptions options = request.options();
+  options.clear_fresh();
+  return request.documents().pipeline().path() + "\n" + options.SerializeAsString();
+}
+
+bool HasEnded(const v1::Run& run) {
+  return run.state() != v1::Run::QUEUED && run.state() != v1::Run::RUNNING &&
+         run.state() != v1::Run::CANCELLING;
+}
+
+bool Loaded(const v1::Run& run) {
+  return run.state() == v1::Run::SUCCEEDED || run.state() == v1::Run::PARTIAL;
+}
+
+std::string Resumed(const std::string& result_json) {
+  auto result = nlohmann::ordered_json::parse(result_json, nullptr, false);
+  if (!result.is_object()) return result_json;
+  result["resumed"] = true;
+  return result.dump();
+}
+
+/// Runs what is asked. When an earlier command asked for it and its answer was lost, that
+/// run is this command's, unless it loaded nothing.
+Result<v1::Run> SubmitAndWatch(const std::shared_ptr<grpc::Channel>& channel,
+                               v1::SubmitRunRequest& request, OpenRequest* open,
+                               RunLog& log, ProgressLines& progress) {
+  const auto stub = v1::RunService::NewStub(channel);
+  while (true) {
+    const bool repeated = open != nullptr && open->repeated();
+    request.set_request_id(open != nullptr ? open->id() : NewRequestId());
+    v1::Run run;
+    grpc::ClientContext context;
+    const auto status = stub->SubmitRun(&context, request, &run);
+    if (repeated && status.error_code() == grpc::StatusCode::ALREADY_EXISTS) {
+      CTL_RETURN_NOT_OK(open->Renew());
+      continue;
+    }
+    if (!status.ok()) {
+      Error error = ErrorOf(status);
+      if (open != nullptr && error.rpc_status.empty()) open->Answered();
+      return error;
+    }
+    const bool ended = HasEnded(run);
+    if (ended && repeated && !Loaded(run)) {
+      CTL_RETURN_NOT_OK(open->Renew());
+      continue;
+    }
+    CancelOnInterrupt(channel, run.name());
+    CTL_ASSIGN(v1::Run finished, Watch(*stub, run.name(), log, progress));
+    // dxtd cancels the run of a client that went away.
+    if (repeated && finished.state() == v1::Run::CANCELLED &&
+        Interrupts::ExitCode() == 0) {
+      CTL_RETURN_NOT_OK(open->Renew());
+      continue;
+    }
+    if (ended) finished.set_result_json(Resumed(finished.result_json()));
+    return finished;
+  }
 }
 
 }  // namespace
@@ -135,27 +200,30 @@ Result<int> ExecuteRunVerb(Invocation& invocation, const RunVerbOptions& options
   CTL_ASSIGN(Documents documents, invocation.Load(options.documents));
   CTL_ASSIGN(RunLog log, RunLog::Open(invocation.options));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
-  const auto stub = v1::RunService::NewStub(daemon->channel());
   v1::SubmitRunRequest request;
   *request.mutable_documents() = *documents.set;
   FillRunOptions(options, *request.mutable_options());
-  request.set_request_id(NewRequestId());
   request.set_attachment(daemon->attachment());
-  v1::Run run;
-  {
-    grpc::ClientContext context;
-    const auto status = stub->SubmitRun(&context, request, &run);
-    if (!status.ok()) return ErrorOf(status);
+  std::optional<OpenRequest> open;
+  if (!daemon->attachment().empty() && !options.dry_run) {
+    CTL_ASSIGN(const StateFolder state, documents.anchor.empty()
+                                            ? OpenSharedStateFolder()
+                                            : OpenStateFolder(documents.anchor));
+    CTL_ASSIGN(auto taken, OpenRequest::Take(state.path, NameOf(request), options.fresh));
+    open.emplace(std::move(taken));
   }
-  CancelOnInterrupt(daemon->channel(), run.name());
   const bool people = invocation.format() == OutputFormat::kTable ||
                       invocation.format() == OutputFormat::kWide;
   ProgressLines progress(invocation.terminal(), people);
-  CTL_ASSIGN(const v1::Run finished, Watch(*stub, run.name(), log, progress));
+  CTL_ASSIGN(
+      const v1::Run finished,
+      SubmitAndWatch(daemon->channel(), request, open ? &*open : nullptr, log, progress));
   Interrupts::Clear();
   if (invocation.stdout_enabled) {
     PrintRunResult(invocation, finished.name(), finished.result_json());
+    std::fflush(stdout);
   }
+  if (open) open->Answered();
   return finished.exit_code();
 }
 
