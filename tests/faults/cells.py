@@ -1,0 +1,421 @@
+"""The cells of the matrix: what is loaded, where to, and what must be there afterwards."""
+
+import collections
+import hashlib
+import json
+import os
+import re
+import shutil
+import sqlite3
+import sys
+import pathlib
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenarios"))
+from systems import Failed, sqlite_query  # noqa: E402 (stands in a folder of its own)
+
+ROWS = 1200  # Of one window.
+COLUMNS = "seq, payload, checksum, updated"
+
+
+def row(seq, version):
+    payload = f"{seq}.{version}." + "x" * (seq * 7 % 160)
+    checksum = hashlib.sha256(payload.encode()).hexdigest()[:24]
+    return (seq, payload, checksum, version * 1_000_000 + seq)
+
+
+class Mode:
+    """What one write mode makes of the windows 1, 2, 3 …"""
+
+    def __init__(self, load, incremental):
+        self.load, self.incremental = load, incremental
+        self.name = f"{load}-{'incremental' if incremental else 'full'}"
+
+    @staticmethod
+    def block(window):
+        return range((window - 1) * ROWS + 1, window * ROWS + 1)
+
+    def source(self, window):
+        """The source's rows when that window is loaded."""
+        if self.load == "replace" or self.name == "append-full":
+            return [row(seq, window) for seq in self.block(window)]
+        newest = {}
+        for version in range(1, window + 1):
+            newest.update((seq, version) for seq in self.block(version))
+            if self.load == "upsert":  # Some older rows change with each window.
+                newest.update((seq, version) for seq in newest if seq % 5 == version % 5)
+        return [row(seq, version) for seq, version in sorted(newest.items())]
+
+    def target(self, window):
+        """What the target must hold once that window is committed."""
+        if self.name != "append-full":
+            return self.source(window)
+        return [cells for done in range(1, window + 1) for cells in self.source(done)]
+
+    def watermark(self, window):
+        if not self.incremental:
+            return ""
+        return str(max(cells[0 if self.load == "append" else 3]
+                       for cells in self.source(window)))
+
+    def stream(self, target):
+        load = {"mode": self.load, "batch_size": 300}
+        extract = {"mode": "full"}
+        if self.incremental:
+            extract = {"mode": "incremental",
+                       "watermark_field": "seq" if self.load == "append" else "updated"}
+        if self.load == "upsert":
+            load["upsert_keys"] = ["seq"]
+        return {"id": "t", "source": "rows", "target": target, "extract": extract, "load": load}
+
+
+MODES = {mode.name: mode for mode in (
+    Mode("append", False), Mode("replace", False), Mode("upsert", False),
+    Mode("append", True), Mode("upsert", True))}
+
+
+class Target:
+    """A system that is loaded; `live` is the folder of the run that is going on."""
+
+    modes = list(MODES)
+    table = "rows"
+
+    def __init__(self, tools, live):
+        self.tools, self.live = tools, live
+        self.folder = live / "target"
+
+    def connection(self):
+        raise NotImplementedError
+
+    def save(self, start):
+        """Keeps the target as it is now as the start state of that name."""
+
+    def reset(self, start):
+        """Files are reset with the folder; this is for what lives elsewhere."""
+
+    def rows(self):
+        raise NotImplementedError
+
+    def ledger(self):
+        """(window_seq, cursor_after) of each committed load, in order."""
+        raise NotImplementedError
+
+    def leftovers(self):
+        """What stands there and should not, for people."""
+        raise NotImplementedError
+
+
+class Sqlite(Target):
+    name = "sqlite"
+
+    def connection(self):
+        return {"type": "sqlite", "path": str(self.folder / "t.db")}
+
+    def _query(self, sql):
+        return sqlite_query(f"file:{self.folder / 't.db'}", sql)
+
+    def _ask(self, sql):
+        connection = sqlite3.connect(self.folder / "t.db", timeout=5)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def rows(self):
+        return self._ask(f"SELECT {COLUMNS} FROM rows")
+
+    def ledger(self):
+        return self._ask("SELECT window_seq, coalesce(cursor_after, '') FROM _dxt_loads "
+                         "ORDER BY window_seq")
+
+    def leftovers(self):
+        found = [path.name for path in self.folder.iterdir() if path.name != "t.db"]
+        found += [name for name, in self._ask("SELECT name FROM sqlite_schema WHERE type = "
+                                              "'table'")
+                  if name not in ("rows", "_dxt_loads", "_dxt_fence")]
+        if self._ask("PRAGMA integrity_check") != [("ok",)]:
+            found.append("a damaged database")
+        locker = sqlite3.connect(self.folder / "t.db", timeout=0, isolation_level=None)
+        try:
+            locker.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            found.append(f"a lock ({error})")
+        finally:
+            locker.close()
+        return found
+
+
+class Duckdb(Target):
+    name = "duckdb"
+
+    def connection(self):
+        return {"type": "duckdb", "path": str(self.folder / "t.duckdb")}
+
+    def _ask(self, sql):
+        return self.tools.duckdb.query(self.folder / "t.duckdb", sql)
+
+    def rows(self):
+        return [typed(line) for line in self._ask(f"SELECT {COLUMNS} FROM rows")]
+
+    def ledger(self):
+        lines = self._ask("SELECT window_seq, coalesce(cursor_after, '') FROM _dxt_loads "
+                          "ORDER BY window_seq")
+        return [(int(seq), cursor) for seq, cursor in (line.split("|") for line in lines)]
+
+    def leftovers(self):
+        # What was committed may stand in the log beside the file until somebody opens it.
+        tables = self._ask("SELECT table_name FROM duckdb_tables() WHERE NOT internal")
+        files = [path.name for path in self.folder.iterdir() if path.name != "t.duckdb"]
+        return files + [name for name in tables
+                        if name not in ("rows", "_dxt_loads", "_dxt_fence")]
+
+
+class Postgres(Target):
+    name = "postgres"
+    table = "public.rows"
+
+    def __init__(self, tools, live):
+        super().__init__(tools, live)
+        self.database = re.sub(r"\W", "_", live.parent.name)
+        self.url = re.sub(r"/postgres$", f"/{self.database}", tools.postgres.url)
+
+    def connection(self):
+        return {"type": "postgres", "url": self.url}
+
+    def _ask(self, sql):
+        return self.tools.psql(self.url, sql)
+
+    def save(self, start):
+        self._copy(self.database, f"{self.database}_{start}")
+
+    def reset(self, start):
+        if start:
+            self._copy(f"{self.database}_{start}", self.database)
+        else:
+            self._copy("template0", self.database)
+
+    def _copy(self, source, copy):
+        self.tools.psql(self.tools.postgres.url,
+                        f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)',
+                        f'CREATE DATABASE "{copy}" TEMPLATE "{source}"')
+
+    def rows(self):
+        return [typed(line) for line in self._ask(f"SELECT {COLUMNS} FROM rows")]
+
+    def ledger(self):
+        lines = self._ask("SELECT window_seq, coalesce(cursor_after, '') FROM _dxt_loads "
+                          "ORDER BY window_seq")
+        return [(int(seq), cursor) for seq, cursor in (line.split("|") for line in lines)]
+
+    def leftovers(self):
+        relations = ("SELECT relname FROM pg_class WHERE relkind IN ('r', 'v', 'm', 'p') AND "
+                     "(relnamespace = 'public'::regnamespace OR relpersistence = 't') AND "
+                     "relname NOT IN ('rows', '_dxt_loads', '_dxt_fence')")
+        sessions = ("SELECT 'a session: ' || state || ' ' || query FROM pg_stat_activity WHERE "
+                    "datname = current_database() AND pid <> pg_backend_pid() AND "
+                    "backend_type = 'client backend'")
+        prepared = "SELECT 'prepared ' || gid FROM pg_prepared_xacts"
+        deadline = time.monotonic() + 10
+        while True:
+            # A backend notices that its client is gone, but not at the same moment.
+            found = self._ask(f"{relations} UNION ALL {sessions} UNION ALL {prepared}")
+            if not found or time.monotonic() > deadline:
+                return found
+            time.sleep(0.02)
+
+
+class Parquet(Target):
+    name = "parquet"
+    modes = ["append-full", "replace-full", "append-incremental"]
+    table = "rows/"
+
+    def connection(self):
+        return {"type": "file", "url": str(self.folder)}
+
+    @property
+    def _parts(self):
+        return self.folder / "rows"
+
+    def rows(self):
+        # As a reader that knows nothing of dxt sees the folder.
+        lines = self.tools.duckdb.query(
+            ":memory:", f"SELECT {COLUMNS} FROM read_parquet('{self._parts}/**/*.parquet')")
+        return [typed(line) for line in lines]
+
+    def ledger(self):
+        loads = [json.loads(path.read_text())
+                 for path in sorted((self._parts / "_dxt").glob("*/[0-9]*.json"))]
+        return [(load["window_seq"], load["cursor_after"]) for load in loads]
+
+    def leftovers(self):
+        found = []
+        for path in self.folder.rglob("*"):
+            name = path.relative_to(self.folder).as_posix()
+            known = re.fullmatch(r"rows(/(part-\d{8}[\w-]*\.parquet|_dxt(/t(/(\d{8}|fence)"
+                                 r"\.json)?)?))?", name)
+            if not known:
+                found.append(name)
+        return found
+
+
+TARGETS = {target.name: target for target in (Sqlite, Parquet, Postgres, Duckdb)}
+
+
+def typed(line):
+    seq, payload, checksum, updated = line.split("|")
+    return (int(seq), payload, checksum, int(updated))
+
+
+class Verdict:
+    """How what is there differs from what must be there."""
+
+    def __init__(self, lost=0, doubled=0, problems=()):
+        self.lost, self.doubled, self.problems = lost, doubled, list(problems)
+
+    @property
+    def good(self):
+        return not self.problems
+
+
+class Cell:
+    """One target and mode, with its folders and start states."""
+
+    STARTS = ("", "next")  # Nothing is there yet, or one window is.
+    BUFFERS = ("streamed", "staged")
+
+    def __init__(self, tools, work, target, mode):
+        self.name = f"{target}/{mode}"
+        self.tools = tools
+        self.mode = MODES[mode]
+        self.folder = work / f"{target}-{mode}"
+        self.live = self.folder / "live"
+        self.target = TARGETS[target](tools, self.live)
+        self.folder.mkdir()
+
+    def prepare(self, settle):
+        """Makes the start states; `settle(buffer)` runs the pipeline undisturbed."""
+        for start in self.STARTS:
+            self._clear()
+            self.target.reset("")
+            self._write_documents()
+            self._write_source(1)
+            if start:
+                settle("streamed")
+                problems = self.compare(1).problems
+                if problems:
+                    raise Failed(f"{self.name}: undisturbed, but {'; '.join(problems)}")
+                self._write_source(2)
+                self.target.save(start)
+            shutil.copytree(self.live, self.folder / f"start-{start}", symlinks=True)
+
+    def reset(self, start):
+        self._clear()
+        shutil.copytree(self.folder / f"start-{start}", self.live, symlinks=True)
+        self.target.reset(start)
+
+    @staticmethod
+    def window(start):
+        return 2 if start else 1
+
+    def next_window(self, window):
+        self._write_source(window)
+
+    def command(self, buffer):
+        return ["dxtctl", "run", str(self.live / f"{buffer}.yaml"), "-o", "json"]
+
+    def watches(self):
+        """Prefixes of the paths that the shim counts; the first that fits wins."""
+        state = self.live / ".dxt"
+        return "\n".join([f"target={self.live / 'target'}", f"buffer={state / 'buffer'}",
+                          f"state={state / 'state.db'}", f"state={state / 'dxtd'}"])
+
+    def _clear(self):
+        shutil.rmtree(self.live, ignore_errors=True)
+
+    def _write_documents(self):
+        self.live.mkdir()
+        self.target.folder.mkdir()
+        connections = {"from": {"type": "sqlite", "path": str(self.live / "source.db")},
+                       "to": self.target.connection()}
+        (self.live / "dxt_project.yaml").write_text(
+            json.dumps({"name": "shop", "connections": connections}))
+        for buffer in self.BUFFERS:
+            pipeline = {"version": 1, "name": "p", "source": {"connection": "from"},
+                        "target": {"connection": "to"},
+                        "streams": [self.mode.stream(self.target.table)]}
+            if buffer == "staged":
+                pipeline["buffer"] = {"format": "parquet"}
+            (self.live / f"{buffer}.yaml").write_text(json.dumps(pipeline))
+
+    def _write_source(self, window):
+        path = self.live / "source.db"
+        path.unlink(missing_ok=True)
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            "CREATE TABLE rows (seq INTEGER PRIMARY KEY, payload TEXT, checksum TEXT, "
+            "updated INTEGER); BEGIN;")
+        connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?)",
+                               self.mode.source(window))
+        connection.execute("COMMIT")
+        connection.close()
+
+    # --- the oracle
+
+    def compare(self, window):
+        try:
+            return self._compare(window)
+        except (Failed, sqlite3.Error, OSError, ValueError, KeyError) as error:
+            return Verdict(problems=[f"the target cannot be read: {error}"])
+
+    def _compare(self, window):
+        problems = self.target.leftovers()
+        problems = [f"left behind: {name}" for name in problems]
+        expected = collections.Counter(self.mode.target(window))
+        found = collections.Counter(self.target.rows())
+        missing, surplus = expected - found, found - expected
+        lost = sum(missing.values())
+        doubled = sum(surplus.values())
+        if lost:
+            problems.append(f"{lost} rows lost, first seq {min(missing)[0]}")
+        if doubled:
+            problems.append(f"{doubled} rows too many, first seq {min(surplus)[0]}")
+        ledger = self.target.ledger()
+        if [seq for seq, _ in ledger] != list(range(1, window + 1)):
+            problems.append(f"the ledger has the windows {[seq for seq, _ in ledger]}, not 1 "
+                            f"to {window}")
+        watermark = self.mode.watermark(window)
+        if ledger and ledger[-1][1] != watermark:
+            problems.append(f"the watermark is {ledger[-1][1]!r}, not {watermark!r}")
+        problems += self._state_problems(ledger[-1] if ledger else None)
+        return Verdict(lost, doubled, problems)
+
+    def _state_problems(self, newest):
+        problems = []
+        state = self.live / ".dxt"
+        connection = sqlite3.connect(state / "state.db", timeout=5)
+        try:
+            cursors = connection.execute("SELECT window_seq, cursor_after FROM cursors "
+                                         "WHERE stream = 't'").fetchall()
+            intents = connection.execute("SELECT load_id FROM intents").fetchall()
+            open_runs = connection.execute(
+                "SELECT id, state FROM runs WHERE state IN ('QUEUED', 'RUNNING', "
+                "'CANCELLING')").fetchall()
+            sound = connection.execute("PRAGMA integrity_check").fetchall()
+        finally:
+            connection.close()
+        if newest and cursors != [newest]:
+            problems.append(f"the state's cursor is {cursors}, the target's {newest}")
+        if intents:
+            problems.append(f"intents stay: {intents}")
+        if open_runs:
+            problems.append(f"runs stay open: {open_runs}")
+        if sound != [("ok",)]:
+            problems.append("the state database is damaged")
+        for folder in ("tmp", "buffer"):
+            for path, _, names in os.walk(state / folder):
+                problems += [f"left behind: {os.path.relpath(os.path.join(path, name), state)}"
+                             for name in names if name != ".lock"]
+        for path in (state / "tmp").glob("*"):
+            problems.append(f"left behind: tmp/{path.name}")
+        return problems
