@@ -12,7 +12,7 @@ import unittest
 import grpc
 from google.protobuf import field_mask_pb2, timestamp_pb2
 
-from harness import LIMIT, Daemon, details, documents, main, proto, service, wait_until
+from harness import ENDLESS, LIMIT, Daemon, details, documents, main, proto, service, wait_until
 
 document, pipelines, schedules, projects = (proto(name) for name in (
     "document", "pipeline_service", "schedule_service", "project_service"))
@@ -25,19 +25,6 @@ source: {{type: sqlite, path: {folder}/source.db}}
 target: {{type: sqlite, path: {folder}/{target}.db}}
 streams:
   - {{id: orders, kind: table, source: orders, target: orders, load: {{mode: replace, allow_empty: true}}}}
-"""
-ENDLESS = """version: 1
-name: {name}
-source: {{type: sqlite, path: {folder}/source.db}}
-target: {{type: sqlite, path: {folder}/{name}.db}}
-streams:
-  - id: endless
-    kind: query
-    source: >
-      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS INTEGER) AS i FROM n
-    target: t
-    fields: [{{id: i, dtype: int64}}]
-    load: {{mode: append}}
 """
 
 

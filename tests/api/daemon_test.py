@@ -16,21 +16,8 @@ import unittest
 import grpc
 
 import harness
-from harness import LIMIT, TOKEN, Daemon, details, documents, proto, service, wait_until
+from harness import ENDLESS, LIMIT, TOKEN, Daemon, details, documents, proto, service, wait_until
 
-ENDLESS = """version: 1
-name: endless
-source: {{type: sqlite, path: {folder}/a.db}}
-target: {{type: sqlite, path: {folder}/b.db}}
-streams:
-  - id: endless
-    kind: query
-    source: >
-      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS INTEGER) AS i FROM n
-    target: t
-    fields: [{{id: i, dtype: int64}}]
-    load: {{mode: append}}
-"""
 
 
 def run(*flags, environment=None):
@@ -211,11 +198,11 @@ class Signals(unittest.TestCase):
     def test_sigterm_drains_says_so_and_leaves_nothing_behind(self):
         with Daemon("--shutdown-grace", "5s") as daemon:
             runs, messages = service("run"), proto("run_service")
-            (daemon.folder / "a.db").touch()
+            (daemon.folder / "source.db").touch()
             with daemon.channel() as channel:
                 stub = runs.RunServiceStub(channel)
                 run = stub.SubmitRun(messages.SubmitRunRequest(documents=documents(
-                    daemon.folder / "endless.yaml", ENDLESS.format(folder=daemon.folder))), timeout=LIMIT)
+                    daemon.folder / "endless.yaml", ENDLESS.format(folder=daemon.folder, name="endless"))), timeout=LIMIT)
                 watch = stub.WatchRun(messages.WatchRunRequest(name=run.name), timeout=LIMIT)
                 for event in watch:
                     if event.log.event == "stream_started" or event.progress.rows_read > 0:

@@ -19,6 +19,21 @@ LIMIT = 60  # Seconds that anything may take.
 DXTD, PROTOS, GOOGLEAPIS = sys.argv[1:4]
 TOKEN = "a-token-of-more-than-16-characters"
 
+# A pipeline whose run ends only when it is stopped; to be formatted with `folder`, and the `name` of it and its target.
+ENDLESS = """version: 1
+name: {name}
+source: {{type: sqlite, path: {folder}/source.db}}
+target: {{type: sqlite, path: {folder}/{name}.db}}
+streams:
+  - id: endless
+    kind: query
+    source: >
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT CAST(i AS INTEGER) AS i FROM n
+    target: t
+    fields: [{{id: i, dtype: int64}}]
+    load: {{mode: append}}
+"""
+
 
 def make_client(folder):
     """Generates the client; importable afterwards as dxt.v1.*."""
