@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "connectors/duckdb/driver.h"
 #include "connectors/duckdb/errors.h"
+#include "connectors/duckdb/new_file.h"
 #include "connectors/sdk/patience.h"
 #include "connectors/sql/identifier.h"
 #include "connectors/sql/made_file.h"
@@ -75,10 +76,11 @@ arrow::Result<std::unique_ptr<AdbcConnection>> NewConnection(Handle& handle) {
 }
 
 /// One attempt to open. Everything that a statement could misuse is shut before the first
-/// user statement runs, and locked (contracts 2.10).
+/// user statement runs, and locked (contracts 2.10). `shown`: the path for messages.
 arrow::Result<std::unique_ptr<Handle>> OpenOnce(const std::string& path, bool read_only,
                                                 const Limits& limits,
-                                                const fs::path& folder) {
+                                                const fs::path& folder,
+                                                const std::string& shown) {
   if (!Driver()) {
     return MakeError(ErrorClass::kInternal, "duckdb.driver",
                      "The DuckDB library does not speak ADBC 1.1");
@@ -86,7 +88,7 @@ arrow::Result<std::unique_ptr<Handle>> OpenOnce(const std::string& path, bool re
   const AdbcDriver& driver = *Driver();
   auto handle = std::make_unique<Handle>();
   DriverError error;
-  const std::string action = "Opening the DuckDB database " + path;
+  const std::string action = "Opening the DuckDB database " + shown;
   if (driver.DatabaseNew(&handle->raw, error.get()) != ADBC_STATUS_OK) {
     return ErrorFromText(error.Text(), action);
   }
@@ -131,7 +133,7 @@ arrow::Result<std::unique_ptr<Handle>> OpenWaiting(
     const std::string& path, bool read_only, const Limits& limits, const fs::path& folder,
     std::chrono::steady_clock::time_point deadline, std::stop_token stop) {
   while (true) {
-    auto handle = OpenOnce(path, read_only, limits, folder);
+    auto handle = OpenOnce(path, read_only, limits, folder, path);
     if (handle.ok() || !IsLocked(handle.status())) return handle;
     const auto now = limits.clock->Tick();
     if (now >= deadline) return handle;
@@ -159,17 +161,24 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
   }
 
   arrow::Status Open(bool read_only, std::stop_token stop) {
-    ARROW_RETURN_NOT_OK(MakeFolder());
+    if (folder_.empty()) ARROW_RETURN_NOT_OK(MakeFolder());
     read_only_ = read_only;
     ARROW_ASSIGN_OR_RAISE(
         handle_, OpenWaiting(path_, read_only_, limits_, folder_, Deadline(), stop));
     return arrow::Status::OK();
   }
 
-  /// Opens a file that is not there yet; a failure leaves none behind.
+  /// Opens a file that is not there yet; neither a failure nor a kill leaves one behind
+  /// that cannot be opened.
   arrow::Status MakeFile(std::stop_token stop) {
+    ARROW_RETURN_NOT_OK(MakeFolder());
+    const std::string image = (folder_ / "new").string();
+    // Closed at once, which completes it.
+    ARROW_RETURN_NOT_OK(
+        OpenOnce(image, /*read_only=*/false, limits_, folder_, path_).status());
+    ARROW_ASSIGN_OR_RAISE(made_, PlaceNewFile(image, path_));
     auto opened = Open(/*read_only=*/false, stop);
-    made_ = opened.ok();
+    made_ = made_ && opened.ok();
     if (opened.ok() || IsLocked(opened)) return opened;
     const auto left = sql::MadeFile::Look(path_, {path_ + ".wal"});
     if (left && left->size() <= kHeaders && !left->HasBeside()) left->Remove();

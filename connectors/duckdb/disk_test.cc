@@ -1,8 +1,10 @@
 // What a failure leaves of the database file: a full disk, a first load that fails.
 #include <arrow/api.h>
 
+#include <atomic>
 #include <cstring>
 #include <fstream>
+#include <thread>
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -102,6 +104,27 @@ TEST_F(DiskTest, AFullDiskLeavesAnOlderFileAsItWas) {
   EXPECT_EQ(GetErrorInfo(status).code, "duckdb.no_space") << status;
   EXPECT_EQ(Look("SELECT i FROM u"), Lines{"7"});
   EXPECT_EQ(Look("SELECT 1 FROM duckdb_tables() WHERE table_name = 't'"), Lines{});
+}
+
+TEST_F(DiskTest, ANewFileIsNeverSeenHalfMade) {
+  // Whoever comes at any moment finds no file or a database.
+  std::atomic<bool> ended = false;
+  std::atomic<int> halves = 0;
+  std::jthread looker([&] {
+    while (!ended) {
+      std::error_code missing;
+      const auto size = fs::file_size(path_, missing);
+      if (!missing && size < 3 * 4096) ++halves;
+    }
+  });
+  for (int round = 0; round < 20; ++round) {
+    DatabasePool pool;
+    ASSERT_TRUE(pool.Open(path_, /*create=*/true, context_, {}).ok());
+  }
+  ended = true;
+  looker.join();
+  EXPECT_EQ(halves, 0);
+  EXPECT_EQ(Files(), Lines{});
 }
 
 TEST_F(DiskTest, AFailedFirstLoadTakesItsOwnNewFileAway) {
