@@ -419,6 +419,11 @@ int link(const char* from, const char* to) {
   return OnName("link", AT_FDCWD, to, SYS_link, (long)from, (long)to, 0, 0, 0);
 }
 
+int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
+  return OnName("link", to_folder, to, SYS_linkat, from_folder, (long)from, to_folder,
+                (long)to, flags);
+}
+
 long syscall(long number, ...) {
   va_list arguments;
   va_start(arguments, number);
