@@ -12,8 +12,7 @@
 #include "base/log.h"
 #include "connectors/sdk/connector.h"
 #include "connectors/sdk/registry.h"
-#include "server/alerts/alert_sender.h"
-#include "server/alerts/run_alerts.h"
+#include "server/alerts/alerts.h"
 #include "server/api/api_server.h"
 #include "server/api/attachments.h"
 #include "server/api/certificates.h"
@@ -22,6 +21,7 @@
 #include "server/daemon/command_line.h"
 #include "server/daemon/notify.h"
 #include "server/daemon/options.h"
+#include "server/daemon/secrets.h"
 #include "server/daemon/wakeups.h"
 #include "server/http/http_server.h"
 #include "server/http/pages.h"
@@ -29,6 +29,7 @@
 #include "server/scheduler/catalog.h"
 #include "server/scheduler/dispatcher.h"
 #include "server/scheduler/schedule_loop.h"
+#include "server/tracing/tracing.h"
 #include "state/seal.h"
 #include "state/sqlite/sqlite_state_store.h"
 
@@ -42,6 +43,8 @@ constexpr int64_t kKeptRuns = 1000;
 constexpr auto kBetweenPrunings = std::chrono::hours(1);
 /// How long ending waits for the receivers of alerts.
 constexpr std::chrono::seconds kAlertGrace{5};
+/// And for the collector of traces.
+constexpr std::chrono::seconds kTraceGrace{3};
 
 std::string OwnerText() {
   char host[256] = "";
@@ -147,8 +150,13 @@ class Daemon {
         std::make_unique<dxt::Catalog>(std::move(values), registry_, clock, *store_);
     // Whoever started a private one sees what happens.
     if (!line_.is_private) {
-      ARROW_ASSIGN_OR_RAISE(alerts_, dxt::AlertSender::Make({}, clock, log_.get()));
-      run_alerts_ = std::make_unique<dxt::RunAlerts>(*alerts_);
+      ARROW_ASSIGN_OR_RAISE(
+          alerts_, dxt::Alerts::Make({&clock, log_.get(), store_.get(), catalog_.get(),
+                                      config_.state_dir, ServerName()}));
+    }
+    if (!config_.traces.url.empty()) {
+      ARROW_ASSIGN_OR_RAISE(const auto options, TracingSettings(config_.traces));
+      ARROW_ASSIGN_OR_RAISE(tracing_, dxt::Tracing::Make(options, clock, log_.get()));
     }
     dispatcher_ = std::make_unique<dxt::Dispatcher>(DispatcherSettings(), registry_,
                                                     clock, *ids_, *store_, log_.get());
@@ -158,6 +166,7 @@ class Daemon {
       LoadPipelines();
       ARROW_RETURN_NOT_OK(dispatcher_->Recover());
       schedules_->Start();
+      alerts_->Start();
     }
     attachments_ = std::make_unique<dxt::Attachments>(
         line_.is_private ? std::function<void()>([this] { wakeups_.LastClientWent(); })
@@ -215,6 +224,12 @@ class Daemon {
     if (const auto stats = store_->runs().Stats(); stats.ok()) {
       gauges.runs = stats->by_state;
     }
+    const auto alerts = alerts_ ? alerts_->counts() : dxt::AlertSender::Counts();
+    gauges.alerts = {
+        {"sent", alerts.sent}, {"failed", alerts.failed}, {"dropped", alerts.dropped}};
+    gauges.alert_retries = alerts.retried;
+    const auto spans = tracing_ ? tracing_->counts() : dxt::SpanExporter::Counts();
+    gauges.spans = {{"exported", spans.exported}, {"dropped", spans.dropped}};
     gauges.pipelines = store_->definitions().CountPipelines().ValueOr(0);
     gauges.schedules_active = store_->schedules().CountActive().ValueOr(0);
     gauges.state_bytes = store_->FileBytes().ValueOr(0);
@@ -267,31 +282,24 @@ class Daemon {
     dxt::CatalogOptions options;
     options.variables = dxt::VariablesFromEnvironment(environ);
     for (const auto& [name, value] : config.variables) options.variables[name] = value;
-    for (const auto& [name, place] : config.secrets) {
-      ARROW_ASSIGN_OR_RAISE(options.variables[name], SecretAt(name, place));
+    ARROW_ASSIGN_OR_RAISE(const auto secrets, dxt::SecretsAt(config.secrets));
+    for (const auto& [name, value] : secrets) {
+      options.variables[name] = value;
       options.secrets.insert(name);
     }
     return options;
   }
 
-  /// `place` is env:NAME or file:/path.
-  static arrow::Result<std::string> SecretAt(const std::string& name,
-                                             const std::string& place) {
-    const size_t colon = place.find(':');
-    const std::string where = place.substr(colon + 1);
-    if (place.substr(0, colon) == "env") {
-      if (const char* value = std::getenv(where.c_str())) return std::string(value);
-    } else if (std::ifstream file(where, std::ios::binary); file) {
-      std::string value(std::istreambuf_iterator<char>(file), {});
-      while (!value.empty() && (value.back() == '\n' || value.back() == '\r')) {
-        value.pop_back();
-      }
-      return value;
-    }
-    return dxt::MakeError(dxt::ErrorClass::kConfig, "server.secret",
-                          "the secret " + name + " cannot be read from " + place,
-                          "Set the variable, or give dxtd's user the right to read the "
-                          "file");
+  static arrow::Result<dxt::TracingOptions> TracingSettings(
+      const dxt::TraceConfig& config) {
+    dxt::TracingOptions options;
+    options.url = config.url;
+    options.service_name = config.service_name;
+    options.version = DXT_VERSION;
+    options.resource = config.resource;
+    ARROW_ASSIGN_OR_RAISE(options.headers, dxt::SecretsAt(config.headers));
+    options.headers.insert(config.secret_headers.begin(), config.secret_headers.end());
+    return options;
   }
 
   void LoadPipelines() {
@@ -305,6 +313,10 @@ class Daemon {
   dxt::FileRoots Roots() const {
     return line_.is_private ? dxt::FileRoots::Anywhere()
                             : dxt::FileRoots::Below(config_.file_roots);
+  }
+
+  std::string ServerName() const {
+    return line_.is_private ? "private" : config_.listen.front().text;
   }
 
   dxt::DispatcherOptions DispatcherSettings() {
@@ -333,9 +345,12 @@ class Daemon {
     options.threads_per_run =
         static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     options.memory_budget = config_.memory_budget;
-    options.server = line_.is_private ? "private" : config_.listen.front().text;
+    options.server = ServerName();
     options.owner = OwnerText();
-    if (run_alerts_) options.listeners.push_back(run_alerts_.get());
+    if (alerts_) {
+      for (auto* listener : alerts_->listeners()) options.listeners.push_back(listener);
+    }
+    if (tracing_) options.listeners.push_back(tracing_->listener());
     return options;
   }
 
@@ -403,6 +418,7 @@ class Daemon {
       say("variables", values.status());
       if (values.ok()) catalog_->SetVariables(std::move(*values));
       LoadPipelines();
+      alerts_->Changed();
     } else {
       for (const auto& problem : again.problems) {
         log_->Write(dxt::LogLevel::kError, "reload_failed", dxt::FormatProblem(problem),
@@ -429,6 +445,7 @@ class Daemon {
     attachments_->Close(/*force=*/true);
     dispatcher_->Stop();
     if (alerts_) alerts_->Stop(kAlertGrace);
+    if (tracing_) tracing_->Stop(kTraceGrace);
     maintenance_ = {};
     if (http_) http_->Stop();
     api_->Shutdown();
@@ -456,8 +473,8 @@ class Daemon {
   dxt::RunMetrics metrics_{dxt::SystemClock()};
   std::unique_ptr<dxt::Sealer> sealer_;
   std::unique_ptr<dxt::Catalog> catalog_;
-  std::unique_ptr<dxt::AlertSender> alerts_;
-  std::unique_ptr<dxt::RunAlerts> run_alerts_;
+  std::unique_ptr<dxt::Alerts> alerts_;
+  std::unique_ptr<dxt::Tracing> tracing_;
   std::unique_ptr<dxt::Dispatcher> dispatcher_;
   std::unique_ptr<dxt::ScheduleLoop> schedules_;
   std::unique_ptr<dxt::Attachments> attachments_;

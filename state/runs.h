@@ -71,6 +71,8 @@ struct RunRecord {
   int64_t pipeline_revision = 0;
   std::string not_before;
   std::string cancel_reason;
+  /// W3C trace context of the call that made it. Not stored.
+  std::string traceparent;
 };
 
 /// True for SUCCEEDED, PARTIAL, FAILED and CANCELLED.

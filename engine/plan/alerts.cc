@@ -8,12 +8,22 @@ namespace dxt {
 namespace {
 
 constexpr AlertEvent kEvents[] = {AlertEvent::kFailed, AlertEvent::kPartial,
-                                  AlertEvent::kGuard};
+                                  AlertEvent::kGuard, AlertEvent::kMissed,
+                                  AlertEvent::kStale};
 
 std::vector<std::string> EventNames() {
   std::vector<std::string> names;
   for (const auto event : kEvents) names.emplace_back(AlertEventName(event));
   return names;
+}
+
+void CheckStaleAfter(const ConfigValue& item, const AlertRule& rule,
+                     const std::string& path, CompileContext& context) {
+  if (!rule.stale_after_ms || rule.Wants(AlertEvent::kStale)) return;
+  context.problems.Warn(item.Get("stale_after")->mark, path + ".stale_after",
+                        "alerts.stale_unused",
+                        "`stale_after` has no effect where 'stale' is not told",
+                        "add it: on: [failed, stale]");
 }
 
 }  // namespace
@@ -26,8 +36,22 @@ std::string_view AlertEventName(AlertEvent event) {
       return "partial";
     case AlertEvent::kGuard:
       return "guard";
+    case AlertEvent::kMissed:
+      return "missed";
+    case AlertEvent::kStale:
+      return "stale";
   }
   return "failed";
+}
+
+std::vector<AlertEvent> DefaultAlertEvents() {
+  std::vector<AlertEvent> events;
+  for (const auto event : kEvents) {
+    if (event != AlertEvent::kMissed && event != AlertEvent::kStale) {
+      events.push_back(event);
+    }
+  }
+  return events;
 }
 
 bool AlertRule::Wants(AlertEvent event) const {
@@ -54,10 +78,16 @@ OptionSpec AlertKeys() {
                    webhook,
                    Key("on", OptionKind::kList,
                        "What is told: a run that failed, that loaded only some streams, "
-                       "that a guard stopped.")
+                       "that a guard stopped; a tick of a schedule that was missed; a "
+                       "pipeline that has not succeeded for too long.")
                        .Default("[failed, partial, guard]")
                        .Of({event})
                        .OneOrMany(),
+                   Key("stale_after", OptionKind::kDuration,
+                       "How long after its last success a pipeline is stale; the default "
+                       "is the third tick of one of its schedules.")
+                       .Example("26h")
+                       .Between(1, 366LL * 24 * 3600),
                })});
 }
 
@@ -70,8 +100,8 @@ std::vector<AlertRule> CompileAlerts(const ConfigValue& document,
     const ConfigValue& item = list->list[i];
     const ConfigValue* webhook = item.Get("webhook");
     if (!IsSet(webhook)) continue;
-    RememberSecret(*webhook, "alerts[" + std::to_string(i) + "].webhook", "'webhook'",
-                   context);
+    const std::string path = "alerts[" + std::to_string(i) + "]";
+    RememberSecret(*webhook, path + ".webhook", "'webhook'", context);
     AlertRule rule;
     rule.webhook = webhook->scalar;
     const auto words = TextsAt(item, "on");
@@ -81,6 +111,8 @@ std::vector<AlertRule> CompileAlerts(const ConfigValue& document,
         if (word == AlertEventName(event) && !rule.Wants(event)) rule.on.push_back(event);
       }
     }
+    rule.stale_after_ms = ParseDurationMillis(TextAt(item, "stale_after"));
+    CheckStaleAfter(item, rule, path, context);
     rules.push_back(std::move(rule));
   }
   return rules;

@@ -133,6 +133,8 @@ ParsedDocuments ParseDocuments(const DocumentInputs& inputs,
   problems.Tidy();
   parsed.problems = std::move(problems.items());
   parsed.secrets.assign(context.secrets.begin(), context.secrets.end());
+  if (pipeline) parsed.alerts = pipeline->alerts;
+  parsed.alerts.insert(parsed.alerts.end(), project.alerts.begin(), project.alerts.end());
   if (parsed.ok()) {
     parsed.pipeline = std::move(pipeline);
     parsed.project = std::move(project);

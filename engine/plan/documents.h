@@ -154,14 +154,23 @@ struct RuntimeConfig {
 };
 
 /// What an alert tells of.
-enum class AlertEvent : uint8_t { kFailed, kPartial, kGuard };
+enum class AlertEvent : uint8_t {
+  kFailed,
+  kPartial,
+  kGuard,
+  kMissed,  ///< A tick of a schedule made no run.
+  kStale    ///< The pipeline has not succeeded for too long.
+};
 std::string_view AlertEventName(AlertEvent event);
+/// What is told where a rule does not say: whatever goes wrong with a run.
+std::vector<AlertEvent> DefaultAlertEvents();
 
 /// One entry of `alerts:`.
 struct AlertRule {
   std::string webhook;  ///< A secret.
-  std::vector<AlertEvent> on = {AlertEvent::kFailed, AlertEvent::kPartial,
-                                AlertEvent::kGuard};
+  std::vector<AlertEvent> on = DefaultAlertEvents();
+  /// For kStale; unset = the pipeline's schedules say.
+  std::optional<int64_t> stale_after_ms;
 
   bool Wants(AlertEvent event) const;
 };
@@ -200,6 +209,9 @@ struct ParsedDocuments {
   std::optional<ProjectDocument> project;
   /// Values of secret options, and of the variables in them, for the redactor.
   std::vector<std::string> secrets;
+  /// Of the pipeline, then of the project: whatever could be read of them, errors
+  /// elsewhere or not.
+  std::vector<AlertRule> alerts;
   bool ok() const;
 };
 

@@ -344,8 +344,8 @@ TEST_F(Documents, AnEmptyOptionalKeyIsAsIfItWereNotThere) {
 }
 
 TEST_F(Documents, AlertsOfProjectAndPipelineArriveAndAreSecret) {
-  inputs_.project = DocumentText{"/p/dxt_project.yaml",
-                                 "alerts: [{webhook: '${HOOK}', on: guard}]\n"};
+  inputs_.project =
+      DocumentText{"/p/dxt_project.yaml", "alerts: [{webhook: '${HOOK}', on: guard}]\n"};
   inputs_.variables["HOOK"] = "https://hooks.example/T0/abc";
   const auto pipeline =
       Pipeline(std::string(kHead) + kStream +
@@ -361,6 +361,36 @@ TEST_F(Documents, AlertsOfProjectAndPipelineArriveAndAreSecret) {
   EXPECT_TRUE(pipeline.alerts[1].Wants(AlertEvent::kGuard));
   EXPECT_NE(std::find(secrets_.begin(), secrets_.end(), "https://hooks.example/T0/abc"),
             secrets_.end());
+}
+
+TEST_F(Documents, MissedAndStaleAreToldToWhomAsks) {
+  const auto pipeline =
+      Pipeline(std::string(kHead) + kStream +
+               "alerts:\n  - webhook: ${HOOK:-http://localhost/a}\n"
+               "    on: [missed, stale]\n    stale_after: 26h\n"
+               "  - {webhook: '${HOOK:-http://localhost/b}', on: [stale]}\n"
+               "  - {webhook: '${HOOK:-http://localhost/c}'}\n");
+  ASSERT_EQ(pipeline.alerts.size(), 3u);
+  EXPECT_EQ(pipeline.alerts[0].on,
+            (std::vector<AlertEvent>{AlertEvent::kMissed, AlertEvent::kStale}));
+  EXPECT_EQ(pipeline.alerts[0].stale_after_ms, 26 * 3600 * 1000);
+  EXPECT_FALSE(pipeline.alerts[1].stale_after_ms);
+  EXPECT_FALSE(pipeline.alerts[2].Wants(AlertEvent::kMissed));
+  EXPECT_FALSE(pipeline.alerts[2].Wants(AlertEvent::kStale));
+}
+
+TEST_F(Documents, WhomToTellIsKnownThoughTheRestIsWrong) {
+  inputs_.project =
+      DocumentText{"/p/dxt_project.yaml", "alerts: [{webhook: '${HOOK}', on: missed}]\n"};
+  inputs_.variables["HOOK"] = "https://hooks.example/T0/abc";
+  inputs_.pipeline = DocumentText{
+      "/p/x.yaml", std::string(kHead) + "streams: [{id: s, source: '${GONE}'}]\n" +
+                       "alerts: [{webhook: '${HOOK}/own'}, {webhook: '${GONE}'}]\n"};
+  const auto parsed = ParseDocuments(inputs_, registry_);
+  EXPECT_FALSE(parsed.ok());
+  ASSERT_EQ(parsed.alerts.size(), 2u);
+  EXPECT_EQ(parsed.alerts[0].webhook, "https://hooks.example/T0/abc/own");
+  EXPECT_EQ(parsed.alerts[1].webhook, "https://hooks.example/T0/abc");
 }
 
 TEST_F(Documents, VariablesOfUnusedConnectionsDoNotStopAPipeline) {

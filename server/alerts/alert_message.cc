@@ -1,5 +1,7 @@
 #include "server/alerts/alert_message.h"
 
+#include <cctype>
+
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -45,6 +47,11 @@ void AddError(const arrow::Status& error, const std::string& prefix,
   if (!info.hint.empty()) message.detail += ". " + info.hint;
 }
 
+std::string Lowered(std::string text) {
+  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return text;
+}
+
 const char* ColorOf(AlertEvent event) {
   return event == AlertEvent::kFailed || event == AlertEvent::kGuard ? "danger"
                                                                      : "warning";
@@ -77,6 +84,7 @@ AlertMessage MessageOf(AlertEvent event, const RunResult& result) {
   message.run = result.run;
   message.time = result.ended_at;
   message.server = result.server;
+  if (!result.run.empty()) message.look = "dxtctl runs get " + result.run;
   size_t failed = 0;
   if (!result.error.ok()) AddError(result.error, "", message);
   for (const auto& stream : result.streams) {
@@ -99,6 +107,43 @@ AlertMessage MessageOf(AlertEvent event, const RunResult& result) {
   return message;
 }
 
+AlertMessage MissedMessage(const TickRecord& tick, const std::string& pipeline) {
+  AlertMessage message;
+  message.event = AlertEvent::kMissed;
+  message.project = tick.project;
+  message.pipeline = pipeline.substr(pipeline.find('/') + 1);
+  message.schedule = tick.schedule;
+  message.summary = "did not run at " + tick.scheduled_at + ": schedule " +
+                    tick.schedule + " missed a tick";
+  message.detail = tick.reason + ". It is told again when a tick of the schedule has " +
+                   "made a run and one is missed after that";
+  message.code = "tick." + Lowered(tick.outcome);
+  message.time = tick.fired_at;
+  message.look = "dxtctl schedules ticks " + tick.schedule;
+  return message;
+}
+
+AlertMessage StaleMessage(const PipelineRecord& pipeline, const std::string& since,
+                          const std::optional<RunRecord>& last) {
+  AlertMessage message;
+  message.event = AlertEvent::kStale;
+  message.project = pipeline.project;
+  message.pipeline = pipeline.name;
+  message.summary = since.empty() ? "is stale: it was stored at " + pipeline.created_at +
+                                        " and has not succeeded yet"
+                                  : "is stale: it has not succeeded since " + since;
+  if (last) {
+    message.run = last->id;
+    message.detail = "Its newest run is " + last->state + ". ";
+  } else {
+    message.detail = "No run of it is known. ";
+  }
+  message.detail +=
+      "It is told again when a run has succeeded and it is stale after that";
+  message.look = "dxtctl pipelines describe " + pipeline.name;
+  return message;
+}
+
 std::string ToWebhookJson(const AlertMessage& message) {
   const std::string name = message.project + "/" + message.pipeline;
   const std::string detail = Shortened(message.detail, kMostDetail);
@@ -110,8 +155,9 @@ std::string ToWebhookJson(const AlertMessage& message) {
   add("Pipeline", name);
   add("Run", message.run);
   add("Error", message.code);
+  add("Schedule", message.schedule);
   add("Server", message.server);
-  if (!message.run.empty()) add("Look", "dxtctl runs get " + message.run);
+  add("Look", message.look);
 
   const std::string text = Escaped("dxt: " + name + " " + message.summary);
   Json attachment = {{"color", ColorOf(message.event)}, {"fallback", text}};
@@ -121,6 +167,7 @@ std::string ToWebhookJson(const AlertMessage& message) {
                         {"project", message.project},
                         {"pipeline", message.pipeline},
                         {"run", message.run},
+                        {"schedule", message.schedule},
                         {"summary", message.summary},
                         {"detail", detail},
                         {"code", message.code},

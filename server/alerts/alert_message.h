@@ -5,6 +5,7 @@
 
 #include "engine/plan/documents.h"
 #include "engine/run/result.h"
+#include "state/state_store.h"
 
 namespace dxt {
 
@@ -12,12 +13,14 @@ namespace dxt {
 struct AlertMessage {
   AlertEvent event = AlertEvent::kFailed;
   std::string project, pipeline;
-  std::string run;      ///< "" where there is none.
-  std::string summary;  ///< One line: what happened.
-  std::string detail;   ///< Why, and what to do; "" = nothing to add.
-  std::string code;     ///< Of the error; "" = none.
-  std::string time;     ///< RFC 3339, UTC.
-  std::string server;   ///< Which daemon says so.
+  std::string run;       ///< "" where there is none.
+  std::string schedule;  ///< Of a missed tick.
+  std::string summary;   ///< One line: what happened.
+  std::string detail;    ///< Why, and what to do; "" = nothing to add.
+  std::string code;      ///< Of the error; "" = none.
+  std::string time;      ///< RFC 3339, UTC.
+  std::string server;    ///< Which daemon says so.
+  std::string look;      ///< The command that shows more.
 };
 
 /// The events that the end of a run is, most telling first; none for a run that
@@ -27,6 +30,14 @@ std::vector<AlertEvent> EventsOf(const RunResult& result);
 
 /// `result` must be redacted.
 AlertMessage MessageOf(AlertEvent event, const RunResult& result);
+
+/// Of a tick that made no run; `pipeline` is "<project>/<pipeline>".
+AlertMessage MissedMessage(const TickRecord& tick, const std::string& pipeline);
+
+/// Of a pipeline that has not succeeded since `since`, which is "" when it never has;
+/// `last` is its newest run, if any.
+AlertMessage StaleMessage(const PipelineRecord& pipeline, const std::string& since,
+                          const std::optional<RunRecord>& last);
 
 /// A JSON object that Slack's incoming webhooks, and what imitates them, accept: `text`
 /// and `attachments` for people, `metadata.event_payload` for programs. Texts are escaped

@@ -1,11 +1,12 @@
 #pragma once
-#include <atomic>
 #include <chrono>
-#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include <arrow/result.h>
+
+#include "server/outgoing/http_poster.h"
 
 namespace dxt {
 
@@ -21,42 +22,28 @@ struct OutgoingAlert {
   std::string run;       ///< "" where there is none.
 };
 
-struct AlertSenderOptions {
-  size_t max_waiting = 256;  ///< Messages in memory, those being sent among them.
-  int max_parallel = 8;
-  int attempts = 8;
-  std::chrono::milliseconds first_delay{1000};  ///< Between attempts, with jitter.
-  std::chrono::milliseconds max_delay{60000};   ///< Also the most of a Retry-After.
-  std::chrono::milliseconds timeout{10000};     ///< Of one attempt.
-};
+using AlertSenderOptions = HttpPosterOptions;
 
-/// Posts alerts from a thread of its own. Connection failures, timeouts, 408, 429 and 5xx
-/// are tried again with growing delays; any other answer is final. Safe from any thread.
+/// Posts alerts, as HttpPoster does, and logs what comes of them without their URL. Safe
+/// from any thread.
 class AlertSender {
  public:
-  struct Counts {
-    int64_t sent = 0, failed = 0, dropped = 0, retried = 0;
-  };
+  using Counts = HttpPoster::Counts;
 
   /// `log` may be null; both must outlive the sender.
   static arrow::Result<std::unique_ptr<AlertSender>> Make(AlertSenderOptions options,
                                                           Clock& clock, Log* log);
-  /// Stops as Stop(0) does.
-  ~AlertSender();
-  AlertSender(const AlertSender&) = delete;
-  AlertSender& operator=(const AlertSender&) = delete;
 
   /// Never blocks. False when the queue is full or the sender stopped: the alert is lost.
   bool Send(OutgoingAlert alert);
   /// Lets what waits for its first answer have it within `grace`, drops the rest.
-  void Stop(std::chrono::milliseconds grace);
-  Counts counts() const;
+  void Stop(std::chrono::milliseconds grace) { poster_->Stop(grace); }
+  Counts counts() const { return poster_->counts(); }
 
  private:
-  class Loop;
-  explicit AlertSender(std::unique_ptr<Loop> loop);
+  explicit AlertSender(std::unique_ptr<HttpPoster> poster) : poster_(std::move(poster)) {}
 
-  std::unique_ptr<Loop> loop_;
+  const std::unique_ptr<HttpPoster> poster_;
 };
 
 }  // namespace dxt

@@ -8,13 +8,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "server/alerts/test_receiver.h"
+#include "server/outgoing/test_receiver.h"
 
 namespace dxt {
 namespace {
 
-using alerts_test::Receiver;
-using alerts_test::Status;
+using outgoing_test::Receiver;
+using outgoing_test::Status;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 

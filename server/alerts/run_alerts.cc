@@ -1,9 +1,7 @@
 #include "server/alerts/run_alerts.h"
 
-#include <algorithm>
-#include <set>
-
 #include "server/alerts/alert_message.h"
+#include "server/alerts/receivers.h"
 
 namespace dxt {
 
@@ -11,16 +9,11 @@ void RunAlerts::OnEnded(const RunRecord&, const RunResult& result,
                         const PipelineDocument& document) {
   const auto events = EventsOf(result);
   if (events.empty()) return;
-  std::set<std::string> told;
-  for (const auto* rules : {&document.alerts, &document.project.alerts}) {
-    for (const AlertRule& rule : *rules) {
-      const auto event = std::find_if(events.begin(), events.end(),
-                                      [&](AlertEvent e) { return rule.Wants(e); });
-      if (event == events.end() || !told.insert(rule.webhook).second) continue;
-      sender_.Send({rule.webhook, ToWebhookJson(MessageOf(*event, result)),
-                    std::string(AlertEventName(*event)),
-                    result.project + "/" + result.pipeline, result.run});
-    }
+  std::vector<AlertRule> rules = document.alerts;
+  rules.insert(rules.end(), document.project.alerts.begin(),
+               document.project.alerts.end());
+  for (const auto& [rule, event] : ReceiversOf(rules, events)) {
+    SendTo(*rule, MessageOf(event, result), sender_);
   }
 }
 

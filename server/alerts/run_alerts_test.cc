@@ -3,13 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "server/alerts/test_receiver.h"
+#include "server/outgoing/test_receiver.h"
 
 namespace dxt {
 namespace {
 
-using alerts_test::Receiver;
-using alerts_test::Status;
+using outgoing_test::Receiver;
+using outgoing_test::Status;
 
 class RunAlertsTest : public testing::Test {
  protected:

@@ -165,6 +165,10 @@ grpc::Status RunServiceImpl::Submit(CallContext* context,
   if (auto refused = CheckRequest(request); !refused.ok()) return refused;
   Submission submission;
   if (auto refused = Prepare(request, submission); !refused.ok()) return refused;
+  const auto traced = context->client_metadata().find("traceparent");
+  if (traced != context->client_metadata().end()) {
+    submission.traceparent.assign(traced->second.data(), traced->second.size());
+  }
   const Redactor redactor = submission.redactor;
   const std::string pipeline =
       PipelineName(submission.pipeline.project.name, submission.pipeline.name);

@@ -12,6 +12,7 @@
 #include "base/spelling.h"
 #include "engine/plan/checker.h"
 #include "engine/plan/yaml.h"
+#include "server/daemon/open_telemetry.h"
 #include "server/daemon/options.h"
 
 namespace dxt {
@@ -224,6 +225,11 @@ class Loader {
     } else if (const ConfigValue* written = At(file_, option.path)) {
       value = *written;
       source = loaded_.file.string() + ":" + std::to_string(value.mark.line);
+    } else if (const auto standard =
+                   FromOpenTelemetry(option.path, sources_.environment)) {
+      source = standard->name;
+      value = FromTexts(*option.spec, {standard->value}, source, problems_);
+      Checker(problems_).Check(value, *option.spec, source);
     } else {
       value = Default(option);
     }
@@ -250,7 +256,9 @@ class Loader {
     if (option.spec->kind == OptionKind::kList) value.kind = Kind::kList;
     if (option.spec->kind == OptionKind::kMap) value.kind = Kind::kMap;
     if (value.kind != Kind::kNull) return value;
-    return Scalar(path == "socket_group" ? "" : option.spec->default_value, {});
+    if (path == "socket_group" || path == "otel.endpoint") return Scalar("", {});
+    if (path == "otel.service_name") return Scalar("dxtd", {});
+    return Scalar(option.spec->default_value, {});
   }
 
   fs::path DefaultStateDir() const {
@@ -352,6 +360,13 @@ class Loader {
                                             : LogLevel::kInfo;
     config.log.json = Text("log.format") != "text";
     config.log.file = Place("log.file");
+    config.traces.url = TracesUrl(Text("otel.endpoint"), marks_["otel.endpoint"].file);
+    config.traces.service_name = Text("otel.service_name");
+    config.traces.headers = Map("otel.headers");
+    config.traces.secret_headers =
+        StandardPairs("HEADERS", sources_.environment, problems_);
+    config.traces.resource =
+        StandardPairs("RESOURCE_ATTRIBUTES", sources_.environment, problems_);
   }
 
   std::optional<Address> TakeAddress(const std::string& path, const std::string& text) {
@@ -417,12 +432,17 @@ class Loader {
       Error("pipelines_dir", "server.folder_missing",
             config.pipelines_dir.string() + " is no folder that dxtd can see");
     }
-    for (const auto& [name, place] : config.secrets) {
-      if (!place.starts_with("env:") && !place.starts_with("file:/")) {
-        Error("secrets", "config.bad_name",
-              "the secret " + name + " says a value, not where one is",
-              "write env:NAME or file:/path");
-      }
+    CheckSecrets("secrets", config.secrets);
+    CheckSecrets("otel.headers", config.traces.headers);
+  }
+
+  void CheckSecrets(const std::string& path,
+                    const std::map<std::string, std::string>& places) {
+    for (const auto& [name, place] : places) {
+      if (place.starts_with("env:") || place.starts_with("file:/")) continue;
+      Error(path, "config.bad_name",
+            "the secret " + name + " says a value, not where one is",
+            "write env:NAME or file:/path");
     }
   }
 

@@ -22,6 +22,16 @@ struct Address {
 /// "unix:/path", "/path", "host:port", "[v6]:port"; nullopt when it is none.
 std::optional<Address> ParseAddress(std::string_view text);
 
+/// Where traces go.
+struct TraceConfig {
+  std::string url;  ///< Of the collector's receiver of traces; "" = none are made.
+  std::string service_name;
+  std::map<std::string, std::string> headers;  ///< Name to env:NAME or file:/path.
+  /// Of OTEL_EXPORTER_OTLP_HEADERS; name to value, which is a secret.
+  std::map<std::string, std::string> secret_headers;
+  std::map<std::string, std::string> resource;  ///< OTEL_RESOURCE_ATTRIBUTES.
+};
+
 /// What dxtd does, checked.
 struct DaemonConfig {
   std::filesystem::path state_dir;
@@ -43,6 +53,7 @@ struct DaemonConfig {
   int retention_per_pipeline = 0;
   std::chrono::milliseconds shutdown_grace{0};
   LogOptions log;  ///< `file` "-" = stderr.
+  TraceConfig traces;
 };
 
 /// One option as it came out, for --check-config.

@@ -115,6 +115,25 @@ std::vector<OptionSpec> WorkKeys() {
   };
 }
 
+OptionSpec TraceKeys() {
+  return Key("otel", OptionKind::kObject, "Traces of runs, by OpenTelemetry's OTLP/HTTP.")
+      .Fields({
+          Key("endpoint", OptionKind::kString,
+              "URL of a collector; traces go to /v1/traces below it. Empty = none are "
+              "made.")
+              .Default("$OTEL_EXPORTER_OTLP_ENDPOINT")
+              .Matching("(https?://[^\\s/?#@]+(/[^\\s?#]*)?)?",
+                        "an http:// or https:// URL without user, query and fragment")
+              .Example("\"http://127.0.0.1:4318\""),
+          Key("service_name", OptionKind::kString, "service.name of what is traced.")
+              .Default("$OTEL_SERVICE_NAME, else dxtd"),
+          MapOf("headers",
+                "Headers of requests to the collector, and where their values are: "
+                "env:NAME or file:/path.",
+                "{authorization: \"file:/run/secrets/otel\"}"),
+      });
+}
+
 OptionSpec LogKeys() {
   return Key("log", OptionKind::kObject, "The daemon's log.")
       .Fields({
@@ -182,6 +201,7 @@ const OptionSpec& DaemonKeys() {
     std::vector<OptionSpec> fields = ListenKeys();
     for (auto& key : WorkKeys()) fields.push_back(std::move(key));
     fields.push_back(LogKeys());
+    fields.push_back(TraceKeys());
     return OptionSpec(
         Key("dxtd", OptionKind::kObject, "What dxtd is told.").Fields(std::move(fields)));
   }();

@@ -68,6 +68,19 @@ void ExposeServer(const ServerGauges& gauges, Exposition& out) {
   out.Family("dxt_watchers_dropped_total", Type::kCounter,
              "Streams that were ended because their client took nothing.");
   out.Series({}, static_cast<double>(gauges.watchers_dropped));
+  const auto results = [&](const char* name, const char* help, const auto& counts) {
+    out.Family(name, Type::kCounter, help);
+    for (const auto& [result, count] : counts) {
+      out.Series({{"result", result}}, static_cast<double>(count));
+    }
+  };
+  results("dxt_alerts_total", "Alerts to receivers, by what came of them.",
+          gauges.alerts);
+  out.Family("dxt_alert_retries_total", Type::kCounter,
+             "Attempts at an alert that failed and were made again.");
+  out.Series({}, static_cast<double>(gauges.alert_retries));
+  results("dxt_trace_spans_total", "Spans of traces, by what came of them.",
+          gauges.spans);
 }
 
 }  // namespace

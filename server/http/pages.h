@@ -23,6 +23,10 @@ struct ServerGauges {
   int64_t state_bytes = 0, pipelines = 0, schedules_active = 0;
   int watchers = 0;
   int64_t watchers_dropped = 0;
+  /// Messages to receivers of alerts, and spans to the collector of traces, by what came
+  /// of them.
+  std::vector<std::pair<std::string, int64_t>> alerts, spans;
+  int64_t alert_retries = 0;
 };
 
 /// /healthz, /readyz and /metrics. `metrics` must outlive the handler; both functions are

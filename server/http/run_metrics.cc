@@ -57,7 +57,7 @@ void RunMetrics::OnStarted(const RunRecord&, double queued_seconds) {
   Observe(queue_seconds_, queued_seconds);
 }
 
-void RunMetrics::OnRetry(std::string_view, ErrorClass error_class) {
+void RunMetrics::OnRetry(std::string_view, std::string_view, ErrorClass error_class) {
   std::lock_guard lock(mutex_);
   ++retries_by_class_[std::string(ErrorClassName(error_class))];
 }

@@ -20,7 +20,8 @@ class RunMetrics : public RunListener {
 
   void OnQueued(const RunRecord& run) override;
   void OnStarted(const RunRecord& run, double queued_seconds) override;
-  void OnRetry(std::string_view pipeline, ErrorClass error_class) override;
+  void OnRetry(std::string_view run, std::string_view stream,
+               ErrorClass error_class) override;
   void OnEnded(const RunRecord& run, const RunResult& result,
                const PipelineDocument& pipeline) override;
 

@@ -101,7 +101,7 @@ TEST(RunMetrics, IsWellFormedWithNothingAndWithEverything) {
   EXPECT_EQ(BreachesOf(Text(metrics)), std::vector<std::string>());
   metrics.OnQueued(Record("orders", "QUEUED"));
   metrics.OnStarted(Record("orders", "RUNNING"), 0.2);
-  metrics.OnRetry("shop/orders", ErrorClass::kTransient);
+  metrics.OnRetry("01RUN", "orders", ErrorClass::kTransient);
   metrics.OnEnded(Record("orders", "SUCCEEDED"), Result(RunState::kSucceeded, 3, 7), {});
   metrics.OnEnded(Record("a\"b\\c\nd", "FAILED"), Result(RunState::kFailed, 90, 1), {});
   EXPECT_EQ(BreachesOf(Text(metrics)), std::vector<std::string>());
@@ -117,8 +117,8 @@ TEST(RunMetrics, CountsRunsRowsBytesTimesRetriesAndFailures) {
   auto failed = Result(RunState::kFailed, 90, 0);
   failed.streams[0].error = MakeError(ErrorClass::kAuth, "pg.auth", "no");
   metrics.OnEnded(Record("users", "FAILED"), failed, {});
-  metrics.OnRetry("shop/orders", ErrorClass::kTransient);
-  metrics.OnRetry("shop/orders", ErrorClass::kTransient);
+  metrics.OnRetry("01RUN", "orders", ErrorClass::kTransient);
+  metrics.OnRetry("01RUN", "orders", ErrorClass::kTransient);
   const auto text = Text(metrics);
   for (const char* line :
        {"dxt_runs_queued_total 1\n", "dxt_runs_started_total 1\n",

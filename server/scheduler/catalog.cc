@@ -253,6 +253,26 @@ arrow::Result<ProjectDocument> Catalog::Project(std::string_view project) {
   return std::move(*parsed.project);
 }
 
+arrow::Result<PipelineAlerts> Catalog::Alerts(std::string_view project,
+                                              std::string_view pipeline) {
+  ARROW_ASSIGN_OR_RAISE(const auto stored,
+                        store_.definitions().GetPipeline(project, pipeline));
+  if (!stored) return NotFound("pipeline", project, pipeline);
+  ARROW_ASSIGN_OR_RAISE(
+      const auto inputs,
+      InputsFor(project, DocumentText{stored->document.path, stored->document.text}));
+  PipelineAlerts alerts;
+  alerts.paused = stored->paused;
+  // Most documents name nobody, and thousands of them need not be parsed to see it.
+  const auto may_name = [](const std::optional<DocumentText>& document) {
+    return document && document->text.find("alerts") != std::string::npos;
+  };
+  if (may_name(inputs.pipeline) || may_name(inputs.project)) {
+    alerts.rules = ParseDocuments(inputs, registry_).alerts;
+  }
+  return alerts;
+}
+
 arrow::Result<Submission> Catalog::Prepare(
     std::string_view project, std::string_view pipeline, RunOptions options,
     const std::map<std::string, std::string>& sql_variables, int64_t revision) {

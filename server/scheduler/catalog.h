@@ -52,6 +52,12 @@ struct FolderChanges {
   std::string Summary() const;  ///< One line.
 };
 
+/// Whom a stored pipeline tells.
+struct PipelineAlerts {
+  bool paused = false;
+  std::vector<AlertRule> rules;  ///< The pipeline's own first.
+};
+
 /// Makes runs of stored pipelines. Safe from any thread.
 class RunSource {
  public:
@@ -73,10 +79,10 @@ class Catalog : public RunSource {
           StateStore& store)
       : options_(std::move(options)), registry_(registry), clock_(clock), store_(store) {}
 
-  /// `project` is the name that the document must have; "" = the one it has. With `validate_only` nothing is
-  /// stored and `record` is what would be. Fails with the store's errors (state.etag,
-  /// definition.owned_by_folder) and kConfig "definition.name" when the document has
-  /// another name.
+  /// `project` is the name that the document must have; "" = the one it has. With
+  /// `validate_only` nothing is stored and `record` is what would be. Fails with the
+  /// store's errors (state.etag, definition.owned_by_folder) and kConfig
+  /// "definition.name" when the document has another name.
   arrow::Result<Applied<ProjectRecord>> ApplyProject(
       std::string_view project, const DocumentText& document, Origin origin,
       std::optional<int64_t> expected_revision, bool validate_only,
@@ -86,6 +92,11 @@ class Catalog : public RunSource {
       std::string_view project, const DocumentText& document, Origin origin,
       std::optional<int64_t> expected_revision, bool validate_only,
       const AuditRecord* audit = nullptr);
+
+  /// Whom the newest revision of a stored pipeline and its project tell, also where their
+  /// documents have errors today. kConfig "pipeline.not_found", "project.not_found".
+  arrow::Result<PipelineAlerts> Alerts(std::string_view project,
+                                       std::string_view pipeline);
 
   /// A stored project as it is parsed today. kConfig "project.not_found".
   arrow::Result<ProjectDocument> Project(std::string_view project);

@@ -132,6 +132,7 @@ arrow::Result<RunRecord> Dispatcher::Submit(Submission submission,
     return std::move(created.run);  // The request was sent before.
   }
   RunRecord run = created.run;
+  created.run.traceparent = submission.traceparent;
   if (!created.existed || !options_.resumes) {
     Adopt(std::move(created.run), std::move(submission), {});
   }

@@ -118,8 +118,7 @@ RunResult Dispatcher::Execute(Job& job) {
   ears.log = log_;
   ears.stored = run_logs_.get();
   ears.listeners = &options_.listeners;
-  FeedObserver observer(ears, job.submission.redactor, clock_, job.run.id,
-                        job.run.project + "/" + job.run.pipeline);
+  FeedObserver observer(ears, job.submission.redactor, clock_, job.run.id);
   RunOptions options = job.submission.options;
   if (job.lease.attempt > 1) {
     auto completed = Completed(job.run);

@@ -39,6 +39,8 @@ const char* NameOf(Severity severity) {
 
 void FeedObserver::OnProgress(const StreamProgress& progress) {
   ears_.feed->AddProgress(progress);
+  if (ears_.listeners == nullptr) return;
+  for (auto* listener : *ears_.listeners) listener->OnProgress(run_id_, progress);
 }
 
 void FeedObserver::OnEvent(Severity severity, std::string_view stream,
@@ -61,9 +63,11 @@ void FeedObserver::OnEvent(Severity severity, std::string_view stream,
   ears_.feed->AddLog(std::move(entry));
 }
 
-void FeedObserver::OnRetry(std::string_view, ErrorClass error_class) {
+void FeedObserver::OnRetry(std::string_view stream, ErrorClass error_class) {
   if (ears_.listeners == nullptr) return;
-  for (auto* listener : *ears_.listeners) listener->OnRetry(pipeline_, error_class);
+  for (auto* listener : *ears_.listeners) {
+    listener->OnRetry(run_id_, stream, error_class);
+  }
 }
 
 }  // namespace dxt

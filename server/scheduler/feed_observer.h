@@ -26,13 +26,8 @@ class FeedObserver : public Observer {
   };
 
   /// What is handed in must outlive the observer.
-  FeedObserver(Ears ears, const Redactor& redactor, Clock& clock, std::string run_id,
-               std::string pipeline)
-      : ears_(ears),
-        redactor_(redactor),
-        clock_(clock),
-        run_id_(std::move(run_id)),
-        pipeline_(std::move(pipeline)) {}
+  FeedObserver(Ears ears, const Redactor& redactor, Clock& clock, std::string run_id)
+      : ears_(ears), redactor_(redactor), clock_(clock), run_id_(std::move(run_id)) {}
 
   void OnProgress(const StreamProgress& progress) override;
   void OnEvent(Severity severity, std::string_view stream, std::string_view event,
@@ -43,7 +38,7 @@ class FeedObserver : public Observer {
   const Ears ears_;
   const Redactor& redactor_;
   Clock& clock_;
-  const std::string run_id_, pipeline_;
+  const std::string run_id_;
 };
 
 }  // namespace dxt

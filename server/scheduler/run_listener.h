@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "engine/plan/documents.h"
+#include "engine/run/observer.h"
 #include "engine/run/result.h"
 #include "state/state_store.h"
 
@@ -16,8 +17,11 @@ class RunListener {
   virtual ~RunListener() = default;
   virtual void OnQueued(const RunRecord&) {}
   virtual void OnStarted(const RunRecord&, double /*queued_seconds*/) {}
-  /// A stream of a run is tried again. `pipeline` is "<project>/<pipeline>".
-  virtual void OnRetry(std::string_view /*pipeline*/, ErrorClass) {}
+  /// As Observer::OnProgress, of a run that was started and has not ended.
+  virtual void OnProgress(std::string_view /*run*/, const StreamProgress&) {}
+  /// A stream of a run is tried again.
+  virtual void OnRetry(std::string_view /*run*/, std::string_view /*stream*/,
+                       ErrorClass) {}
   /// Once per run, also for one that never began. Redacted. `document` is the one that
   /// ran; without streams where it could not be read any more.
   virtual void OnEnded(const RunRecord&, const RunResult&,

@@ -41,6 +41,7 @@ struct Submission {
   Trigger trigger;
   std::string retry_of;
   int64_t pipeline_revision = 0;  ///< 0 = the document came with the request.
+  std::string traceparent;        ///< RunRecord::traceparent.
 };
 
 /// From documents that parsed (`parsed.pipeline` is set).

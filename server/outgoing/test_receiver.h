@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace dxt::alerts_test {
+namespace dxt::outgoing_test {
 
 /// A web server that answers what it is told to; "" = never answers.
 class Receiver {
@@ -49,9 +49,10 @@ class Receiver {
                                   [&] { return requests_.size() >= count; }));
     return requests_.empty() ? "" : requests_.back();
   }
-  size_t count() {
+  size_t count() { return requests().size(); }
+  std::vector<std::string> requests() {
     std::lock_guard lock(mutex_);
-    return requests_.size();
+    return requests_;
   }
 
  private:
@@ -108,4 +109,4 @@ inline std::string Status(const std::string& line, const std::string& headers = 
          "\r\n";
 }
 
-}  // namespace dxt::alerts_test
+}  // namespace dxt::outgoing_test
