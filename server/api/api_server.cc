@@ -1,15 +1,13 @@
 #include "server/api/api_server.h"
 
-#include <grp.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/resource_quota.h>
 
 #include "base/error.h"
 #include "server/api/credentials.h"
+#include "server/api/peer_gate.h"
+#include "server/api/reflection.h"
 #include "server/api/services.h"
 
 namespace dxt {
@@ -19,11 +17,6 @@ constexpr int kMostMessageBytes = 4 << 20;
 constexpr int kMostMetadataBytes = 8 << 10;
 constexpr int kMostStreamsPerConnection = 100;
 constexpr size_t kMostTransportBytes = size_t{512} << 20;
-
-arrow::Status CannotListen(const std::string& where, const std::string& hint) {
-  return MakeError(ErrorClass::kConfig, "server.listen", "cannot listen at " + where,
-                   hint);
-}
 
 /// A server with connections from elsewhere keeps them alive, and lets them go in time.
 void SetLimits(grpc::ServerBuilder& builder, bool over_tcp) {
@@ -45,7 +38,7 @@ void SetLimits(grpc::ServerBuilder& builder, bool over_tcp) {
 class GrpcServer final : public ApiServer {
  public:
   explicit GrpcServer(ApiParts parts)
-      : parts_(WithDraining(std::move(parts), draining_)),
+      : parts_(WithOwn(std::move(parts), draining_, peers_)),
         streams_(parts_.watcher_patience),
         runs_(parts_, streams_),
         pipelines_(parts_),
@@ -58,32 +51,35 @@ class GrpcServer final : public ApiServer {
   ~GrpcServer() override { Shutdown(); }
 
   arrow::Status Listen(const ListenOptions& options) {
+    PeerGateOptions gate;
+    gate.mode = options.socket_mode;
+    gate.group = options.socket_group;
+    gate.owner_only = parts_.is_private;
+    for (const auto& place : options.places) {
+      if (place.is_unix) gate.paths.push_back(place.text);
+    }
+    ARROW_ASSIGN_OR_RAISE(gate_,
+                          PeerGate::Make(gate, peers_, *parts_.clock, *parts_.store));
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     bool over_tcp = false;
     std::vector<int> ports(options.places.size(), 0);
     for (size_t i = 0; i < options.places.size(); ++i) {
       const auto& place = options.places[i];
-      ListenerRules rules;
-      rules.reflection = options.reflection;
-      if (!place.is_unix) {
-        over_tcp = true;
-        rules.certificates = options.certificates;
-        rules.tokens = options.tokens;
-      }
-      credentials_.push_back(MakeListenerCredentials(std::move(rules)));
-      builder.AddListeningPort(place.is_unix ? "unix:" + place.text : place.text,
-                               credentials_.back(), &ports[i]);
+      if (place.is_unix) continue;
+      over_tcp = true;
+      credentials_.push_back(
+          MakeListenerCredentials({options.certificates, options.tokens}));
+      builder.AddListeningPort(place.text, credentials_.back(), &ports[i]);
     }
     SetLimits(builder, over_tcp);
+    if (!options.reflection) builder.SetOption(WithoutReflection());
     for (grpc::Service* service : Services()) builder.RegisterService(service);
-    // Nobody may connect to a socket before its mode is set.
-    const mode_t mask = umask(0177);
     server_ = builder.BuildAndStart();
-    umask(mask);
     for (size_t i = 0; i < options.places.size(); ++i) {
-      ARROW_RETURN_NOT_OK(Open(options, options.places[i], ports[i]));
+      ARROW_RETURN_NOT_OK(Name(options.places[i], ports[i]));
     }
+    gate_->Open(*server_);
     return arrow::Status::OK();
   }
 
@@ -98,6 +94,7 @@ class GrpcServer final : public ApiServer {
 
   void Shutdown() override {
     if (!server_) return;
+    gate_->Stop();
     threads_.Stop();
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
@@ -106,8 +103,10 @@ class GrpcServer final : public ApiServer {
   }
 
  private:
-  static ApiParts WithDraining(ApiParts parts, std::atomic<bool>& draining) {
+  static ApiParts WithOwn(ApiParts parts, std::atomic<bool>& draining,
+                          const PeerTable& peers) {
     parts.draining = &draining;
+    parts.peers = &peers;
     return parts;
   }
 
@@ -116,41 +115,21 @@ class GrpcServer final : public ApiServer {
             &project_, &state_,     &packages_,  &server_service_};
   }
 
-  arrow::Status Open(const ListenOptions& options, const ListenOptions::Place& place,
-                     int port) {
-    if (!server_ || port == 0) {
-      return CannotListen(
-          place.text, place.is_unix
-                          ? "Check that its folder exists and can be written, and that "
-                            "the path is shorter than 108 bytes"
-                          : "Check that the address is one of this machine and that "
-                            "nothing else listens there");
+  arrow::Status Name(const ListenOptions::Place& place, int port) {
+    if (!server_ || (!place.is_unix && port == 0)) {
+      return MakeError(ErrorClass::kConfig, "server.listen",
+                       "cannot listen at " + place.text,
+                       "Check that the address is one of this machine and that nothing "
+                       "else listens there");
     }
-    if (!place.is_unix) {
-      addresses_.push_back(place.text.substr(0, place.text.rfind(':') + 1) +
-                           std::to_string(port));
-      return arrow::Status::OK();
-    }
-    addresses_.push_back("unix:" + place.text);
-    if (!options.socket_group.empty()) {
-      const group* found = getgrnam(options.socket_group.c_str());
-      struct stat now{};
-      // A hardened unit may forbid chown; the socket often has the group already.
-      const bool has = found != nullptr && stat(place.text.c_str(), &now) == 0 &&
-                       now.st_gid == found->gr_gid;
-      if (!has &&
-          (found == nullptr || chown(place.text.c_str(), -1, found->gr_gid) != 0)) {
-        return CannotListen(place.text, "Check that the group " + options.socket_group +
-                                            " exists and dxtd belongs to it");
-      }
-    }
-    if (chmod(place.text.c_str(), options.socket_mode) != 0) {
-      return CannotListen(place.text, "Its mode cannot be set");
-    }
+    addresses_.push_back(place.is_unix ? "unix:" + place.text
+                                       : place.text.substr(0, place.text.rfind(':') + 1) +
+                                             std::to_string(port));
     return arrow::Status::OK();
   }
 
   std::atomic<bool> draining_{false};
+  PeerTable peers_;
   const ApiParts parts_;
   CallThreads threads_;
   Streams streams_;
@@ -165,6 +144,7 @@ class GrpcServer final : public ApiServer {
   /// The server's core calls them, and does not own them.
   std::vector<std::shared_ptr<grpc::ServerCredentials>> credentials_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<PeerGate> gate_;
   std::vector<std::string> addresses_;
 };
 

@@ -19,6 +19,7 @@ class Certificates;
 class Clock;
 class ConnectorRegistry;
 class Dispatcher;
+class PeerTable;
 class ScheduleLoop;
 class StateStore;
 class TokenFile;
@@ -43,6 +44,8 @@ struct ApiParts {
   std::chrono::milliseconds watcher_patience = std::chrono::seconds(30);
   /// Set while the server drains: no run is taken.
   std::atomic<bool>* draining = nullptr;
+  /// Set by the server: which users its unix sockets serve just now.
+  const PeerTable* peers = nullptr;
 };
 
 /// Where the server listens, and what it asks of its clients there.
@@ -53,7 +56,7 @@ struct ListenOptions {
   };
   std::vector<Place> places;
   unsigned socket_mode = 0660;
-  std::string socket_group;                    ///< "" = the process's own.
+  std::string socket_group;  ///< "" = the process's own. Others are not served.
   std::shared_ptr<Certificates> certificates;  ///< Of TCP places; null = no TLS.
   std::shared_ptr<TokenFile> tokens;           ///< Of TCP places; null = no token.
   bool reflection = false;

@@ -41,7 +41,7 @@ class ListenerCredentials final : public grpc::ServerCredentials {
       credentials = grpc_insecure_server_credentials_create();
     }
     if (credentials == nullptr) return 0;
-    if (rules_.tokens || !rules_.reflection) {
+    if (rules_.tokens) {
       grpc_server_credentials_set_auth_metadata_processor(credentials,
                                                           {Process, nullptr, this});
     }
@@ -79,10 +79,7 @@ class ListenerCredentials final : public grpc::ServerCredentials {
     const auto answer = [&](grpc_status_code code, const char* message) {
       done(user_data, nullptr, 0, nullptr, 0, code, message);
     };
-    if (!rules.reflection && path.starts_with("/grpc.reflection.")) {
-      return answer(GRPC_STATUS_UNIMPLEMENTED, "reflection is off: see `reflection`");
-    }
-    if (!rules.tokens || path.starts_with("/grpc.health.v1.Health/")) {
+    if (path.starts_with("/grpc.health.v1.Health/")) {
       return answer(GRPC_STATUS_OK, nullptr);
     }
     constexpr std::string_view kScheme = "Bearer ";

@@ -10,11 +10,10 @@ namespace dxt {
 class Certificates;
 class TokenFile;
 
-/// What one listener asks of its clients.
+/// What a TCP listener asks of its clients.
 struct ListenerRules {
   std::shared_ptr<Certificates> certificates;  ///< Null = no TLS.
   std::shared_ptr<TokenFile> tokens;           ///< Null = no token; health needs none.
-  bool reflection = false;
 };
 
 /// Name of the property of a call's authentication context that holds the name beside

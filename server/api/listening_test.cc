@@ -1,10 +1,14 @@
 // Who gets in, over real sockets.
+#include <cstring>
 #include <fstream>
 
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "dxt/v1/run_service.grpc.pb.h"
@@ -13,6 +17,7 @@
 #include "server/api/test_certificate.h"
 #include "server/api/test_server.h"
 #include "server/api/tokens.h"
+#include "server/api/unix_listener.h"
 
 namespace dxt {
 namespace {
@@ -204,6 +209,46 @@ TEST(Listening, NewConnectionsSeeReloadedCertificatesAndOldOnesGoOn) {
   EXPECT_TRUE(GetInfo(before, bearer).ok());
   EXPECT_TRUE(GetInfo(Tls(server.tcp_address(), next_ca.cert), bearer).ok());
   EXPECT_FALSE(GetInfo(Tls(server.tcp_address(), ca.cert), bearer).ok());
+}
+
+TEST(Peers, AreItsUserRootAndMembersOfTheGroup) {
+  PeerRules rules;
+  rules.owner = 1000;
+  rules.group = 50;
+  EXPECT_TRUE(rules.Admits({1000, 1, {7}}));
+  EXPECT_TRUE(rules.Admits({0, 1, {}}));
+  EXPECT_TRUE(rules.Admits({1001, 1, {7, 50}}));
+  EXPECT_FALSE(rules.Admits({1001, 1, {7}}));
+  rules.group.reset();
+  EXPECT_FALSE(rules.Admits({1001, 1, {7, 50}})) << "of a private daemon";
+}
+
+TEST(Peers, AreKnownByTheirConnection) {
+  PeerTable peers;
+  peers.Set(12, 1000);
+  EXPECT_EQ(peers.Of("fd:12"), 1000u);
+  EXPECT_FALSE(peers.Of("fd:1"));
+  EXPECT_FALSE(peers.Of("ipv4:127.0.0.1:12"));
+  EXPECT_FALSE(peers.Of("unix:/fd:12"));
+}
+
+TEST(Peers, AServerThatEndsLeavesNoSocketBehindAndReplacesAnOldOne) {
+  const Folder folder;
+  const auto path = folder / "s";
+  const auto take = [](int fd, const SocketPeer&) { close(fd); };
+  ASSERT_TRUE(UnixListener::Make({path, 0600, ""}, take).ok());
+  EXPECT_FALSE(fs::exists(path));
+  const int left = socket(AF_UNIX, SOCK_STREAM, 0);
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strcpy(address.sun_path, path.c_str());
+  ASSERT_EQ(bind(left, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  close(left);
+  EXPECT_TRUE(UnixListener::Make({path, 0600, ""}, take).ok());
+  WriteText(path, "no socket");
+  const auto refused = UnixListener::Make({path, 0600, ""}, take).status();
+  EXPECT_EQ(GetErrorInfo(refused).code, "server.listen");
+  EXPECT_TRUE(fs::exists(path)) << "that is somebody's file";
 }
 
 TEST(Listening, TooMuchMetadataOrMessageIsRefusedAndTheServerStaysUp) {

@@ -6,6 +6,7 @@
 #include "server/api/credentials.h"
 #include "server/api/resource_names.h"
 #include "server/api/status_map.h"
+#include "server/api/unix_listener.h"
 
 namespace dxt {
 
@@ -25,7 +26,8 @@ AuditRecord Audit(const ApiParts& parts, CallContext* context, const char* actio
     }
   }
   if (record.principal.empty()) {
-    record.principal = context->peer().starts_with("unix:") ? "socket" : "anonymous";
+    const auto uid = parts.peers->Of(context->peer());
+    record.principal = uid ? "uid:" + std::to_string(*uid) : "anonymous";
   }
   return record;
 }

@@ -30,6 +30,8 @@ grpc::StatusCode CodeOf(const ErrorInfo& info) {
       {"schedule.exists", grpc::StatusCode::ALREADY_EXISTS},
       {"server.draining", grpc::StatusCode::UNAVAILABLE},
       {"state.backup_exists", grpc::StatusCode::ALREADY_EXISTS},
+      {"state.corrupt", grpc::StatusCode::DATA_LOSS},
+      {"state.disk_full", grpc::StatusCode::RESOURCE_EXHAUSTED},
   };
   if (const auto found = by_code.find(info.code); found != by_code.end()) {
     return found->second;

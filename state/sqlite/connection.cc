@@ -13,9 +13,12 @@ namespace {
 /// "dxts": set by migration 2, so that another program's file is not taken for ours.
 constexpr int64_t kApplicationId = 0x64787473;
 
-constexpr char kRestoreHint[] =
-    "Restore it from a backup (docs/how-to/back-up-and-restore.md), or move it away and "
-    "start again: cursors of targets that keep a ledger are read from there";
+std::string RestoreHint(const std::string& path) {
+  return "Restore a backup: `mkdir damaged && mv " + path +
+         "* damaged/`, then `install -m 0600 BACKUP " + path +
+         "` (docs/how-to/back-up-and-restore.md); or move it away and start again: "
+         "cursors of targets that keep a ledger are read from there";
+}
 
 }  // namespace
 
@@ -84,7 +87,7 @@ arrow::Status StateDatabase::Connection::Failure(std::string_view doing) const {
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) {
     info.error_class = ErrorClass::kConfig;
     info.code = "state.corrupt";
-    info.hint = kRestoreHint;
+    info.hint = RestoreHint(path_);
   } else if (code == SQLITE_FULL) {
     info.code = "state.disk_full";
     info.hint = "Free some disk space; nothing was changed, and it can be tried again";
@@ -134,7 +137,7 @@ arrow::Status StateDatabase::Connection::Check() {
   if (verdict == "ok") return arrow::Status::OK();
   return MakeError(ErrorClass::kConfig, "state.corrupt",
                    "the state database " + path_ + " is damaged: " + verdict,
-                   kRestoreHint);
+                   RestoreHint(path_));
 }
 
 arrow::Status StateDatabase::Connection::Migrate() {

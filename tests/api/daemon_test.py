@@ -3,13 +3,16 @@
 
     daemon_test.py DXTD PROTO_FOLDER GOOGLEAPIS_FOLDER
 """
+import grp
 import http.client
 import os
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -121,6 +124,164 @@ class Listening(unittest.TestCase):
             self.assertEqual(ended.returncode, 1, ended.stderr)
             self.assertIn(str(first.process.pid), ended.stderr)
             with first.channel() as channel:
+                self.assertTrue(info(channel).version)
+
+
+RELAY = """
+import os, select, socket, sys
+user, group, inside, outside = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4]
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(inside)
+listener.listen()
+os.setgroups([])
+os.setresgid(group, group, group)
+os.setresuid(user, user, user)
+print("ready", flush=True)
+pairs = {}
+while True:
+    for at in select.select([listener, *pairs], [], [])[0]:
+        if at is listener:
+            here, there = listener.accept()[0], socket.socket(socket.AF_UNIX)
+            there.connect(outside)
+            pairs.update({here: there, there: here})
+            continue
+        try:
+            data = at.recv(65536)
+            if data:
+                pairs[at].sendall(data)
+                continue
+        except OSError:
+            pass
+        other = pairs.pop(at, None)
+        pairs.pop(other, None)
+        for end in (at, other):
+            if end:
+                end.close()
+"""
+
+
+@unittest.skipUnless(os.getuid() == 0, "only root can be somebody else")
+class Peers(unittest.TestCase):
+    """Who may use the unix socket, whatever its mode lets in."""
+
+    def as_user(self, daemon, user, group):
+        """A channel whose connections are another user's."""
+        inside = str(daemon.folder / f"relay-{user}-{group}.sock")
+        relay = subprocess.Popen([sys.executable, "-c", RELAY, str(user), str(group), inside, str(daemon.socket)],
+                                 stdout=subprocess.PIPE)
+        self.addCleanup(relay.stdout.close)
+        self.addCleanup(relay.wait)
+        self.addCleanup(relay.kill)
+        self.assertEqual(relay.stdout.readline(), b"ready\n")
+        channel = grpc.insecure_channel(f"unix:{inside}")
+        self.addCleanup(channel.close)
+        return channel
+
+    def test_other_users_than_its_own_root_and_its_group_are_refused_and_audited(self):
+        group = grp.getgrgid(65534).gr_name
+        with Daemon(config=f"socket_mode: '0666'\nsocket_group: {group}\n") as daemon:
+            daemon.folder.chmod(0o755)
+            stranger, member = self.as_user(daemon, 65533, 65533), self.as_user(daemon, 65532, 65534)
+            for _ in range(2):
+                with self.assertRaises(grpc.RpcError) as refused:
+                    info(stranger)
+                self.assertEqual(refused.exception.code(), grpc.StatusCode.PERMISSION_DENIED)
+                self.assertIn("65533", refused.exception.details())
+                self.assertEqual(details(refused.exception)["ErrorInfo"].reason, "SERVER_PEER_REFUSED")
+                self.assertIn("socket_group", details(refused.exception)["ErrorInfo"].metadata["hint"])
+            with self.assertRaises(grpc.RpcError) as refused:
+                health(stranger)
+            self.assertEqual(refused.exception.code(), grpc.StatusCode.PERMISSION_DENIED)
+            self.assertEqual(health(member), 1)
+            (daemon.folder / "a.db").touch()
+            for channel in (member, daemon.channel()):
+                with self.subTest(channel=channel), channel:
+                    service("run").RunServiceStub(channel).SubmitRun(proto("run_service").SubmitRunRequest(
+                        documents=documents("/x.yaml", State.COPY.format(folder=daemon.folder))), timeout=LIMIT)
+            with sqlite3.connect(f"file:{daemon.folder}/state/state.db?mode=ro", uri=True) as database:
+                audited = database.execute("SELECT principal, action FROM audit ORDER BY id").fetchall()
+            self.assertEqual(audited, [("uid:65533", "Connect"), ("uid:65532", "SubmitRun"), ("uid:0", "SubmitRun")])
+
+
+def can_mount():
+    return subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0
+
+
+class State(unittest.TestCase):
+    """What becomes of the daemon when its state is in trouble."""
+    COPY = """version: 1
+name: copy
+source: {{type: sqlite, path: {folder}/a.db}}
+target: {{type: sqlite, path: {folder}/b.db}}
+streams: [{{id: t, kind: query, source: SELECT 1 AS i, target: t, load: {{mode: append}}}}]
+"""
+
+    def submit(self, channel, folder):
+        return service("run").RunServiceStub(channel).SubmitRun(proto("run_service").SubmitRunRequest(
+            documents=documents(folder / "copy.yaml", self.COPY.format(folder=folder))), timeout=LIMIT)
+
+    def state_of(self, channel, name):
+        messages = proto("run_service")
+        run = service("run").RunServiceStub(channel).GetRun(messages.GetRunRequest(name=name), timeout=LIMIT)
+        return messages.Run.State.Name(run.state)
+
+    @unittest.skipUnless(can_mount(), "no mount namespaces here")
+    def test_a_full_state_disk_refuses_submits_loses_none_and_the_daemon_goes_on(self):
+        with tempfile.TemporaryDirectory(prefix="dxt-api-") as folder:
+            folder = harness.pathlib.Path(folder)
+            (folder / "a.db").touch()
+            (folder / "state").mkdir()
+            mount = 'mount -t tmpfs -o size=4m,mode=0700 tmpfs "$0" && exec "$@"'
+            with Daemon(folder=folder, prefix=("unshare", "-m", "sh", "-c", mount, f"{folder}/state")) as daemon:
+                disk = harness.pathlib.Path(f"/proc/{daemon.process.pid}/root/{folder}/state")
+                with daemon.channel() as channel:
+                    taken = [self.submit(channel, folder).name]
+                    with open(disk / "fill", "wb", buffering=0) as fill, self.assertRaises(OSError):
+                        while True:
+                            fill.write(b"x" * 4096)
+                    # Until the log of changes has to grow, there may be room in it.
+                    with self.assertRaises(grpc.RpcError) as refused:
+                        for _ in range(2000):
+                            taken.append(self.submit(channel, folder).name)
+                    error = refused.exception
+                    self.assertEqual(error.code(), grpc.StatusCode.RESOURCE_EXHAUSTED, error.details())
+                    self.assertEqual(details(error)["ErrorInfo"].reason, "STATE_DISK_FULL")
+                    self.assertIn("disk space", details(error)["ErrorInfo"].metadata["hint"])
+                    self.assertTrue(info(channel).version)
+                    self.assertTrue(self.state_of(channel, taken[0]))
+                    (disk / "fill").unlink()
+
+                    def room():
+                        try:
+                            return self.submit(channel, folder).name
+                        except grpc.RpcError:
+                            return None
+                    taken.append(wait_until(room))
+                    for name in taken:
+                        wait_until(lambda: self.state_of(channel, name) == "SUCCEEDED")
+
+    def test_a_damaged_state_database_refuses_the_start_and_says_how_to_restore_it(self):
+        with Daemon() as daemon:
+            folder = daemon.folder
+            (folder / "a.db").touch()
+            with daemon.channel() as channel:
+                for _ in range(20):
+                    self.submit(channel, folder)
+            daemon.process.terminate()
+            self.assertEqual(daemon.process.wait(LIMIT), 0)
+            database = folder / "state/state.db"
+            good = database.read_bytes()
+            database.write_bytes(good[:4096] + b"\x5a" * (len(good) - 4096))
+            for _ in range(2):
+                ended = subprocess.run([harness.DXTD, "--config", str(daemon.config)], capture_output=True, text=True,
+                                       timeout=LIMIT, check=False)
+                self.assertEqual(ended.returncode, 1, ended.stderr)
+                self.assertIn(str(database), ended.stderr)
+                self.assertIn("[state.corrupt]", ended.stderr)
+                self.assertIn("mv ", ended.stderr)
+            database.write_bytes(good)
+            daemon.start()
+            with daemon.channel() as channel:
                 self.assertTrue(info(channel).version)
 
 

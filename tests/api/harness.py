@@ -77,7 +77,7 @@ def wait_until(what, limit=LIMIT):
 class Daemon:
     """A dxtd with its folder. Ends with the `with` block."""
 
-    def __init__(self, *flags, config="", environment=None, folder=None):
+    def __init__(self, *flags, config="", environment=None, folder=None, prefix=()):
         self._own = None if folder else tempfile.TemporaryDirectory(prefix="dxt-api-")
         self.folder = pathlib.Path(folder or self._own.name)
         self.socket = self.folder / "dxtd.sock"
@@ -88,12 +88,13 @@ class Daemon:
         self.environment = {**os.environ, "XDG_CONFIG_HOME": str(self.folder), **(environment or {})}
         self.log = self.folder / "dxtd.log"
         self.flags = flags
+        self.prefix = prefix  # Of the command; must become dxtd by exec.
 
     def start(self):
         reader, writer = os.pipe()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [DXTD, "--config", str(self.config), "--ready-fd", str(writer), *self.flags], stdout=log, stderr=log,
+                [*self.prefix, DXTD, "--config", str(self.config), "--ready-fd", str(writer), *self.flags], stdout=log, stderr=log,
                 env=self.environment, pass_fds=[writer])
         os.close(writer)
         with os.fdopen(reader, "rb") as ready:
