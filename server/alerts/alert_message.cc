@@ -1,7 +1,5 @@
 #include "server/alerts/alert_message.h"
 
-#include <cctype>
-
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -45,11 +43,6 @@ void AddError(const arrow::Status& error, const std::string& prefix,
   if (!message.detail.empty()) message.detail += '\n';
   message.detail += prefix + error.message();
   if (!info.hint.empty()) message.detail += ". " + info.hint;
-}
-
-std::string Lowered(std::string text) {
-  for (char& c : text) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return text;
 }
 
 const char* ColorOf(AlertEvent event) {
@@ -117,7 +110,9 @@ AlertMessage MissedMessage(const TickRecord& tick, const std::string& pipeline) 
                     tick.schedule + " missed a tick";
   message.detail = tick.reason + ". It is told again when a tick of the schedule has " +
                    "made a run and one is missed after that";
-  message.code = "tick." + Lowered(tick.outcome);
+  message.code = tick.outcome == "SKIPPED_OVERLAP"   ? "tick.skipped_overlap"
+                 : tick.outcome == "SKIPPED_MISFIRE" ? "tick.skipped_misfire"
+                                                     : "tick.skipped_refused";
   message.time = tick.fired_at;
   message.look = "dxtctl schedules ticks " + tick.schedule;
   return message;

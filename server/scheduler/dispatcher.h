@@ -183,6 +183,8 @@ class Dispatcher {
                                 std::map<std::string, Admission>& admissions);
   void Started(const JobPtr& job, std::chrono::system_clock::time_point now);
   void Settle(const JobPtr& job, RunResult& result);
+  /// True when an end that the store refused like this is worth another try.
+  bool MayBeStored(const arrow::Status& refused, int attempt) const;
   void Release(const JobPtr& job);
   void Work();
   RunResult Execute(Job& job);

@@ -15,6 +15,16 @@
 
 namespace dxt {
 
+namespace {
+
+// A full disk, say, is emptied by people: about an hour.
+constexpr int kStoreAttempts = 750;
+constexpr int kLastStoreAttempts = 5;
+constexpr std::chrono::milliseconds kStoreWait{200};
+constexpr std::chrono::milliseconds kMostStoreWait{5000};
+
+}  // namespace
+
 const std::string& Dispatcher::IdOf(const Job& job) { return job.run.id; }
 
 std::stop_token Dispatcher::StopOf(const Job& job) { return job.stop.get_token(); }
@@ -183,6 +193,14 @@ std::vector<NewRun> Dispatcher::FollowUps(const Job& job, const RunResult& resul
   return follow_ups;
 }
 
+bool Dispatcher::MayBeStored(const arrow::Status& refused, int attempt) const {
+  if (!IsRetryable(GetErrorInfo(refused).error_class)) return false;
+  std::lock_guard lock(mutex_);
+  // One that ends soon leaves the run to the next process, as an interrupted one.
+  const bool ending = stopping_ || draining_;
+  return attempt < (ending ? kLastStoreAttempts : kStoreAttempts);
+}
+
 void Dispatcher::End(const JobPtr& job, RunResult result) {
   Settle(job, result);
   bool lost, released;
@@ -207,11 +225,13 @@ void Dispatcher::End(const JobPtr& job, RunResult result) {
   std::vector<NewRun> follow_ups;
   if (outcome.satisfies) follow_ups = FollowUps(*job, result, submissions, admissions);
   auto made = store_.runs().Finish(job->lease, outcome, follow_ups);
-  for (int attempt = 1;
-       attempt < 5 && !made.ok() && IsRetryable(GetErrorInfo(made.status()).error_class);
-       ++attempt) {
-    clock_.WaitUntil(clock_.Tick() + std::chrono::milliseconds(200), {});
+  for (int attempt = 1; !made.ok() && MayBeStored(made.status(), attempt); ++attempt) {
+    clock_.WaitUntil(clock_.Tick() + std::min(attempt * kStoreWait, kMostStoreWait), {});
     made = store_.runs().Finish(job->lease, outcome, follow_ups);
+  }
+  {
+    std::lock_guard lock(mutex_);
+    if (job->lost) return;  // It was given up meanwhile.
   }
   // The data is committed or rolled back already; the next start looks what became of it.
   Warn("run_not_stored", made.status(), job->run.id);

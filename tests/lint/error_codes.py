@@ -13,13 +13,15 @@ CODE = re.compile(r'"([a-z][a-z0-9_]*\.[a-z][a-z0-9_]+)"')
 FILE_NAME = re.compile(r"\.(yaml|yml|json|db|addr|gz|zst|duckdb|csv|parquet|sock|log|tmp)$")
 # Texts of the same shape that are no codes: Arrow's and gRPC's names, keys of documents, examples.
 OTHER = {
-    "arrow.json", "arrow.uuid", "dxt.dev", "dxt.dtype", "dxt.decimal", "public.orders",
+    "arrow.json", "arrow.uuid", "public.orders",
     "raw.orders", "extract.watermark_field", "load.mode", "logging.file", "memory.injected", "dxtd.lock", "owner.lock", "spawn.lock",
     "auth.token_file", "buffer.location", "dependency.downstream", "dependency.upstream",
     "options.phase", "schedule.jitter", "schedule.max_instances", "schedule.misfire",
-    "schedule.misfire_grace", "schedule.name", "schedule.pipeline", "schedule.priority", "dxt.principal", "files.roots", "http.listen", "log.file", "log.format", "log.level",
+    "schedule.misfire_grace", "schedule.name", "schedule.pipeline", "schedule.priority", "files.roots", "http.listen", "log.file", "log.format", "log.level",
     "retention.runs", "retention.runs_per_pipeline", "tls.cert", "tls.client_ca", "tls.key",
 }
+# Attributes of traces, and the keys that turn them on.
+OTHER_PREFIXES = ("db.", "dxt.", "error.type", "host.", "otel.", "process.", "service.")
 
 
 def codes_of(root):
@@ -32,7 +34,7 @@ def codes_of(root):
                 continue
             lines = [line.split("//")[0] for line in path.read_text(encoding="utf-8").splitlines()]
             for code in CODE.findall("\n".join(lines)):
-                if code not in OTHER and not FILE_NAME.search(code):
+                if code not in OTHER and not code.startswith(OTHER_PREFIXES) and not FILE_NAME.search(code):
                     found.setdefault(code, path.relative_to(root))
     return found
 
