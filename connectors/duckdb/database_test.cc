@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "connectors/duckdb/test_support.h"
+#include "tests/support/lock_holder.h"
 
 namespace dxt::duckdb {
 namespace {
@@ -115,20 +116,7 @@ TEST_F(DatabaseTest, ASecondWriterWaitsAndHonoursAStop) {
 
 TEST_F(DatabaseTest, TheFileIsReleasedWithItsLastUser) {
   Sql({"CREATE TABLE t (i INTEGER)"});
-  const auto locked = [&] {
-    // Locks of one process do not exclude each other, so another one asks.
-    const pid_t child = ::fork();
-    if (child == 0) {
-      struct flock lock{};
-      lock.l_type = F_WRLCK;
-      lock.l_whence = SEEK_SET;
-      const int file = ::open(path_.c_str(), O_RDWR);
-      ::_exit(::fcntl(file, F_SETLK, &lock) == 0 ? 0 : 1);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    return WEXITSTATUS(status) == 1;
-  };
+  const auto locked = [&] { return IsLocked(path_); };
   auto target = OpenTarget();
   ASSERT_TRUE(target->Check({}).ok());
   auto source = OpenSource();
@@ -141,29 +129,15 @@ TEST_F(DatabaseTest, TheFileIsReleasedWithItsLastUser) {
 
 TEST_F(DatabaseTest, ALockOfAnotherProcessIsWaitedForAndItsHolderNamed) {
   Sql({"CREATE TABLE t (i INTEGER)"});
-  int ready[2], done[2];
-  ASSERT_EQ(::pipe(ready), 0);
-  ASSERT_EQ(::pipe(done), 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    struct flock lock{};
-    lock.l_type = F_WRLCK;
-    lock.l_whence = SEEK_SET;
-    const int file = ::open(path_.c_str(), O_RDWR);
-    char byte = ::fcntl(file, F_SETLK, &lock) == 0 ? 'y' : 'n';
-    if (::write(ready[1], &byte, 1) != 1 || ::read(done[0], &byte, 1) != 1) ::_exit(1);
-    ::_exit(0);
-  }
-  char byte = 'n';
-  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-  ASSERT_EQ(byte, 'y');
+  LockHolder holder(path_);
+  ASSERT_TRUE(holder.holds());
   context_.lock_wait_ms = 60;
   const auto refused = connector_->OpenSource(Config(), context_, {});
   ASSERT_FALSE(refused.ok());
   const ErrorInfo info = GetErrorInfo(refused.status());
   EXPECT_EQ(info.code, "duckdb.locked");
   EXPECT_EQ(info.error_class, ErrorClass::kTransient);
-  EXPECT_NE(refused.status().message().find("PID " + std::to_string(child)),
+  EXPECT_NE(refused.status().message().find("PID " + std::to_string(holder.pid())),
             std::string::npos)
       << refused.status();
   std::stop_source stop;
@@ -171,12 +145,9 @@ TEST_F(DatabaseTest, ALockOfAnotherProcessIsWaitedForAndItsHolderNamed) {
   context_.lock_wait_ms = 60000;
   const auto stopped = connector_->OpenSource(Config(), context_, stop.get_token());
   EXPECT_EQ(GetErrorInfo(stopped.status()).error_class, ErrorClass::kCancelled);
-  ASSERT_EQ(::write(done[1], &byte, 1), 1);
+  holder.LetGo();
   const auto opened = connector_->OpenSource(Config(), context_, {});
   EXPECT_TRUE(opened.ok()) << opened.status();
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  for (const int file : {ready[0], ready[1], done[0], done[1]}) ::close(file);
 }
 
 TEST_F(DatabaseTest, AFileThatASourceReadsBecomesWritableWhenItIsIdle) {

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "connectors/duckdb/test_support.h"
 #include "tests/support/file_limit.h"
+#include "tests/support/lock_holder.h"
 
 namespace dxt::duckdb {
 namespace {
@@ -189,21 +190,8 @@ class PatientClock : public Clock {
 
 TEST_F(DiskTest, TheWaitForALockLeavesTimeForItsError) {
   Sql({"CREATE TABLE t (i INTEGER)"});
-  int ready[2], done[2];
-  ASSERT_EQ(::pipe(ready), 0);
-  ASSERT_EQ(::pipe(done), 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    struct flock lock{};
-    lock.l_type = F_WRLCK;
-    const int file = ::open(path_.c_str(), O_RDWR);
-    char byte = ::fcntl(file, F_SETLK, &lock) == 0 ? 'y' : 'n';
-    if (::write(ready[1], &byte, 1) != 1 || ::read(done[0], &byte, 1) != 1) ::_exit(1);
-    ::_exit(0);
-  }
-  char byte = 'n';
-  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
-  ASSERT_EQ(byte, 'y');
+  const LockHolder holder(path_);
+  ASSERT_TRUE(holder.holds());
   ConfigValue values;
   values.kind = ConfigValue::Kind::kMap;
   for (const auto& [name, text] :
@@ -223,9 +211,6 @@ TEST_F(DiskTest, TheWaitForALockLeavesTimeForItsError) {
   auto target = *connector_->OpenDestination(config, context_, {});
   EXPECT_EQ(GetErrorInfo(target->Describe("t", {}).status()).code, "duckdb.locked");
   EXPECT_EQ(clock.waited_ms(), 3600);
-  ASSERT_EQ(::write(done[1], &byte, 1), 1);
-  ::waitpid(child, nullptr, 0);
-  for (const int file : {ready[0], ready[1], done[0], done[1]}) ::close(file);
 }
 
 /// DuckDB's own checksum of a block.

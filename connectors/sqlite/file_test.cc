@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "connectors/sqlite/sqlite_fixture.h"
 #include "tests/support/file_limit.h"
+#include "tests/support/lock_holder.h"
 
 namespace dxt {
 namespace {
@@ -115,19 +116,8 @@ TEST_F(FileTest, AnOlderEmptyFileStays) {
 
 TEST_F(FileTest, TheWaitForALockLeavesTimeForItsError) {
   Sql("CREATE TABLE items (id INTEGER, name TEXT)");
-  int ready[2], done[2];
-  ASSERT_EQ(::pipe(ready), 0);
-  ASSERT_EQ(::pipe(done), 0);
-  const pid_t child = ::fork();
-  if (child == 0) {
-    struct flock lock{};
-    lock.l_type = F_WRLCK;
-    char byte = ::fcntl(::open(path_.c_str(), O_RDWR), F_SETLK, &lock) == 0 ? 'y' : 'n';
-    if (::write(ready[1], &byte, 1) != 1 || ::read(done[0], &byte, 1) != 1) ::_exit(1);
-    ::_exit(0);
-  }
-  char byte = 'n';
-  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  const LockHolder holder(path_);
+  ASSERT_TRUE(holder.holds());
   const auto start = std::chrono::steady_clock::now();
   const auto status = Load(*OpenTarget("3s"), LoadMode::kAppend, {1}, "a").status();
   const auto waited = std::chrono::steady_clock::now() - start;
@@ -135,9 +125,6 @@ TEST_F(FileTest, TheWaitForALockLeavesTimeForItsError) {
   EXPECT_NE(status.message().find("lock_wait, 3 s"), std::string::npos) << status;
   EXPECT_GT(waited, std::chrono::milliseconds(2600));
   EXPECT_LT(waited, std::chrono::milliseconds(3000));
-  ASSERT_EQ(::write(done[1], &byte, 1), 1);
-  ::waitpid(child, nullptr, 0);
-  for (const int file : {ready[0], ready[1], done[0], done[1]}) ::close(file);
 }
 
 /// The exit code of `check` run by another user than root.
