@@ -1,6 +1,7 @@
 #include "client/dxtctl/command_line.h"
 
 #include <cstdio>
+#include <filesystem>
 
 #include <CLI/CLI.hpp>
 
@@ -61,6 +62,16 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   AddEndpointOptions(app, options.endpoint);
 }
 
+/// Runs the verb. The file system throws where the working folder is gone.
+Result<int> Act(const Invocation& invocation) {
+  try {
+    return invocation.action();
+  } catch (const std::filesystem::filesystem_error& error) {
+    return UsageError(std::string("A path cannot be read: ") + error.code().message(),
+                      "Is the folder gone that this shell is in? Change to another one");
+  }
+}
+
 }  // namespace
 
 void BuildCommandLine(CLI::App& app, Invocation& invocation) {
@@ -79,6 +90,7 @@ void BuildCommandLine(CLI::App& app, Invocation& invocation) {
   app.set_version_flag("--version", "dxtctl " DXT_VERSION, "Print the version");
   AddGlobalOptions(app, invocation.options);
   for (const auto add : AllVerbs()) add(app, invocation);
+  AddHelp(app, invocation);
 }
 
 int RunCommandLine(int argc, char** argv) {
@@ -90,7 +102,7 @@ int RunCommandLine(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return AnswerParseError(app, error);
   }
-  auto outcome = invocation.action();
+  auto outcome = Act(invocation);
   std::fflush(stdout);
   int exit_code = kExitOk;
   if (outcome.ok()) {

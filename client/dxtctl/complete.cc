@@ -1,11 +1,17 @@
 #include "client/dxtctl/complete.h"
 
+#include <fstream>
 #include <map>
+#include <set>
+#include <sstream>
 
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "client/dxtctl/contexts.h"
+#include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/resources.h"
+#include "client/dxtctl/yaml_reading.h"
 #include "dxt/v1/pipeline_service.pb.h"
 #include "dxt/v1/project_service.pb.h"
 #include "dxt/v1/run_service.pb.h"
@@ -125,6 +131,75 @@ Words Names(Invocation& invocation, const std::string& kind) {
       [](const auto& response) { return response.projects(); });
 }
 
+/// The ids in a pipeline's text, or in the result of a run.
+Words StreamIds(const nlohmann::ordered_json& document) {
+  Words ids;
+  if (!document.is_object()) return ids;
+  for (const auto& stream : document.value("streams", nlohmann::ordered_json::array())) {
+    if (!stream.is_object()) continue;
+    for (const char* key : {"id", "source"}) {
+      const auto found = stream.find(key);
+      if (found == stream.end() || !found->is_string()) continue;
+      ids.push_back(*found);
+      break;
+    }
+  }
+  return ids;
+}
+
+Words StreamsOfText(const std::string& text) {
+  const auto document = ReadYaml(text);
+  return document.ok() ? StreamIds(*document) : Words();
+}
+
+/// Of a pipeline file, of a stored pipeline, or of a run (`of_runs`).
+Words Streams(Invocation& invocation, const std::string& what, bool of_runs) {
+  if (what.empty() || what == "-") return {};
+  if (!of_runs && IsDocumentArgument(what)) {
+    std::ostringstream text;
+    text << std::ifstream(what).rdbuf();
+    return StreamsOfText(text.str());
+  }
+  const auto server = invocation.Server();
+  if (!server.ok()) return {};
+  const auto name = ResourceName(*server, of_runs ? "runs" : "pipelines", what);
+  if (!name.ok()) return {};
+  if (of_runs) {
+    v1::GetRunRequest request;
+    request.set_name(*name);
+    const auto run = Call<v1::Run>(*server, request, kQuick);
+    return run.ok() ? StreamIds(nlohmann::ordered_json::parse(run->result_json(), nullptr,
+                                                              /*allow_exceptions=*/false))
+                    : Words();
+  }
+  v1::GetPipelineRequest request;
+  request.set_name(*name);
+  const auto pipeline = Call<v1::Pipeline>(*server, request, kQuick);
+  return pipeline.ok() ? StreamsOfText(pipeline->document().text()) : Words();
+}
+
+/// Does the next argument of this verb name a stream of its first one?
+bool TakesStream(const std::string& path, size_t given) {
+  static const std::set<std::string> verbs = {"preview", "state set", "state reset",
+                                              "state accept"};
+  return given == 1 && verbs.contains(path);
+}
+
+bool TakesStream(const std::string& option) {
+  static const std::set<std::string> options = {"--select", "-s", "--exclude", "--stream",
+                                                "--full-refresh"};
+  return options.contains(option);
+}
+
+/// The streams, each behind what of a list of selectors is typed already.
+Words BehindList(const Words& streams, const std::string& current) {
+  const size_t last = current.find_last_of(",+");
+  const std::string typed = last == std::string::npos ? "" : current.substr(0, last + 1);
+  Words words;
+  for (const auto& stream : streams) words.push_back(typed + stream);
+  return words;
+}
+
 const CLI::Option* FindOption(const CLI::App& root, const CLI::App& verb,
                               const std::string& name) {
   for (const auto* app : {&verb, &root}) {
@@ -159,6 +234,22 @@ std::vector<const CLI::App*> Verbs(const CLI::App& app) {
       [](const CLI::App* verb) { return !verb->get_group().empty(); });
 }
 
+/// The commands below the one that `words` name.
+Words CommandsBelow(const CLI::App& root, const Words& words) {
+  const CLI::App* at = &root;
+  for (const auto& word : words) {
+    const CLI::App* next = nullptr;
+    for (const auto* verb : Verbs(*at)) {
+      if (verb->get_name() == word) next = verb;
+    }
+    if (next == nullptr) return {};
+    at = next;
+  }
+  Words names;
+  for (const auto* verb : Verbs(*at)) names.push_back(verb->get_name());
+  return names;
+}
+
 Words OptionNames(const CLI::App& root, const CLI::App& verb) {
   Words names;
   for (const auto* app : {&verb, &root}) {
@@ -180,6 +271,7 @@ Candidates Complete(const CLI::App& root, Invocation& invocation, const Words& w
   const std::string current = words.empty() ? "" : words.back();
   const CLI::App* verb = &root;
   std::string path;
+  Words arguments;
   std::string pending;  // The option whose value comes next.
   for (size_t i = 0; i + 1 < words.size(); ++i) {
     if (!pending.empty()) {
@@ -189,7 +281,9 @@ Candidates Complete(const CLI::App& root, Invocation& invocation, const Words& w
     } else if (words[i].starts_with("-")) {
       if (TakesValue(FindOption(root, *verb, words[i]))) pending = words[i];
     } else {
-      for (const auto* next : Verbs(*verb)) {
+      const auto verbs = Verbs(*verb);
+      if (verbs.empty()) arguments.push_back(words[i]);
+      for (const auto* next : verbs) {
         if (next->get_name() != words[i]) continue;
         verb = next;
         path += (path.empty() ? "" : " ") + words[i];
@@ -197,8 +291,18 @@ Candidates Complete(const CLI::App& root, Invocation& invocation, const Words& w
       }
     }
   }
+  // Its value may be left out.
+  if (pending.empty() && words.size() > 1 &&
+      words[words.size() - 2] == "--full-refresh" && !current.starts_with("-")) {
+    pending = "--full-refresh";
+  }
+  const bool of_runs = path == "logs" || path.starts_with("runs ");
   Candidates found;
-  if (!pending.empty()) {
+  if (TakesStream(pending)) {
+    const std::string what = arguments.empty() ? "" : arguments.front();
+    found.words = BehindList(Streams(invocation, what, of_runs), current);
+    found.files = pending == "--full-refresh" && arguments.empty();
+  } else if (!pending.empty()) {
     if (const auto* choices = ChoicesOf(pending)) {
       found.words = *choices;
     } else if (pending == "--pipeline" || pending == "--context" ||
@@ -212,6 +316,10 @@ Candidates Complete(const CLI::App& root, Invocation& invocation, const Words& w
     found.words = OptionNames(root, *verb);
   } else if (const auto verbs = Verbs(*verb); !verbs.empty()) {
     for (const auto* next : verbs) found.words.push_back(next->get_name());
+  } else if (path == "help") {
+    found.words = CommandsBelow(root, arguments);
+  } else if (TakesStream(path, arguments.size())) {
+    found.words = Streams(invocation, arguments.front(), of_runs);
   } else {
     const auto kind = KindsOfArguments().find(path);
     if (kind != KindsOfArguments().end()) found.words = Names(invocation, kind->second);

@@ -4,11 +4,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 
+#include <grp.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/support/client_interceptor.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/spelling.h"
 #include "client/dxtctl/rpc.h"
@@ -169,6 +173,20 @@ grpc::ChannelArguments ChannelSettings(const std::string& server) {
   return settings;
 }
 
+/// The group that may use a unix socket which this process may not use; else "".
+std::string ClosedSocketGroup(const std::string& server) {
+  if (!server.starts_with("unix:")) return {};
+  const std::filesystem::path socket = server.substr(5);
+  if (access(socket.c_str(), R_OK | W_OK) == 0 || errno != EACCES) return {};
+  struct stat found{};
+  if (stat(socket.c_str(), &found) != 0 &&
+      stat(socket.parent_path().c_str(), &found) != 0) {
+    return {};
+  }
+  const group* entry = getgrgid(found.st_gid);
+  return entry == nullptr ? std::to_string(found.st_gid) : entry->gr_name;
+}
+
 }  // namespace
 
 Status CheckServer(const std::string& server) {
@@ -263,6 +281,13 @@ Error Explain(Error error, const Endpoint& endpoint) {
     error.message =
         "dxtd at " + where + " does not know this call: it is of another version";
     error.hint = "`dxtctl doctor` shows both versions";
+  } else if (const std::string group = ClosedSocketGroup(endpoint.context.server);
+             error.rpc_status == "UNAVAILABLE" && !group.empty()) {
+    error.exit_code = kExitNotAuthorized;
+    error.message = "This user may not use dxtd at " + where +
+                    ": its socket is open to the group '" + group + "' alone";
+    error.hint = "Have an administrator say `usermod --append --groups " + group +
+                 " USER`, and log in again";
   } else if (error.rpc_status == "UNAVAILABLE") {
     error.message = "Cannot reach dxtd at " + where + ": " + error.transport;
     error.hint =

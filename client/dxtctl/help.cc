@@ -1,10 +1,14 @@
 #include "client/dxtctl/help.h"
 
 #include <cctype>
+#include <cstdio>
+#include <memory>
 #include <sstream>
 #include <vector>
 
 #include <CLI/CLI.hpp>
+
+#include "client/dxtctl/invocation.h"
 
 namespace dxt::ctl {
 namespace {
@@ -146,7 +150,57 @@ class HelpFormatter : public CLI::Formatter {
   }
 };
 
+constexpr const char* kExitCodes =
+    "0    ok, also when there was nothing to do\n"
+    "1    the run failed: data, a system that is away, its credentials, a lock\n"
+    "2    usage, document, missing variable, unknown name, refused at plan\n"
+    "3    some streams were loaded, some failed\n"
+    "4    a guard stopped the run before it changed anything\n"
+    "5    dxtd refused this client\n"
+    "6    the run was cancelled by somebody else\n"
+    "7    waiting timed out; the run goes on\n"
+    "8    no dxtd could be reached, or it is of another version\n"
+    "130  interrupted by Ctrl-C\n"
+    "143  ended by SIGTERM\n";
+
+Result<int> PrintHelp(const CLI::App& root, const std::vector<std::string>& words) {
+  if (words == std::vector<std::string>{"exit-codes"}) {
+    std::printf("%s", kExitCodes);
+    return kExitOk;
+  }
+  const CLI::App* verb = &root;
+  std::string name = root.get_name();
+  for (const auto& word : words) {
+    const CLI::App* next = nullptr;
+    for (const auto* command : Commands(*verb)) {
+      if (command->get_name() == word) next = command;
+    }
+    if (next == nullptr) {
+      return UsageError(name + " has no command '" + word + "'",
+                        "Run '" + name + " --help' for what there is");
+    }
+    verb = next;
+    name += " " + word;
+  }
+  std::printf("%s",
+              HelpFormatter().make_help(verb, name, CLI::AppFormatMode::Normal).c_str());
+  return kExitOk;
+}
+
 }  // namespace
+
+void AddHelp(CLI::App& app, Invocation& invocation) {
+  auto words = std::make_shared<std::vector<std::string>>();
+  auto* verb =
+      app.add_subcommand("help", "Say how a command is called; what exit codes mean");
+  verb->footer(
+      "  dxtctl help runs list\n"
+      "  dxtctl help exit-codes");
+  verb->add_option("command", *words, "A command, or exit-codes");
+  verb->callback([words, &app, &invocation] {
+    invocation.action = [words, &app] { return PrintHelp(app, *words); };
+  });
+}
 
 void UseHelp(CLI::App& app) { app.formatter(std::make_shared<HelpFormatter>()); }
 

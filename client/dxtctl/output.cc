@@ -120,6 +120,10 @@ std::string ToYaml(const Json& value) {
   return out;
 }
 
+std::string Counted(int64_t count, const std::string& what) {
+  return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 std::string ShortCount(double count) {
   static constexpr const char* kUnits[] = {"", "k", "M", "G"};
   return Scaled(count, kUnits, 4, 1000);
@@ -161,7 +165,17 @@ void PrintTable(const std::vector<TableColumn>& columns,
   for (const auto& row : rows) print([&](size_t i) { return row[i]; });
 }
 
-void PrintListing(const Listing& listing, const Json& rows, OutputFormat format) {
+TableStyle TableStyleOf(const Invocation& invocation) {
+  return {!invocation.options.no_headers, OutputWidth()};
+}
+
+void PrintListing(const Listing& listing, const Json& rows,
+                  const Invocation& invocation) {
+  PrintListing(listing, rows, invocation.format(), TableStyleOf(invocation));
+}
+
+void PrintListing(const Listing& listing, const Json& rows, OutputFormat format,
+                  const TableStyle& style) {
   switch (format) {
     case OutputFormat::kJson:
       std::printf("%s\n", ToJson(Json{{listing.key, rows}}).c_str());
@@ -193,7 +207,7 @@ void PrintListing(const Listing& listing, const Json& rows, OutputFormat format)
       line.push_back(found == row.end() ? "-" : Printable(Cell(*found)));
     }
   }
-  PrintTable(shown, cells);
+  PrintTable(shown, cells, style);
 }
 
 }  // namespace dxt::ctl

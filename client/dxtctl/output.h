@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,15 +23,21 @@ struct Listing {
   std::vector<TableColumn> columns;
 };
 
-/// Prints `rows`, a JSON array of objects, on stdout.
-void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
-                  OutputFormat format);
-
 struct TableStyle {
   bool headers = true;
   /// Cells are cut so that no line is wider; 0 = never.
   int width = 0;
 };
+
+/// Of the command line and the terminal.
+TableStyle TableStyleOf(const Invocation& invocation);
+
+/// Prints `rows`, a JSON array of objects, on stdout; `style` is of tables.
+void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
+                  OutputFormat format, const TableStyle& style = {});
+/// Likewise, as the command line wants it.
+void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
+                  const Invocation& invocation);
 
 /// Prints columns aligned by display width; `rows` hold one cell a column.
 void PrintTable(const std::vector<TableColumn>& columns,
@@ -45,6 +52,9 @@ std::string ToJson(const nlohmann::ordered_json& value);
 
 /// Block-style YAML, strings quoted where they need it.
 std::string ToYaml(const nlohmann::ordered_json& value);
+
+/// "1 stream", "2 streams": `what` is one of them.
+std::string Counted(int64_t count, const std::string& what);
 
 /// "1.2M", "80.5k", "312".
 std::string ShortCount(double count);

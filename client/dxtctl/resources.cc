@@ -106,7 +106,7 @@ void ResourceTable::Print(Invocation& invocation, const std::string& when_empty)
         row.push_back(cells[i].empty() ? "-" : Printable(cells[i]));
     }
   }
-  PrintTable(shown, rows, {!invocation.options.no_headers, OutputWidth()});
+  PrintTable(shown, rows, TableStyleOf(invocation));
 }
 
 void PrintResource(Invocation& invocation, const google::protobuf::Message& resource,

@@ -163,7 +163,6 @@ void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
 }
 
 std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options) {
-  verb.add_flag("--dry-run", options.dry_run, "Show what would be done; change nothing");
   AddLimitOption(verb, options.limit);
   verb.add_option("--cursor-value", options.cursor_value,
                   "Read from here, this one time; stored cursors are never lowered")
@@ -174,12 +173,23 @@ std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options) {
                                   "Read from the beginning: STREAM, or all without one");
   refresh->type_name("STREAM")->expected(0, 1)->take_all()->each(
       [](const std::string&) {});
-  verb.add_flag("--persist", options.persist, "Keep the extracted package for `load`");
-  verb.add_flag("--new", options.fresh, "Give up what an interrupted run left");
   return [refresh, &options] {
     options.full_refresh = refresh->count() > 0;
     std::erase(options.full_refresh_streams, "");
   };
+}
+
+void AddDryRunOption(CLI::App& verb, RunVerbOptions& options) {
+  verb.add_flag("--dry-run", options.dry_run, "Show what would be done; change nothing");
+}
+
+void AddFreshOption(CLI::App& verb, RunVerbOptions& options) {
+  verb.add_flag("--new", options.fresh, "Give up what an interrupted run left");
+}
+
+void AddKeepOptions(CLI::App& verb, RunVerbOptions& options) {
+  verb.add_flag("--persist", options.persist, "Keep the package after it is loaded");
+  AddFreshOption(verb, options);
 }
 
 void AddRunOptions(CLI::App& verb, RunVerbOptions& options) {

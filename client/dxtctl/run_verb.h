@@ -47,9 +47,18 @@ void AddLimitOption(CLI::App& verb, std::optional<int64_t>& limit);
 /// Adds the options that choose streams and change how they run.
 void AddRunOptions(CLI::App& verb, RunVerbOptions& options);
 
-/// Adds those that change what is read, and whether anything is written. The function
-/// that is returned is called once the command line was parsed; `options` must live on.
+/// Adds those that change what is read. The function that is returned is called once the
+/// command line was parsed; `options` must live on.
 std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options);
+
+/// Adds --dry-run.
+void AddDryRunOption(CLI::App& verb, RunVerbOptions& options);
+
+/// Adds --persist and --new, of verbs that load.
+void AddKeepOptions(CLI::App& verb, RunVerbOptions& options);
+
+/// Adds --new.
+void AddFreshOption(CLI::App& verb, RunVerbOptions& options);
 
 /// `options`, as the server takes them.
 void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto);

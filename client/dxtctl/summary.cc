@@ -54,7 +54,7 @@ const std::vector<TableColumn> kSummaryColumns = {
     {"WATERMARK", "watermark_text"},
 };
 
-void PrintSummary(const Json& result, OutputFormat format) {
+void PrintSummary(const Json& result, const Invocation& invocation) {
   Json rows = Json::array();
   for (auto stream : result.value("streams", Json::array())) {
     const int64_t bytes = Number(stream, "bytes_written") > 0
@@ -65,10 +65,10 @@ void PrintSummary(const Json& result, OutputFormat format) {
     stream["watermark_text"] = WatermarkText(stream);
     rows.push_back(stream);
   }
-  if (!rows.empty()) PrintListing({"streams", "id", kSummaryColumns}, rows, format);
+  if (!rows.empty()) PrintListing({"streams", "id", kSummaryColumns}, rows, invocation);
   const Json totals = result.value("totals", Json::object());
   std::string line = Text(result, "pipeline") + ": " + Text(result, "state") + ", " +
-                     std::to_string(Number(totals, "rows_read")) + " rows read, " +
+                     Counted(Number(totals, "rows_read"), "row") + " read, " +
                      std::to_string(Number(totals, "rows_written")) + " written";
   if (const int64_t deleted = Number(totals, "rows_deleted")) {
     line += ", " + std::to_string(deleted) + " deleted";
@@ -186,7 +186,7 @@ void PrintRunResult(Invocation& invocation, const std::string& run_name,
   if (result.value("dry_run", false)) {
     PrintPlan(result);
   } else {
-    PrintSummary(result, format);
+    PrintSummary(result, invocation);
   }
   std::fflush(stdout);
   PrintMessages(invocation, result);

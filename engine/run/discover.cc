@@ -77,7 +77,9 @@ arrow::Result<std::string> DiscoverPipeline(const ProjectDocument& project,
                       !target->connector->info().capabilities.Has(Capability::kUpsert) &&
                       !target->connector->info().capabilities.Has(Capability::kSql);
   std::string yaml = "# Found at " + FormatTime(context.clock->Now()) + ": " +
-                     std::to_string(found.size()) + " streams. Keep what you need.\n";
+                     std::to_string(found.size()) +
+                     (found.size() == 1 ? " stream" : " streams") +
+                     ". Keep what you need.\n";
   yaml += "version: 1\n";
   yaml += "name: from_" + (from.is_inline ? std::string("source") : from.name) + "\n";
   yaml += "source: {connection: " + Escaped(connection) + "}\n";

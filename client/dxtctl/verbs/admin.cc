@@ -33,12 +33,12 @@ Result<int> BackUp(Invocation& invocation, const std::string& file) {
 
 void AddAdmin(CLI::App& app, Invocation& invocation) {
   auto* verb = app.add_subcommand("admin", "Look after a daemon");
-  verb->footer("  dxtctl admin backup /var/backups/dxt/state-2026-11-21.db");
+  verb->footer("  dxtctl admin backup /var/lib/dxt/backups/state-2026-11-21.db");
   verb->require_subcommand(1);
   auto file = std::make_shared<std::string>();
   auto* backup = verb->add_subcommand(
       "backup", "Have the daemon copy its state to a new file, while runs go on");
-  backup->footer("  dxtctl admin backup /var/backups/dxt/state-2026-11-21.db");
+  backup->footer("  dxtctl admin backup /var/lib/dxt/backups/state-2026-11-21.db");
   backup
       ->add_option("file", *file, "File on the daemon's machine that does not exist yet")
       ->required();

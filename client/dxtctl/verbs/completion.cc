@@ -17,13 +17,14 @@ _dxtctl() {
   COMPREPLY=()
   while IFS= read -r line; do
     if [[ $line == :files ]]; then
+      compopt -o filenames 2>/dev/null
       while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$current")
     else
       COMPREPLY+=("$line")
     fi
   done < <(dxtctl __complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
 }
-complete -o filenames -F _dxtctl dxtctl
+complete -F _dxtctl dxtctl
 )sh";
 
 constexpr const char* kZsh = R"sh(#compdef dxtctl

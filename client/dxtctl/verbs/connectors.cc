@@ -93,7 +93,7 @@ Result<int> Connectors(Invocation& invocation, const ConnectorsOptions& options)
                  {"GUARANTEE", "guarantee"},
                  {"CAPABILITIES", "capabilities", true},
                  {"SUMMARY", "summary"}}},
-               rows, invocation.format());
+               rows, invocation);
   if (options.detailed && invocation.format() == OutputFormat::kTable) {
     for (const auto& row : rows) PrintDetails(row);
   }

@@ -49,7 +49,7 @@ Result<int> List(Invocation& invocation, const std::string&) {
                  {"SERVER", "server"},
                  {"PROJECT", "project"},
                  {"TOKEN FILE", "token_file", true}}},
-               rows, invocation.format());
+               rows, invocation);
   return kExitOk;
 }
 

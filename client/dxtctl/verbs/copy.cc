@@ -67,6 +67,10 @@ void AddCopy(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<CopyOptions>();
   auto* verb =
       app.add_subcommand("copy", "Copy one table or file: a pipeline in one line");
+  verb->footer(
+      "  dxtctl copy shop#orders warehouse#orders --key id --cursor updated_at\n"
+      "  dxtctl copy data/orders.csv 'duckdb:///tmp/orders.duckdb'\n"
+      "  dxtctl copy shop#orders files#orders.parquet --print-yaml");
   verb->add_option("source", options->source,
                    "CONNECTION#table, a connection string with #table, or a data file")
       ->option_text("SOURCE[#TABLE]")
@@ -86,8 +90,7 @@ void AddCopy(CLI::App& app, Invocation& invocation) {
                    "Column by which later copies read what is new")
       ->type_name("COLUMN");
   verb->add_flag("--print-yaml", options->print_yaml, "Print the pipeline instead");
-  verb->add_flag("--dry-run", options->run.dry_run,
-                 "Show what would be done; change nothing");
+  AddDryRunOption(*verb, options->run);
   AddLimitOption(*verb, options->run.limit);
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Copy(invocation, *options); };

@@ -2,11 +2,14 @@
 
 #include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "client/dxtctl/documents.h"
 #include "client/dxtctl/invocation.h"
+#include "client/dxtctl/output.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/verbs.h"
+#include "client/dxtctl/yaml_reading.h"
 #include "dxt/v1/project_service.grpc.pb.h"
 
 namespace dxt::ctl {
@@ -29,7 +32,19 @@ Result<int> Discover(Invocation& invocation, const DiscoverOptions& options) {
   const auto status = v1::ProjectService::NewStub(daemon->channel())
                           ->DiscoverPipeline(&context, request, &response);
   if (!status.ok()) return ErrorOf(status);
-  std::printf("%s", response.yaml().c_str());
+  const OutputFormat format =
+      options.format == "json" ? OutputFormat::kJson : invocation.format();
+  if (format == OutputFormat::kTable || format == OutputFormat::kWide ||
+      format == OutputFormat::kYaml) {
+    std::printf("%s", response.yaml().c_str());
+    return kExitOk;
+  }
+  CTL_ASSIGN(const auto pipeline, ReadYaml(response.yaml()));
+  if (format == OutputFormat::kJson) {
+    std::printf("%s\n", ToJson(pipeline).c_str());
+  } else {
+    PrintListing({"streams", "id", {}}, pipeline["streams"], format);
+  }
   return kExitOk;
 }
 
@@ -39,6 +54,9 @@ void AddDiscover(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<DiscoverOptions>();
   auto* verb =
       app.add_subcommand("discover", "Write a pipeline of all that a connection holds");
+  verb->footer(
+      "  dxtctl discover shop --to warehouse > all.yaml\n"
+      "  dxtctl discover postgresql://reader@db.example/shop --schema public");
   verb->add_option("connection", options->connection,
                    "Connection name or connection string")
       ->required();
@@ -47,7 +65,9 @@ void AddDiscover(CLI::App& app, Invocation& invocation) {
   verb->add_option("--schema", options->schema,
                    "Only this schema (default: all but system's)")
       ->type_name("NAME");
-  verb->add_option("--format", options->format, "yaml")->check(CLI::IsMember({"yaml"}));
+  verb->add_option("--format", options->format,
+                   "yaml or json; -o jsonl: a stream a line; -o name: their ids")
+      ->check(CLI::IsMember({"yaml", "json"}));
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] { return Discover(invocation, *options); };
   });

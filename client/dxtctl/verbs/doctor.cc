@@ -184,8 +184,8 @@ class Doctor {
     if (status->warnings().empty()) {
       Say("status", Verdict::kOk,
           std::to_string(status->workers_busy()) + " of " +
-              std::to_string(status->workers()) + " workers busy, " +
-              std::to_string(status->runs_queued()) + " runs queued");
+              Counted(status->workers(), "worker") + " busy, " +
+              Counted(status->runs_queued(), "run") + " queued");
     }
   }
 
@@ -193,7 +193,7 @@ class Doctor {
     PrintListing({"checks",
                   "check",
                   {{"CHECK", "check"}, {"VERDICT", "verdict"}, {"FOUND", "found"}}},
-                 checks_, invocation_.format());
+                 checks_, invocation_);
     if (!ForPeople(invocation_)) return;
     std::fflush(stdout);
     for (const auto& check : checks_) {

@@ -10,18 +10,18 @@ void AddExtract(CLI::App& app, Invocation& invocation) {
   options->phase = RunPhase::kExtract;
   auto* verb =
       app.add_subcommand("extract", "Read into packages, to be loaded by `load`");
+  verb->footer(
+      "  dxtctl extract orders.yaml\n"
+      "  dxtctl packages list orders.yaml\n"
+      "  dxtctl load orders.yaml");
   verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       ->required();
   AddRunOptions(*verb, *options);
-  verb->add_flag("--dry-run", options->dry_run,
-                 "Show what would be done; change nothing");
-  AddLimitOption(*verb, options->limit);
-  verb->add_option("--cursor-value", options->cursor_value,
-                   "Read from here, this one time")
-      ->type_name("VALUE");
-  verb->add_flag("--full-refresh", options->full_refresh, "Read from the beginning");
-  verb->add_flag("--new", options->fresh, "Give up what an interrupted run left");
-  verb->callback([options, &invocation] {
+  const auto parsed = AddReadOptions(*verb, *options);
+  AddDryRunOption(*verb, *options);
+  AddFreshOption(*verb, *options);
+  verb->callback([options, parsed, &invocation] {
+    parsed();
     invocation.action = [options, &invocation] {
       return ExecuteRunVerb(invocation, *options);
     };

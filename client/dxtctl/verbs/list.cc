@@ -48,7 +48,7 @@ Result<int> List(Invocation& invocation, const ListOptions& options) {
                  {"EXTRACT", "extract"},
                  {"LOAD", "load"},
                  {"TAGS", "tags"}}},
-               rows, invocation.format());
+               rows, invocation);
   return kExitOk;
 }
 

@@ -9,14 +9,12 @@ void AddLoad(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<RunVerbOptions>();
   options->phase = RunPhase::kLoad;
   auto* verb = app.add_subcommand("load", "Load the packages that `extract` left");
+  verb->footer("  dxtctl load orders.yaml");
   verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       ->required();
   AddRunOptions(*verb, *options);
-  verb->add_flag("--dry-run", options->dry_run,
-                 "Show what would be done; change nothing");
-  verb->add_flag("--persist", options->persist,
-                 "Keep the packages after they are loaded");
-  verb->add_flag("--new", options->fresh, "Give up what an interrupted run left");
+  AddDryRunOption(*verb, *options);
+  AddKeepOptions(*verb, *options);
   verb->callback([options, &invocation] {
     invocation.action = [options, &invocation] {
       return ExecuteRunVerb(invocation, *options);

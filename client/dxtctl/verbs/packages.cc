@@ -102,7 +102,7 @@ Result<int> ListPackages(Invocation& invocation, const PackagesOptions& options)
                  {"CURSOR", "cursor_after"},
                  {"CREATED", "created_at"},
                  {"PATH", "path", true}}},
-               rows, invocation.format());
+               rows, invocation);
   return kExitOk;
 }
 
@@ -148,8 +148,9 @@ Result<int> DropPackages(Invocation& invocation, const PackagesOptions& options)
     if (!status.ok()) return ErrorOf(status);
     ++dropped;
   }
-  invocation.Note("Dropped " + std::to_string(dropped) +
-                  " packages; their rows are read again by the next extract.");
+  invocation.Note("Dropped " + Counted(dropped, "package") +
+                  (dropped == 0 ? "; none was there."
+                                : "; the next extract reads those rows again."));
   return kExitOk;
 }
 

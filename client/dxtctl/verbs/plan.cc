@@ -10,15 +10,14 @@ void AddPlan(CLI::App& app, Invocation& invocation) {
   options->dry_run = true;
   auto* verb =
       app.add_subcommand("plan", "Show what a run would do; the same as run --dry-run");
+  verb->footer("  dxtctl plan orders.yaml --select customers");
   verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       ->required();
   AddRunOptions(*verb, *options);
-  AddLimitOption(*verb, options->limit);
-  verb->add_option("--cursor-value", options->cursor_value, "As if read from here")
-      ->type_name("VALUE");
-  verb->add_flag("--full-refresh", options->full_refresh,
-                 "As if read from the beginning");
-  verb->callback([options, &invocation] {
+  const auto parsed = AddReadOptions(*verb, *options);
+  AddKeepOptions(*verb, *options);
+  verb->callback([options, parsed, &invocation] {
+    parsed();
     invocation.action = [options, &invocation] {
       return ExecuteRunVerb(invocation, *options);
     };

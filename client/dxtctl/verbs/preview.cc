@@ -21,7 +21,8 @@ struct PreviewOptions {
   std::vector<std::string> variables;
 };
 
-void Print(const v1::PreviewStreamResponse& table, OutputFormat format) {
+void Print(const v1::PreviewStreamResponse& table, const Invocation& invocation) {
+  const OutputFormat format = invocation.format();
   if (format == OutputFormat::kTable || format == OutputFormat::kWide) {
     std::vector<TableColumn> columns;
     for (const auto& column : table.columns()) {
@@ -39,7 +40,7 @@ void Print(const v1::PreviewStreamResponse& table, OutputFormat format) {
         if (format == OutputFormat::kTable) cells.back() = Shorten(cells.back(), kWidest);
       }
     }
-    if (!columns.empty()) PrintTable(columns, rows);
+    if (!columns.empty()) PrintTable(columns, rows, TableStyleOf(invocation));
     return;
   }
   Json rows = Json::array();
@@ -82,7 +83,7 @@ Result<int> Preview(Invocation& invocation, PreviewOptions options) {
   const auto status = v1::ProjectService::NewStub(daemon->channel())
                           ->PreviewStream(&context, request, &response);
   if (!status.ok()) return ErrorOf(status);
-  Print(response, invocation.format());
+  Print(response, invocation);
   return kExitOk;
 }
 

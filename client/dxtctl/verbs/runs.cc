@@ -97,6 +97,8 @@ Result<int> Get(Invocation& invocation, const OneRunOptions& options) {
 Result<FollowOptions> FollowOptionsOf(const OneRunOptions& options) {
   FollowOptions follow;
   if (!options.timeout.empty()) {
+    if (!options.wait)
+      return UsageError("--timeout is how long --wait waits", "Add --wait");
     CTL_ASSIGN(const int64_t seconds, ParseDuration(options.timeout, "--timeout"));
     follow.timeout = std::chrono::seconds(seconds);
   }
@@ -272,6 +274,7 @@ void AddRuns(CLI::App& app, Invocation& invocation) {
          "  dxtctl runs get 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o json", Get,
          std::make_shared<OneRunOptions>());
   auto watched = std::make_shared<OneRunOptions>();
+  watched->wait = true;
   AddOne(*verb, invocation, "watch", "Follow a run; ends with its exit code",
          "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
          "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o jsonl    every event",

@@ -173,6 +173,8 @@ Result<int> Delete(Invocation& invocation, const OneOptions& options) {
 Result<int> Trigger(Invocation& invocation, const OneOptions& options) {
   FollowOptions follow;
   if (!options.timeout.empty()) {
+    if (!options.wait)
+      return UsageError("--timeout is how long --wait waits", "Add --wait");
     CTL_ASSIGN(const int64_t seconds, ParseDuration(options.timeout, "--timeout"));
     follow.timeout = std::chrono::seconds(seconds);
   }

@@ -103,7 +103,7 @@ Result<std::string> FindPipeline(Daemon& daemon, const std::string& stream,
 }
 
 void Print(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
-           OutputFormat format) {
+           const Invocation& invocation) {
   Json rows = Json::array();
   for (const auto& cursor : cursors) {
     const auto text = [](const std::string& value) {
@@ -136,13 +136,13 @@ void Print(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
                  {"UPDATED", "updated_at"},
                  {"REQUEST", "request"},
                  {"VALUE", "requested_value", true}}},
-               rows, format);
+               rows, invocation);
 }
 
 Result<int> Show(Invocation& invocation, StateOptions options) {
   CTL_ASSIGN(const StateCall call, Begin(invocation, options));
   CTL_ASSIGN(const auto response, Cursors(*call.daemon, call.pipeline));
-  Print(response.cursors(), invocation.format());
+  Print(response.cursors(), invocation);
   return kExitOk;
 }
 
@@ -192,7 +192,7 @@ Result<int> Modify(Invocation& invocation, StateOptions options, Change change,
   google::protobuf::RepeatedPtrField<v1::Cursor> cursors;
   const auto status = Send(*call.daemon, pipeline, options, change, *cursors.Add());
   if (!status.ok()) return ErrorOf(status);
-  Print(cursors, invocation.format());
+  Print(cursors, invocation);
   invocation.Note("The next run of " + pipeline + " carries this out.");
   return kExitOk;
 }

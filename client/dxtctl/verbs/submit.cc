@@ -89,6 +89,8 @@ void AddSubmit(CLI::App& app, Invocation& invocation) {
       ->required();
   AddRunOptions(*verb, options->run);
   auto refresh = AddReadOptions(*verb, options->run);
+  AddDryRunOption(*verb, options->run);
+  AddKeepOptions(*verb, options->run);
   verb->add_flag("--wait,-w", options->wait,
                  "Follow the run, and end with its exit code");
   verb->add_option("--timeout", options->timeout,

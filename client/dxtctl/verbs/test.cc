@@ -60,7 +60,7 @@ Result<int> Test(Invocation& invocation, const TestOptions& options) {
       {"connections",
        "name",
        {{"CONNECTION", "name"}, {"TYPE", "type"}, {"OK", "ok"}, {"TIME", "time"}}},
-      rows, invocation.format());
+      rows, invocation);
   std::fflush(stdout);
   for (const auto& check : response.checks()) {
     if (check.ok()) continue;

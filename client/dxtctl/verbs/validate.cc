@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/rpc.h"
@@ -23,9 +24,21 @@ Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
                           ->ValidateDocuments(&context, request, &response);
   if (!status.ok()) return ErrorOf(status);
   const int exit_code = response.valid() ? kExitOk : kExitUsage;
-  if (invocation.format() == OutputFormat::kJson) {
-    std::printf("%s\n", ProblemsJson(response.problems()).c_str());
-    return exit_code;
+  const auto problems = nlohmann::ordered_json::parse(ProblemsJson(response.problems()));
+  switch (invocation.format()) {
+    case OutputFormat::kJson:
+      std::printf("%s\n", ToJson(problems).c_str());
+      return exit_code;
+    case OutputFormat::kYaml:
+      std::printf("%s", ToYaml(problems).c_str());
+      return exit_code;
+    case OutputFormat::kJsonl:
+    case OutputFormat::kName:
+      PrintListing({"problems", "code", {}}, problems["problems"], invocation);
+      return exit_code;
+    case OutputFormat::kTable:
+    case OutputFormat::kWide:
+      break;
   }
   int errors = 0, warnings = 0;
   for (const auto& problem : response.problems()) {
@@ -39,11 +52,11 @@ Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
   }
   const std::string name = options.pipeline.empty() ? "the project" : options.pipeline;
   if (response.valid()) {
-    std::printf(
-        "%s is valid%s\n", name.c_str(),
-        warnings ? (", with " + std::to_string(warnings) + " warnings").c_str() : "");
+    std::printf("%s is valid%s\n", name.c_str(),
+                warnings ? (", with " + Counted(warnings, "warning")).c_str() : "");
   } else {
-    std::fprintf(stderr, "%s: %d errors, %d warnings\n", name.c_str(), errors, warnings);
+    std::fprintf(stderr, "%s: %s, %s\n", name.c_str(), Counted(errors, "error").c_str(),
+                 Counted(warnings, "warning").c_str());
   }
   return exit_code;
 }
@@ -54,6 +67,9 @@ void AddValidate(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<DocumentOptions>();
   auto* verb =
       app.add_subcommand("validate", "Check a pipeline or project; touch no system");
+  verb->footer(
+      "  dxtctl validate orders.yaml --strict\n"
+      "  dxtctl validate orders.yaml -o json");
   verb->add_option("document", options->pipeline,
                    "Pipeline or project file; - = stdin (default: the project)");
   verb->add_flag("--strict", options->strict, "Secrets written as literals are errors");

@@ -11,10 +11,21 @@ void AddVersion(CLI::App& app, Invocation& invocation) {
   auto* verb = app.add_subcommand("version", "Print the version");
   verb->callback([&invocation] {
     invocation.action = [&invocation]() -> Result<int> {
-      if (invocation.format() == OutputFormat::kJson) {
-        std::printf("{\"version\":\"%s\"}\n", DXT_VERSION);
-      } else {
-        std::printf("dxtctl %s\n", DXT_VERSION);
+      switch (invocation.format()) {
+        case OutputFormat::kJson:
+        case OutputFormat::kJsonl:
+          std::printf("{\"version\":\"%s\"}\n", DXT_VERSION);
+          break;
+        case OutputFormat::kYaml:
+          std::printf("version: \"%s\"\n", DXT_VERSION);
+          break;
+        case OutputFormat::kName:
+          std::printf("%s\n", DXT_VERSION);
+          break;
+        case OutputFormat::kTable:
+        case OutputFormat::kWide:
+          std::printf("dxtctl %s\n", DXT_VERSION);
+          break;
       }
       return kExitOk;
     };
