@@ -186,7 +186,9 @@ arrow::Status Connection::Start(int flags, FileRegistry& files) {
   ARROW_RETURN_NOT_OK(RegisterCollations(handle_));
   // Reading the header now tells a locked, corrupt or foreign file from a usable one.
   ARROW_RETURN_NOT_OK(Execute("SELECT count(*) FROM sqlite_schema"));
-  return Execute("PRAGMA foreign_keys = OFF");
+  // A commit removes the journal; EXTRA also syncs the folder, without which a machine
+  // that loses power may find the journal again and roll the commit back.
+  return Execute("PRAGMA foreign_keys = OFF; PRAGMA synchronous = EXTRA");
 }
 
 bool Connection::KeepWaiting(int attempt) {
