@@ -267,7 +267,8 @@ class LocalStore final : public Store {
   arrow::Status Touch(const std::string& path) override {
     ARROW_RETURN_NOT_OK(MakeFolders(std::string(ParentPath(path))));
     const Descriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
-    return fd.get() < 0 ? SystemError(errno, "make", path) : arrow::Status::OK();
+    if (fd.get() < 0) return SystemError(errno, "make", path);
+    return SyncFolder(std::string(ParentPath(path)));
   }
 
   arrow::Result<std::string> Get(const std::string& path) override {
