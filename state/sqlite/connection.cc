@@ -64,9 +64,11 @@ arrow::Result<std::unique_ptr<StateDatabase::Connection>> StateDatabase::Connect
     ARROW_RETURN_NOT_OK(connection->Script("PRAGMA query_only = ON"));
     return connection;
   }
-  // secure_delete: what is erased of a run's input is not to lie about in free pages.
+  // EXTRA: the first journal, from before the log, must not come back after a loss of
+  // power. secure_delete: what is erased of a run's input is not to lie about in free
+  // pages.
   ARROW_RETURN_NOT_OK(connection->Script(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; "
+      "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; "
       "PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864"));
   return connection;
 }
