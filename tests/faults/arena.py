@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import fcntl
+import shutil
 import signal
 import subprocess
 import time
@@ -44,7 +45,9 @@ class Arena:
 
     def __init__(self, tools, cell, rng, signal_name="KILL"):
         self.tools, self.cell, self.rng = tools, cell, rng
-        self.signal = str(int(getattr(signal, f"SIG{signal_name}")))
+        self.power = signal_name == "POWER"
+        self.signal = str(int(signal.SIGTERM if signal_name == "TERM" else signal.SIGKILL))
+        self.trash = cell.folder / "trash"
         self.trace = cell.folder / "trace"
         self.kills = []
         self.plans = collections.deque()
@@ -64,6 +67,10 @@ class Arena:
             environment["DXT_FAULTS_AT"] = str(strike.at)
             environment["DXT_FAULTS_WHEN"] = "after" if strike.after else "before"
             environment["DXT_FAULTS_SIGNAL"] = self.signal
+            if self.power:
+                shutil.rmtree(self.trash, ignore_errors=True)
+                self.trash.mkdir()
+                environment["DXT_FAULTS_POWER"] = str(self.trash)
         self.runs += 1
         try:
             done = subprocess.run(self.cell.command(buffer), cwd=self.cell.live,
@@ -154,7 +161,10 @@ class Arena:
         problems = []
         code = self._recover(buffer, code, len(calls), kills, problems)
         verdict = self.cell.compare(self.cell.window(start))
-        if code == 0 and verdict.good and self.rng.random() < 0.25:
+        if self.power:  # What was removed may be there again, and is for the next run to sweep.
+            verdict.problems = [problem for problem in verdict.problems
+                                if not problem.startswith("left behind")]
+        if code == 0 and verdict.good and (self.power or self.rng.random() < 0.25):
             verdict = self._go_on(buffer, self.cell.window(start) + 1)
         problems += verdict.problems
         kills[-1].lost, kills[-1].doubled = verdict.lost, verdict.doubled

@@ -139,8 +139,8 @@ def arguments_of(words):
     parser.add_argument("--seconds", type=float, default=600, help="stop after that time (600)")
     parser.add_argument("--cell", action="append", default=[], metavar="PATTERN",
                         help="only cells named so, e.g. 'sqlite/*'; may be repeated")
-    parser.add_argument("--signal", choices=["KILL", "TERM"], default="KILL",
-                        help="what dxtd gets (KILL)")
+    parser.add_argument("--signal", choices=["KILL", "TERM", "POWER"], default="KILL",
+                        help="what dxtd gets (KILL); POWER also drops what was not synced")
     parser.add_argument("--long", action="store_true", help="500 kills in each cell, no limit")
     parser.add_argument("--json", type=pathlib.Path, help="write the results there")
     parser.add_argument("--keep", action="store_true", help="keep the folders of failures")

@@ -24,6 +24,7 @@ class Mutation:
     safeguard: str
     without: str
     cells: list
+    signal: str = "KILL"
 
 
 MUTATIONS = [
@@ -52,6 +53,14 @@ MUTATIONS = [
         "id of an unanswered request", "client/dxtctl/open_request.cc",
         "    request.repeated_ = true;\n    return request;\n", "",
         ["sqlite/append-full"]),
+    Mutation(
+        "fsync of written files", "connectors/file/local_store.cc",
+        "    const int synced = fsync(fd_);\n", "    const int synced = 0;\n",
+        ["parquet/append-full"], "POWER"),
+    Mutation(
+        "fsync of the folder at a commit", "connectors/sqlite/connection.cc",
+        "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = FULL",
+        ["sqlite/append-full"], "POWER"),
 ]
 
 
@@ -78,7 +87,8 @@ def shoot(mutation, arguments):
     duckdb = next(line.split()[2] for line in libraries.splitlines() if "libduckdb" in line)
     words = [sys.executable, "-B", TREE / "tests/faults/faults.py", "--bin", binaries, "--shim",
              TREE / "build/release/tests/dxt_faults_shim.so", "--duckdb", duckdb,
-             "--kills", arguments.kills, "--seed", arguments.seed]
+             "--kills", arguments.kills, "--seed", arguments.seed,
+             "--signal", mutation.signal]
     for cell in mutation.cells:
         words += ["--cell", cell]
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True,

@@ -28,6 +28,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "power.h"
+#include "raw.h"
+
 enum { kMaxWatches = 16, kMaxDescriptors = 65536, kFrames = 40 };
 
 typedef struct {
@@ -54,18 +57,6 @@ static bool strike_after;
 static int strike_signal = SIGKILL;
 static atomic_long calls;
 static uintptr_t image_begin, image_end;
-
-static long Raw(long number, long a, long b, long c, long d, long e, long f) {
-  long result;
-  register long r10 __asm__("r10") = d;
-  register long r8 __asm__("r8") = e;
-  register long r9 __asm__("r9") = f;
-  __asm__ volatile("syscall"
-                   : "=a"(result)
-                   : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                   : "rcx", "r11", "memory");
-  return result;
-}
 
 static long Call(long number, long a, long b, long c, long d, long e, long f) {
   const long result = Raw(number, a, b, c, d, e, f);
@@ -120,10 +111,18 @@ __attribute__((constructor)) static void Start(void) {
   dl_iterate_phdr(OnImage, NULL);
   void* warm[2];
   backtrace(warm, 2);  // Loads what it needs, outside of any counted call.
+  const char* trash = getenv("DXT_FAULTS_POWER");
+  if (trash) PowerWatch(trash);
   active = true;
 }
 
+static atomic_bool dark;
+
 static void Strike(void) {
+  if (PowerWatched()) {
+    dark = true;
+    PowerLoss();
+  }
   Raw(SYS_kill, getpid(), strike_signal, 0, 0, 0, 0);
   if (strike_signal != SIGKILL) return;
   for (;;) pause();
@@ -153,6 +152,7 @@ static void Note(long number, const char* kind, const char* name, const char* de
 
 /// Counts a call about to be made; ends the process if it is the one to die before.
 static long Before(const char* kind, const char* name, const char* detail) {
+  while (dark) pause();
   const int kept = errno;
   const long number = atomic_fetch_add(&calls, 1) + 1;
   Note(number, kind, name, detail);
@@ -225,14 +225,20 @@ static int OpenAt(int folder, const char* path, int flags, mode_t mode) {
   char full[2048];
   const int owner = WatchAt(folder, path, full, sizeof full);
   long number = 0;
+  bool there = true;
   if (owner && (flags & (O_CREAT | O_TRUNC))) {
     struct stat info;
-    const bool there = Raw(SYS_newfstatat, folder, (long)path, (long)&info, 0, 0, 0) == 0;
+    there = Raw(SYS_newfstatat, folder, (long)path, (long)&info, 0, 0, 0) == 0;
     if (!there || (flags & O_TRUNC)) number = Before(KindOf(owner), "open", NameOf(full));
+    if (there && (flags & O_TRUNC) && PowerWatched()) {
+      const long old = Raw(SYS_openat, AT_FDCWD, (long)full, O_RDONLY, 0, 0, 0);
+      PowerTruncate((int)old, 0);
+      Raw(SYS_close, old, 0, 0, 0, 0, 0);
+    }
   }
   const int fd = (int)Call(SYS_openat, folder, (long)path, flags, mode, 0, 0);
-  if (active && fd >= 0) Own(fd, (flags & O_DIRECTORY) ? 0 : owner);
-  if (active && fd >= 0 && owner && (flags & O_DIRECTORY)) Own(fd, owner);
+  if (active && fd >= 0) Own(fd, owner);
+  if (fd >= 0 && !there) PowerMade(full, false);
   if (number) After(number);
   return fd;
 }
@@ -285,6 +291,8 @@ static long Transfer(int fd, const char* name, long number_of_call, long a, long
   if (server && bytes) Message(bytes, size, text, sizeof text);
   const long number = Before(KindOf(owner), name, commit ? "COMMIT" : text);
   written[fd] = true;
+  // The third argument of all of them is the size, pwrite's fourth the place.
+  if (!server) PowerWrite(fd, number_of_call == SYS_pwrite64 ? d : -1, (size_t)c);
   const long result = Call(number_of_call, a, b, c, d, e, f);
   if (commit) committing[fd] = true;
   After(number);
@@ -332,15 +340,22 @@ ssize_t recv(int fd, void* bytes, size_t size, int flags) {
   return result;
 }
 
-#define ON_DESCRIPTOR(name, number, second)                       \
-  do {                                                            \
-    const int owner = OwnerOf(fd);                                \
-    if (!owner) return (int)Call(number, fd, second, 0, 0, 0, 0); \
-    const long counted = Before(KindOf(owner), name, "");         \
-    written[fd] = true;                                           \
-    const int result = (int)Call(number, fd, second, 0, 0, 0, 0); \
-    After(counted);                                               \
-    return result;                                                \
+#define ON_DESCRIPTOR(name, number, second)                        \
+  do {                                                             \
+    const int owner = OwnerOf(fd);                                 \
+    if (!owner) {                                                  \
+      const int other = (int)Call(number, fd, second, 0, 0, 0, 0); \
+      /* A folder above the watched names, perhaps. */             \
+      if (number != SYS_ftruncate && other == 0) PowerSynced(fd);  \
+      return other;                                                \
+    }                                                              \
+    const long counted = Before(KindOf(owner), name, "");          \
+    written[fd] = true;                                            \
+    if (number == SYS_ftruncate) PowerTruncate(fd, second);        \
+    const int result = (int)Call(number, fd, second, 0, 0, 0, 0);  \
+    if (number != SYS_ftruncate && result == 0) PowerSynced(fd);   \
+    After(counted);                                                \
+    return result;                                                 \
   } while (0)
 
 int fsync(int fd) { ON_DESCRIPTOR("fsync", SYS_fsync, 0); }
@@ -371,25 +386,37 @@ int close(int fd) {
 
 // --- names
 
-static int OnName(const char* name, int folder, const char* path, long number, long a,
-                  long b, long c, long d, long e) {
-  char full[2048];
+/// `from`: the old name, for a call that gives a new one to what has one already.
+static int OnName(const char* name, int folder, const char* path, int from_folder,
+                  const char* from, long number, long a, long b, long c, long d, long e) {
+  char full[2048], old[2048] = "";
   const int owner = WatchAt(folder, path, full, sizeof full);
   if (!owner) return (int)Call(number, a, b, c, d, e, 0);
+  if (from) WatchAt(from_folder, from, old, sizeof old);
+  const bool exchanged = number == SYS_renameat2 && (e & RENAME_EXCHANGE);
+  const bool renamed = strcmp(name, "rename") == 0;
+  const bool is_folder = number == SYS_rmdir || number == SYS_mkdir ||
+                         (number == SYS_unlinkat && (c & AT_REMOVEDIR));
+  const bool removed = strcmp(name, "unlink") == 0 || strcmp(name, "rmdir") == 0;
   const long counted = Before(KindOf(owner), name, NameOf(full));
+  if ((renamed && !exchanged) || (removed && !is_folder)) PowerKeep(full);
   const int result = (int)Call(number, a, b, c, d, e, 0);
+  if (result == 0 && removed) PowerRemoved(full, is_folder);
+  if (result == 0 && renamed) PowerRenamed(old, full, exchanged);
+  if (result == 0 && !removed && !renamed) PowerMade(full, is_folder);
   After(counted);
   return result;
 }
 
 int unlink(const char* path) {
-  return OnName("unlink", AT_FDCWD, path, SYS_unlink, (long)path, 0, 0, 0, 0);
+  return OnName("unlink", AT_FDCWD, path, 0, NULL, SYS_unlink, (long)path, 0, 0, 0, 0);
 }
 int unlinkat(int folder, const char* path, int flags) {
-  return OnName("unlink", folder, path, SYS_unlinkat, folder, (long)path, flags, 0, 0);
+  return OnName("unlink", folder, path, 0, NULL, SYS_unlinkat, folder, (long)path, flags,
+                0, 0);
 }
 int rmdir(const char* path) {
-  return OnName("rmdir", AT_FDCWD, path, SYS_rmdir, (long)path, 0, 0, 0, 0);
+  return OnName("rmdir", AT_FDCWD, path, 0, NULL, SYS_rmdir, (long)path, 0, 0, 0, 0);
 }
 int remove(const char* path) {
   const int removed = unlink(path);
@@ -401,27 +428,28 @@ int mkdir(const char* path, mode_t mode) {
   if (Raw(SYS_stat, (long)path, (long)&info, 0, 0, 0, 0) == 0) {
     return (int)Call(SYS_mkdir, (long)path, mode, 0, 0, 0, 0);
   }
-  return OnName("mkdir", AT_FDCWD, path, SYS_mkdir, (long)path, mode, 0, 0, 0);
+  return OnName("mkdir", AT_FDCWD, path, 0, NULL, SYS_mkdir, (long)path, mode, 0, 0, 0);
 }
 int rename(const char* from, const char* to) {
-  return OnName("rename", AT_FDCWD, to, SYS_rename, (long)from, (long)to, 0, 0, 0);
+  return OnName("rename", AT_FDCWD, to, AT_FDCWD, from, SYS_rename, (long)from, (long)to,
+                0, 0, 0);
 }
 int renameat(int from_folder, const char* from, int to_folder, const char* to) {
-  return OnName("rename", to_folder, to, SYS_renameat, from_folder, (long)from, to_folder,
-                (long)to, 0);
+  return OnName("rename", to_folder, to, from_folder, from, SYS_renameat, from_folder,
+                (long)from, to_folder, (long)to, 0);
 }
 int renameat2(int from_folder, const char* from, int to_folder, const char* to,
               unsigned flags) {
-  return OnName("rename", to_folder, to, SYS_renameat2, from_folder, (long)from,
-                to_folder, (long)to, flags);
+  return OnName("rename", to_folder, to, from_folder, from, SYS_renameat2, from_folder,
+                (long)from, to_folder, (long)to, flags);
 }
 int link(const char* from, const char* to) {
-  return OnName("link", AT_FDCWD, to, SYS_link, (long)from, (long)to, 0, 0, 0);
+  return OnName("link", AT_FDCWD, to, 0, NULL, SYS_link, (long)from, (long)to, 0, 0, 0);
 }
 
 int linkat(int from_folder, const char* from, int to_folder, const char* to, int flags) {
-  return OnName("link", to_folder, to, SYS_linkat, from_folder, (long)from, to_folder,
-                (long)to, flags);
+  return OnName("link", to_folder, to, 0, NULL, SYS_linkat, from_folder, (long)from,
+                to_folder, (long)to, flags);
 }
 
 long syscall(long number, ...) {
