@@ -331,20 +331,21 @@ RunResult Dispatcher::ResultOf(const Job& job, RunState state,
 
 void Dispatcher::EndUnheld(const JobPtr& job, RunState state, const arrow::Status& why) {
   const RunResult result = ResultOf(*job, state, why);
-  Warn("run_not_stored", store_.runs().Abandon(job->run.id, OutcomeOf(result)),
-       job->run.id);
-  Tell(job, result);
+  const RunOutcome outcome = OutcomeOf(result);
+  Warn("run_not_stored", store_.runs().Abandon(job->run.id, outcome), job->run.id);
+  Tell(job, result, outcome);
 }
 
-void Dispatcher::Tell(const JobPtr& job, const RunResult& result) {
+void Dispatcher::Tell(const JobPtr& job, const RunResult& result,
+                      const RunOutcome& outcome) {
   RunRecord record = job->run;
   record.resumed = result.resumed;
   record.attempt = job->lease.attempt;
   record.started_at = result.started_at;
-  record.ended_at = result.ended_at;
-  record.state = RunStateName(result.state);
-  record.exit_code = result.ExitCode();
-  record.result_json = result.ToJson();
+  record.ended_at = outcome.ended_at;
+  record.state = outcome.state;
+  record.exit_code = outcome.exit_code;
+  record.result_json = outcome.result_json;
   if (log_ != nullptr) {
     log_->Write(LogLevel::kInfo, "run_ended", record.state,
                 {{"run", record.id}, {"pipeline", record.pipeline}});

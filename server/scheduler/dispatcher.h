@@ -177,7 +177,7 @@ class Dispatcher {
   /// Ends a run that no worker holds.
   void EndUnheld(const JobPtr& job, RunState state, const arrow::Status& why);
   RunResult ResultOf(const Job& job, RunState state, const arrow::Status& why) const;
-  void Tell(const JobPtr& job, const RunResult& result);
+  void Tell(const JobPtr& job, const RunResult& result, const RunOutcome& outcome);
   std::vector<NewRun> FollowUps(const Job& job, const RunResult& result,
                                 std::map<std::string, Submission>& submissions,
                                 std::map<std::string, Admission>& admissions);

@@ -237,7 +237,7 @@ void Dispatcher::End(const JobPtr& job, RunResult result) {
   Warn("run_not_stored", made.status(), job->run.id);
   if (run_logs_) run_logs_->Flush();
   Release(job);
-  Tell(job, result);
+  Tell(job, result, outcome);
   if (!made.ok()) return;
   for (auto& run : *made) {
     const std::string id = run.id;

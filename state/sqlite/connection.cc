@@ -174,7 +174,7 @@ arrow::Status StateDatabase::Connection::Migrate() {
 }
 
 arrow::Result<sqlite3_stmt*> StateDatabase::Connection::Statement(std::string_view sql) {
-  const auto found = statements_.find(std::string(sql));
+  const auto found = statements_.find(sql);
   if (found != statements_.end()) return found->second;
   sqlite3_stmt* statement = nullptr;
   if (sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),

@@ -96,6 +96,12 @@ size_t StateDatabase::Commit(std::span<Request* const> batch) {
   size_t ran = 0;
   while (lost.ok() && ran < batch.size()) {
     Request& request = *batch[ran++];
+    if (batch.size() == 1) {
+      // The transaction is its savepoint.
+      Transaction transaction(*writer_);
+      request.status = lost = (*request.work)(transaction);
+      break;
+    }
     request.status = RunInSavepoint(*request.work);
     // A full disk may undo the whole transaction, with what others had changed in it.
     if (!writer_->in_transaction()) lost = request.status;
@@ -140,7 +146,12 @@ arrow::Result<std::unique_ptr<StateDatabase::Connection>> StateDatabase::TakeRea
 }
 
 arrow::Status StateDatabase::Read(const Work& work) {
-  if (in_memory()) return Write(work);
+  if (in_memory()) {
+    // Nobody else changes anything meanwhile, so no snapshot is needed.
+    const std::lock_guard lock(mutex_);
+    Transaction transaction(*writer_);
+    return work(transaction);
+  }
   ARROW_ASSIGN_OR_RAISE(auto reader, TakeReader());
   auto status = reader->Step("BEGIN").status();
   if (status.ok()) {
