@@ -288,7 +288,7 @@ grpc::ServerWriteReactor<v1::RunEvent>* RunServiceImpl::WatchRun(
                  "Run its pipeline again to continue it"));
   }
   // Its feed is gone; the end is all there is to tell.
-  auto feed = std::make_shared<RunFeed>();
+  auto feed = std::make_shared<RunFeed>(run->attempt);
   feed->End(std::move(*run));
   return watch(std::move(feed), 0);
 }

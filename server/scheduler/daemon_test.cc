@@ -26,6 +26,22 @@ TEST_F(DaemonTest, QueuedAndInterruptedRunsGoOnAfterAKill) {
   EXPECT_EQ(engine_->last_variables().at("TOKEN"), "hunter2");
 }
 
+TEST_F(DaemonTest, AWatcherThatComesBackAfterAKillMissesNothing) {
+  StorePipeline("a");
+  const auto run = *Run("a");
+  engine_->AwaitRunning(1);
+  const auto before = dispatcher_->Feed(run.id)->After(0);
+  ASSERT_FALSE(before.empty());
+  Kill();
+  engine_->Release();
+  Start();
+  EXPECT_EQ(Ended(run.id).state, "SUCCEEDED");
+  const auto after = dispatcher_->Feed(run.id)->After(before.back().cursor);
+  ASSERT_GE(after.size(), 2u);
+  EXPECT_EQ(std::get<StateEntry>(after.front().what).state, "RUNNING");
+  EXPECT_EQ(std::get<RunRecord>(after.back().what).state, "SUCCEEDED");
+}
+
 TEST_F(DaemonTest, NoSecretIsStoredInClear) {
   StorePipeline("a", "description: with ${TOKEN}\n");
   const auto run = *Run("a");

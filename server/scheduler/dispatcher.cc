@@ -198,6 +198,7 @@ Dispatcher::JobPtr Dispatcher::MakeJob(RunRecord run, Submission submission) con
   auto job = std::make_shared<Job>();
   job->run = std::move(run);
   job->submission = std::move(submission);
+  job->feed = std::make_shared<RunFeed>(job->run.attempt);
   return job;
 }
 

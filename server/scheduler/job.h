@@ -7,7 +7,7 @@ namespace dxt {
 struct Dispatcher::Job {
   RunRecord run;
   Submission submission;
-  std::shared_ptr<RunFeed> feed = std::make_shared<RunFeed>();
+  std::shared_ptr<RunFeed> feed;
   std::stop_source stop;
 
   // Under the dispatcher's mutex.

@@ -6,6 +6,8 @@ namespace dxt {
 namespace {
 
 constexpr size_t kMostEntries = 2000;
+/// More than one process ever tells of a run.
+constexpr int64_t kCursorsPerAttempt = int64_t{1} << 40;
 
 size_t BytesOf(const FeedEvent& event) {
   size_t bytes = sizeof event;
@@ -17,6 +19,8 @@ size_t BytesOf(const FeedEvent& event) {
 }
 
 }  // namespace
+
+RunFeed::RunFeed(int64_t attempts) : last_cursor_(attempts * kCursorsPerAttempt) {}
 
 FeedEvent RunFeed::NewEvent() {
   FeedEvent event;
@@ -111,7 +115,7 @@ void RunFeed::Watch(const std::shared_ptr<FeedWatcher>& watcher) {
   {
     std::lock_guard lock(mutex_);
     watchers_.push_back(watcher);
-    if (last_cursor_ == 0) return;
+    if (entries_.empty() && progress_.empty()) return;
   }
   watcher->OnMore();
 }

@@ -28,8 +28,8 @@ struct StateEntry {
 
 /// One thing that happened to a run.
 struct FeedEvent {
-  int64_t cursor =
-      0;  ///< 1, 2, …; gaps where older progress was replaced or lines dropped.
+  /// Grows; gaps where older progress was replaced or lines dropped.
+  int64_t cursor = 0;
   std::chrono::system_clock::time_point time;
   std::variant<StateEntry, StreamProgress, LogEntry, RunRecord>
       what;  ///< RunRecord = ended.
@@ -46,6 +46,10 @@ class FeedWatcher {
 /// of each stream, and the end. Bounded, whatever the run does. Safe from any thread.
 class RunFeed {
  public:
+  /// `attempts` = claims of the run so far. The feed of a later process begins after all
+  /// cursors of earlier ones, so that whoever comes back with one misses nothing.
+  explicit RunFeed(int64_t attempts = 0);
+
   void AddState(std::string state);
   void AddProgress(const StreamProgress& progress);
   void AddLog(LogEntry entry);
@@ -63,7 +67,7 @@ class RunFeed {
   FeedEvent NewEvent();
 
   mutable std::mutex mutex_;
-  int64_t last_cursor_ = 0;
+  int64_t last_cursor_;
   bool ended_ = false;
   std::deque<FeedEvent> entries_;
   std::map<std::string, FeedEvent> progress_;

@@ -54,6 +54,15 @@ TEST(RunFeed, IsBoundedAndKeepsTheEnd) {
   EXPECT_TRUE(feed.ended());
 }
 
+TEST(RunFeed, OfALaterAttemptBeginsAfterEveryCursorOfAnEarlierOne) {
+  RunFeed first, second(1);
+  for (int i = 0; i < 5000; ++i) first.AddLog({Severity::kInfo, "", "event", ""});
+  second.AddState("RUNNING");
+  const auto all = second.After(first.After(0).back().cursor);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(std::get<StateEntry>(all[0].what).state, "RUNNING");
+}
+
 TEST(RunFeed, TellsWatchersUntilTheyAreGone) {
   RunFeed feed;
   feed.AddState("RUNNING");

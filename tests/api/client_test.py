@@ -3,7 +3,7 @@
 
     client_test.py DXTD PROTO_FOLDER GOOGLEAPIS_FOLDER
 """
-import concurrent.futures
+import contextlib
 import json
 import pathlib
 import sqlite3
@@ -132,9 +132,14 @@ class Runs(ApiTest):
 
     def test_one_request_id_makes_one_run_and_another_body_is_refused(self):
         request = runs.SubmitRunRequest(documents=self.documents("once"), request_id="the-one")
-        with concurrent.futures.ThreadPoolExecutor(20) as pool:
-            made = set(pool.map(lambda _: self.runs.SubmitRun(request, timeout=LIMIT).name, range(200)))
-        self.assertEqual(len(made), 1)
+        with contextlib.ExitStack() as stack:
+            # A connection carries 100 calls at a time.
+            stubs = [service("run").RunServiceStub(stack.enter_context(self.daemon.channel())) for _ in range(10)]
+            calls = [stub.SubmitRun.future(request, timeout=LIMIT) for _ in range(100) for stub in stubs]
+            made = {call.result().name for call in calls}
+        self.assertEqual((len(calls), len(made)), (1000, 1))
+        listed = self.runs.ListRuns(runs.ListRunsRequest(parent="projects/-", pipeline="once"), timeout=LIMIT)
+        self.assertEqual({run.name for run in listed.runs}, made)
         other = runs.SubmitRunRequest(documents=self.documents("twice"), request_id="the-one")
         found = self.refused(grpc.StatusCode.ALREADY_EXISTS, self.runs.SubmitRun, other)
         self.assertEqual(found["ErrorInfo"].reason, "RUN_REQUEST_REUSED")

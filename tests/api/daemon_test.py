@@ -356,6 +356,26 @@ class Signals(unittest.TestCase):
             with daemon.channel() as channel:
                 self.assertTrue(info(channel).version)
 
+    def test_a_watch_that_comes_back_after_a_kill_misses_nothing(self):
+        with Daemon() as daemon:
+            runs, messages = service("run"), proto("run_service")
+            (daemon.folder / "source.db").touch()
+            with daemon.channel() as channel:
+                stub = runs.RunServiceStub(channel)
+                run = stub.SubmitRun(messages.SubmitRunRequest(documents=documents(
+                    daemon.folder / "endless.yaml", ENDLESS.format(folder=daemon.folder, name="endless"))), timeout=LIMIT)
+                for event in stub.WatchRun(messages.WatchRunRequest(name=run.name), timeout=LIMIT):
+                    if event.progress.rows_read > 0 or event.log.event == "stream_started":
+                        break
+            daemon.kill()
+            daemon.start()
+            with daemon.channel() as channel:
+                stub = runs.RunServiceStub(channel)
+                watch = stub.WatchRun(messages.WatchRunRequest(name=run.name, cursor=event.cursor), timeout=LIMIT)
+                self.assertEqual(next(watch).state, messages.Run.RUNNING)
+                stub.CancelRun(messages.CancelRunRequest(name=run.name), timeout=LIMIT)
+                self.assertEqual(list(watch)[-1].finished.state, messages.Run.CANCELLED)
+
     def test_sigterm_drains_says_so_and_leaves_nothing_behind(self):
         with Daemon("--shutdown-grace", "5s") as daemon:
             runs, messages = service("run"), proto("run_service")

@@ -128,7 +128,8 @@ class Daemon:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def channel(self):
-        return grpc.insecure_channel(f"unix:{self.socket}")
+        """A connection of its own."""
+        return grpc.insecure_channel(f"unix:{self.socket}", options=[("grpc.use_local_subchannel_pool", 1)])
 
 
 def documents(path, text):
