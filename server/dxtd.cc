@@ -247,8 +247,11 @@ class Daemon {
   void Maintain(std::stop_token stop) {
     do {
       const auto pruned = Prune(config_.retention_age, config_.retention_per_pipeline);
-      if (!pruned.ok()) {
-        log_->Write(dxt::LogLevel::kWarning, "prune_failed", pruned.message());
+      const auto audit_from = dxt::SystemClock().Now() - config_.retention_audit;
+      const auto audit = store_->audit().Prune(dxt::FormatTime(audit_from)).status();
+      for (const auto& status : {pruned, audit}) {
+        if (status.ok()) continue;
+        log_->Write(dxt::LogLevel::kWarning, "prune_failed", status.message());
       }
     } while (
         dxt::SystemClock().WaitUntil(dxt::SystemClock().Tick() + kBetweenPrunings, stop));

@@ -40,7 +40,7 @@ class LogStore {
   virtual arrow::Result<int64_t> Prune(std::string_view before) = 0;
 };
 
-/// Who did what. Never changed and never pruned.
+/// Who did what. Never changed.
 struct AuditRecord {
   int64_t id = 0;  ///< Grows without gaps; set by the store.
   std::string at, principal, action, resource, detail;
@@ -55,6 +55,9 @@ class AuditStore {
   virtual arrow::Status Append(const AuditRecord& record) = 0;
   /// Newest first; `before_id` 0 = from the newest.
   virtual arrow::Result<std::vector<AuditRecord>> List(int64_t before_id, int limit) = 0;
+  /// Forgets the records older than `before`, oldest first and slice by slice, up to the
+  /// first that is not, and never the newest; returns how many.
+  virtual arrow::Result<int64_t> Prune(std::string_view before) = 0;
 };
 
 }  // namespace dxt

@@ -352,6 +352,8 @@ class Loader {
         std::chrono::duration_cast<std::chrono::seconds>(Duration("retention.runs"));
     config.retention_per_pipeline =
         static_cast<int>(Number("retention.runs_per_pipeline"));
+    config.retention_audit =
+        std::chrono::duration_cast<std::chrono::seconds>(Duration("retention.audit"));
     config.shutdown_grace = Duration("shutdown_grace");
     const std::string level = Text("log.level");
     config.log.level = level == "debug"     ? LogLevel::kDebug

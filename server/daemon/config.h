@@ -51,6 +51,7 @@ struct DaemonConfig {
   std::map<std::string, std::string> secrets;  ///< Name to env:NAME or file:/path.
   std::chrono::seconds retention_age{0};
   int retention_per_pipeline = 0;
+  std::chrono::seconds retention_audit{0};
   std::chrono::milliseconds shutdown_grace{0};
   LogOptions log;  ///< `file` "-" = stderr.
   TraceConfig traces;

@@ -106,6 +106,10 @@ std::vector<OptionSpec> WorkKeys() {
                   "Newest runs of each pipeline that are kept, however old.")
                   .Default("20")
                   .Between(0, 100000),
+              Key("audit", OptionKind::kDuration,
+                  "Age from which records of who changed what are removed.")
+                  .Default("365d")
+                  .Between(86400, std::nullopt),
           }),
       Key("shutdown_grace", OptionKind::kDuration,
           "After SIGTERM, running runs may finish within this; then they are cancelled "

@@ -113,6 +113,25 @@ TEST_P(StateStoreSuite, AnAuditRecordIsWrittenWhenTheChangeIs) {
   EXPECT_EQ(page[0].detail, "detail");
 }
 
+TEST_P(StateStoreSuite, OldAuditRecordsArePrunedAndTheirNumbersAreNotGivenAgain) {
+  for (int i = 1; i <= 1203; ++i) {
+    AuditRecord record = MakeAudit("Start");
+    record.at = i <= 1200 ? "2026-01-01T00:00:00.000Z" : "2026-09-01T00:00:00.000Z";
+    ASSERT_TRUE(store_->audit().Append(record).ok());
+  }
+  EXPECT_EQ(store_->audit().Prune("2025-05-01T00:00:00.000Z").ValueOr(-1), 0);
+  EXPECT_EQ(store_->audit().Prune("2026-05-01T00:00:00.000Z").ValueOr(-1), 1200);
+  EXPECT_EQ(store_->audit().Prune("2026-05-01T00:00:00.000Z").ValueOr(-1), 0);
+  auto left = store_->audit().List(0, 100).ValueOrDie();
+  ASSERT_EQ(left.size(), 3u);
+  EXPECT_EQ(left[2].id, 1201);
+  EXPECT_EQ(store_->audit().Prune("2027-01-01T00:00:00.000Z").ValueOr(-1), 2);
+  ASSERT_TRUE(store_->audit().Append(MakeAudit("Start")).ok());
+  left = store_->audit().List(0, 100).ValueOrDie();
+  ASSERT_EQ(left.size(), 2u);
+  EXPECT_EQ(left[0].id, 1204);
+}
+
 TEST_P(StateStoreSuite, CursorsAndPackagesOutliveARestart) {
   const ChainKey key{"shop/orders", "items", "sync"};
   const Lease lease = Claimed("01A");

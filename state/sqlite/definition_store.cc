@@ -438,14 +438,7 @@ arrow::Status SqliteDefinitionStore::DeletePipeline(string_view project, string_
 }
 
 arrow::Result<int64_t> SqliteDefinitionStore::CountPipelines() {
-  int64_t count = 0;
-  ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
-    return transaction
-        .Run("SELECT count(*) FROM pipelines", {},
-             [&](const Row& row) { count = row.Integer(0); })
-        .status();
-  }));
-  return count;
+  return ReadNumber(database_, "SELECT count(*) FROM pipelines");
 }
 
 }  // namespace dxt

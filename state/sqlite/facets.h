@@ -31,6 +31,8 @@ arrow::Status RetireRevision(StateDatabase::Transaction& transaction,
 /// kFenced `state.etag` unless `expected` is unset or equals `stored`.
 arrow::Status CheckRevision(std::string_view what, int64_t stored,
                             std::optional<int64_t> expected);
+/// The number in the only row and column of `sql`; 0 when there is no row.
+arrow::Result<int64_t> ReadNumber(StateDatabase& database, std::string_view sql);
 /// "<project>/<name>" as two parts; both "" for "".
 std::pair<std::string_view, std::string_view> SplitName(std::string_view name);
 
@@ -207,6 +209,7 @@ class SqliteAuditStore : public AuditStore {
   explicit SqliteAuditStore(StateDatabase& database) : database_(database) {}
   arrow::Status Append(const AuditRecord& record) override;
   arrow::Result<std::vector<AuditRecord>> List(int64_t before_id, int limit) override;
+  arrow::Result<int64_t> Prune(std::string_view before) override;
 
  private:
   StateDatabase& database_;

@@ -34,6 +34,15 @@ arrow::Status WriteAudit(Transaction& transaction, const AuditRecord* audit) {
       .status();
 }
 
+arrow::Result<int64_t> ReadNumber(StateDatabase& database, string_view sql) {
+  int64_t number = 0;
+  ARROW_RETURN_NOT_OK(database.Read([&](Transaction& transaction) {
+    return transaction.Run(sql, {}, [&](const Row& row) { number = row.Integer(0); })
+        .status();
+  }));
+  return number;
+}
+
 arrow::Result<int64_t> SqliteLogStore::Append(string_view run,
                                               std::span<const LogRecord> lines) {
   int64_t seq = 0;

@@ -178,6 +178,30 @@ arrow::Result<int64_t> SqliteRunStore::Prune(string_view before,
   return pruned;
 }
 
+arrow::Result<int64_t> SqliteAuditStore::Prune(string_view before) {
+  int64_t pruned = 0;
+  int64_t gone = kSlice;
+  while (gone == kSlice) {
+    ARROW_RETURN_NOT_OK(database_.Write([&](Transaction& transaction) -> arrow::Status {
+      int64_t last = 0;
+      bool old = true;
+      // The newest stays, or its number would be given again.
+      ARROW_RETURN_NOT_OK(transaction
+                              .Run("SELECT id, at FROM audit WHERE id < (SELECT max(id) "
+                                   "FROM audit) ORDER BY id LIMIT ?",
+                                   {kSlice},
+                                   [&](const Row& row) {
+                                     old = old && row.Text(1) < before;
+                                     if (old) last = row.Integer(0);
+                                   })
+                              .status());
+      return transaction.Run("DELETE FROM audit WHERE id <= ?", {last}).Value(&gone);
+    }));
+    pruned += gone;
+  }
+  return pruned;
+}
+
 arrow::Result<int64_t> SqliteLogStore::Prune(string_view before) {
   int64_t runs = 0;
   std::string run;

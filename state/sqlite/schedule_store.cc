@@ -210,14 +210,8 @@ arrow::Status SqliteScheduleStore::Delete(string_view project, string_view name,
 }
 
 arrow::Result<int64_t> SqliteScheduleStore::CountActive() {
-  int64_t count = 0;
-  ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
-    return transaction
-        .Run("SELECT count(*) FROM schedules WHERE paused = 0 AND next_at <> ''", {},
-             [&](const Row& row) { count = row.Integer(0); })
-        .status();
-  }));
-  return count;
+  return ReadNumber(database_,
+                    "SELECT count(*) FROM schedules WHERE paused = 0 AND next_at <> ''");
 }
 
 arrow::Result<std::vector<ScheduleRecord>> SqliteScheduleStore::Due(string_view now,

@@ -18,7 +18,7 @@ OTHER = {
     "auth.token_file", "buffer.location", "dependency.downstream", "dependency.upstream",
     "options.phase", "schedule.jitter", "schedule.max_instances", "schedule.misfire",
     "schedule.misfire_grace", "schedule.name", "schedule.pipeline", "schedule.priority", "files.roots", "http.listen", "log.file", "log.format", "log.level",
-    "retention.runs", "retention.runs_per_pipeline", "tls.cert", "tls.client_ca", "tls.key",
+    "retention.audit", "retention.runs", "retention.runs_per_pipeline", "tls.cert", "tls.client_ca", "tls.key",
 }
 # Attributes of traces, and the keys that turn them on.
 OTHER_PREFIXES = ("db.", "dxt.", "error.type", "host.", "otel.", "process.", "service.")
