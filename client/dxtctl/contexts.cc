@@ -13,17 +13,13 @@
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
+#include "client/dxtctl/variables.h"
 
 namespace dxt::ctl {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-std::string Variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 Error FileError(const fs::path& path, const std::string& what) {
   return UsageError("'" + path.string() + "': " + what,
@@ -117,9 +113,9 @@ Error WriteError(const fs::path& path) {
 }  // namespace
 
 fs::path ContextsPath() {
-  const std::string config = Variable("XDG_CONFIG_HOME");
+  const std::string config = EnvironmentText("XDG_CONFIG_HOME");
   const fs::path base =
-      config.empty() ? fs::path(Variable("HOME")) / ".config" : fs::path(config);
+      config.empty() ? fs::path(EnvironmentText("HOME")) / ".config" : fs::path(config);
   return base / "dxt/config.yaml";
 }
 

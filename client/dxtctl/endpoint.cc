@@ -16,14 +16,10 @@
 
 #include "base/spelling.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/variables.h"
 
 namespace dxt::ctl {
 namespace {
-
-std::string Variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
 
 /// The first that is not empty.
 std::string FirstOf(std::initializer_list<std::string> values) {
@@ -47,11 +43,12 @@ Result<Context> FindContext(const Contexts& contexts, const std::string& name) {
 /// The context that is chosen, and what chose it; "" = none is.
 Result<std::string> ChooseContext(const EndpointFlags& flags, Endpoint& endpoint) {
   const bool by_server = !flags.server.empty();
-  const bool by_variable = flags.context.empty() && !Variable("DXT_SERVER").empty();
+  const bool by_variable =
+      flags.context.empty() && !EnvironmentText("DXT_SERVER").empty();
   if (flags.context.empty() && (by_server || by_variable)) return std::string();
   CTL_ASSIGN(const Contexts contexts, LoadContexts(ContextsPath()));
   const std::string name =
-      FirstOf({flags.context, Variable("DXT_CONTEXT"), contexts.current});
+      FirstOf({flags.context, EnvironmentText("DXT_CONTEXT"), contexts.current});
   if (name.empty()) return name;
   CTL_ASSIGN(endpoint.context, FindContext(contexts, name));
   return name;
@@ -222,7 +219,7 @@ Result<std::optional<Endpoint>> NamedEndpoint(const EndpointFlags& flags) {
     chosen.server = flags.server;
   } else if (!flags.context.empty()) {
     endpoint.named_by = "context '" + context + "'";
-  } else if (const auto server = Variable("DXT_SERVER"); !server.empty()) {
+  } else if (const auto server = EnvironmentText("DXT_SERVER"); !server.empty()) {
     endpoint.named_by = "DXT_SERVER";
     chosen.server = server;
   } else if (!context.empty()) {
@@ -235,11 +232,13 @@ Result<std::optional<Endpoint>> NamedEndpoint(const EndpointFlags& flags) {
                       "dxtctl context set " + context + " --server host:port");
   }
   CTL_RETURN_NOT_OK(CheckServer(chosen.server));
-  chosen.tls.ca = FirstOf({flags.tls.ca, Variable("DXT_TLS_CA"), chosen.tls.ca});
-  chosen.tls.cert = FirstOf({flags.tls.cert, Variable("DXT_TLS_CERT"), chosen.tls.cert});
-  chosen.tls.key = FirstOf({flags.tls.key, Variable("DXT_TLS_KEY"), chosen.tls.key});
+  chosen.tls.ca = FirstOf({flags.tls.ca, EnvironmentText("DXT_TLS_CA"), chosen.tls.ca});
+  chosen.tls.cert =
+      FirstOf({flags.tls.cert, EnvironmentText("DXT_TLS_CERT"), chosen.tls.cert});
+  chosen.tls.key =
+      FirstOf({flags.tls.key, EnvironmentText("DXT_TLS_KEY"), chosen.tls.key});
   chosen.token_file =
-      FirstOf({flags.token_file, Variable("DXT_TOKEN_FILE"), chosen.token_file});
+      FirstOf({flags.token_file, EnvironmentText("DXT_TOKEN_FILE"), chosen.token_file});
   return std::optional<Endpoint>(std::move(endpoint));
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "client/dxtctl/state_folder.h"
+#include "client/dxtctl/variables.h"
 
 namespace dxt::ctl {
 
@@ -57,10 +58,9 @@ Result<ResourceServer> Invocation::Server(bool project_is_file) {
   ResourceServer server;
   server.endpoint = *named;
   CTL_ASSIGN(server.channel, OpenChannel(*named, options.debug));
-  const char* variable = std::getenv("DXT_PROJECT");
   for (const std::string& project :
-       {project_is_file ? std::string() : options.project,
-        std::string(variable ? variable : ""), named->context.project}) {
+       {project_is_file ? std::string() : options.project, EnvironmentText("DXT_PROJECT"),
+        named->context.project}) {
     if (project.empty()) continue;
     if (!IsResourceId(project)) {
       return UsageError("'" + project + "' is not the name of a stored project",

@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "client/dxtctl/variables.h"
+
 namespace dxt::ctl {
 namespace {
 
@@ -33,18 +35,14 @@ int WidthOf(char32_t c) {
   return wide ? 2 : 1;
 }
 
-bool IsSet(const char* name) {
-  const char* value = std::getenv(name);
-  return value != nullptr && *value != '\0';
-}
-
 }  // namespace
 
 Terminal::Terminal(std::string_view color) {
   const char* term = std::getenv("TERM");
   const bool dumb = term == nullptr || std::string_view(term) == "dumb";
   live_ = isatty(STDERR_FILENO) != 0 && !dumb;
-  color_ = color == "always" || (color == "auto" && live_ && !IsSet("NO_COLOR"));
+  color_ = color == "always" ||
+           (color == "auto" && live_ && EnvironmentText("NO_COLOR").empty());
 }
 
 int Terminal::width() const {

@@ -70,6 +70,11 @@ bool ReadValue(std::string_view rest, std::string& value) {
 
 }  // namespace
 
+std::string EnvironmentText(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
 std::set<std::string> VariableNames(std::string_view text) {
   std::set<std::string> names;
   for (size_t at = text.find('$'); at != std::string_view::npos;

@@ -8,6 +8,9 @@
 
 namespace dxt::ctl {
 
+/// A variable of this process; "" = unset.
+std::string EnvironmentText(const char* name);
+
 /// Names in `${NAME}` and `${NAME:-default}`; `$${` is literal text, any other `$` too.
 std::set<std::string> VariableNames(std::string_view text);
 

@@ -8,28 +8,10 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "tests/support/field_types.h"
 
 namespace dxt {
 namespace {
-
-FieldType Of(DType dtype) {
-  FieldType type;
-  type.dtype = dtype;
-  return type;
-}
-
-FieldType Decimal(int precision, int scale) {
-  FieldType type = Of(DType::kDecimal);
-  type.precision = precision;
-  type.scale = scale;
-  return type;
-}
-
-FieldType Nanoseconds(DType dtype) {
-  FieldType type = Of(dtype);
-  type.nanoseconds = true;
-  return type;
-}
 
 template <typename Builder, typename Value>
 std::shared_ptr<arrow::Array> One(Builder builder, Value value) {
@@ -61,25 +43,25 @@ TEST(CursorText, WritesIntegersToTheirExtremes) {
 TEST(CursorText, WritesDecimalsWithAllTheirDigits) {
   EXPECT_EQ(
       Text(One(arrow::Decimal128Builder(arrow::decimal128(10, 2)), arrow::Decimal128(-5)),
-           Decimal(10, 2)),
+           Of(DType::kDecimal, 10, 2)),
       "-0.05");
   EXPECT_EQ(Text(One(arrow::Decimal128Builder(arrow::decimal128(38, 0)),
                      arrow::Decimal128("99999999999999999999999999999999999999")),
-                 Decimal(38, 0)),
+                 Of(DType::kDecimal, 38, 0)),
             "99999999999999999999999999999999999999");
   EXPECT_EQ(Text(One(arrow::Decimal256Builder(arrow::decimal256(76, 38)),
                      arrow::Decimal256("-1234567890123456789012345678901234567890")),
-                 Decimal(76, 38)),
+                 Of(DType::kDecimal, 76, 38)),
             "-12.34567890123456789012345678901234567890");
-  EXPECT_EQ(Text(One(arrow::StringBuilder(), "00012.500"), Decimal(0, 0)), "12.500");
-  EXPECT_EQ(Text(One(arrow::StringBuilder(), "1e3"), Decimal(0, 0)), "1000");
+  EXPECT_EQ(Text(One(arrow::StringBuilder(), "00012.500"), Of(DType::kDecimal, 0, 0)),
+            "12.500");
+  EXPECT_EQ(Text(One(arrow::StringBuilder(), "1e3"), Of(DType::kDecimal, 0, 0)), "1000");
 }
 
 TEST(CursorText, WritesTimestampsInTheirUnit) {
   EXPECT_EQ(Text(Timestamps(arrow::TimeUnit::MICRO, "", 1), Of(DType::kTimestamp)),
             "1970-01-01 00:00:00.000001");
-  EXPECT_EQ(Text(Timestamps(arrow::TimeUnit::NANO, "UTC", -1),
-                 Nanoseconds(DType::kTimestampTz)),
+  EXPECT_EQ(Text(Timestamps(arrow::TimeUnit::NANO, "UTC", -1), Nano(DType::kTimestampTz)),
             "1969-12-31 23:59:59.999999999+00:00");
 }
 
@@ -98,7 +80,8 @@ TEST(CursorText, RefusesInfinity) {
   EXPECT_EQ(Text(One(arrow::Date32Builder(), std::numeric_limits<int32_t>::min()),
                  Of(DType::kDate)),
             "cursor.infinite");
-  EXPECT_EQ(Text(One(arrow::StringBuilder(), "NaN"), Decimal(0, 0)), "cursor.infinite");
+  EXPECT_EQ(Text(One(arrow::StringBuilder(), "NaN"), Of(DType::kDecimal, 0, 0)),
+            "cursor.infinite");
 }
 
 TEST(CursorText, RefusesTypesWithoutAnOrderToResumeFrom) {
@@ -118,12 +101,12 @@ TEST(CanonicalCursor, ReadsWhatPeopleWrite) {
             "2024-02-29 12:30:00.000000");
   EXPECT_EQ(Canonical("2024-03-01T01:30:00+02:00", Of(DType::kTimestampTz)),
             "2024-02-29 23:30:00.000000+00:00");
-  EXPECT_EQ(Canonical("2024-03-01 01:30:00.5Z", Nanoseconds(DType::kTimestampTz)),
+  EXPECT_EQ(Canonical("2024-03-01 01:30:00.5Z", Nano(DType::kTimestampTz)),
             "2024-03-01 01:30:00.500000000+00:00");
   EXPECT_EQ(Canonical("2024-03-01 01:30:00-0330", Of(DType::kTimestampTz)),
             "2024-03-01 05:00:00.000000+00:00");
   EXPECT_EQ(Canonical("+007", Of(DType::kInt32)), "7");
-  EXPECT_EQ(Canonical("-0.50", Decimal(5, 2)), "-0.50");
+  EXPECT_EQ(Canonical("-0.50", Of(DType::kDecimal, 5, 2)), "-0.50");
   EXPECT_EQ(Canonical("two words", Of(DType::kString)), "two words");
 }
 
@@ -143,12 +126,12 @@ TEST(CanonicalCursor, RefusesWhatIsNoValueOfTheType) {
   EXPECT_EQ(Canonical("128", Of(DType::kInt8)), "cursor.invalid");
   EXPECT_EQ(Canonical("-1", Of(DType::kUint64)), "cursor.invalid");
   EXPECT_EQ(Canonical("1.0", Of(DType::kInt64)), "cursor.invalid");
-  EXPECT_EQ(Canonical("NaN", Decimal(0, 0)), "cursor.invalid");
+  EXPECT_EQ(Canonical("NaN", Of(DType::kDecimal, 0, 0)), "cursor.invalid");
   EXPECT_EQ(Canonical("1", Of(DType::kBool)), "cursor.invalid");
 }
 
 TEST(CompareCursors, OrdersNumbersByValue) {
-  const FieldType decimal = Decimal(0, 0);
+  const FieldType decimal = Of(DType::kDecimal, 0, 0);
   EXPECT_LT(CompareCursors("9", "10", Of(DType::kInt64)), 0);
   EXPECT_GT(CompareCursors("-9", "-10", Of(DType::kInt64)), 0);
   EXPECT_EQ(CompareCursors("1.50", "1.5", decimal), 0);

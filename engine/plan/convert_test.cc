@@ -8,29 +8,10 @@
 
 #include "base/error.h"
 #include "engine/plan/exactness.h"
+#include "tests/support/field_types.h"
 
 namespace dxt {
 namespace {
-
-FieldType Of(DType dtype, int precision = 0, int scale = 0) {
-  FieldType type;
-  type.dtype = dtype;
-  type.precision = precision;
-  type.scale = scale;
-  return type;
-}
-
-FieldType Nano(DType dtype) {
-  FieldType type = Of(dtype);
-  type.nanoseconds = true;
-  return type;
-}
-
-FieldType ListOf(FieldType element) {
-  FieldType type = Of(DType::kArray);
-  type.element = std::make_shared<FieldType>(std::move(element));
-  return type;
-}
 
 std::shared_ptr<arrow::Array> Rows(const FieldType& type, const std::string& json) {
   auto array = arrow::json::ArrayFromJSONString(ArrowType(type), json);

@@ -4,28 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/field_types.h"
+
 namespace dxt {
 namespace {
-
-FieldType Of(DType dtype, int precision = 0, int scale = 0) {
-  FieldType type;
-  type.dtype = dtype;
-  type.precision = precision;
-  type.scale = scale;
-  return type;
-}
-
-FieldType Nano(DType dtype) {
-  FieldType type = Of(dtype);
-  type.nanoseconds = true;
-  return type;
-}
-
-FieldType ListOf(DType element) {
-  FieldType type = Of(DType::kArray);
-  type.element = std::make_shared<FieldType>(Of(element));
-  return type;
-}
 
 /// The rows and columns of the matrices, by the letter that stands for them.
 FieldType TypeNamed(const std::string& name) {
@@ -54,8 +36,8 @@ FieldType TypeNamed(const std::string& name) {
       {"json", Of(DType::kJson)},
       {"arr", Of(DType::kArray)},
       {"obj", Of(DType::kObject)},
-      {"ints", ListOf(DType::kInt32)},
-      {"flts", ListOf(DType::kFloat64)},
+      {"ints", ListOf(Of(DType::kInt32))},
+      {"flts", ListOf(Of(DType::kFloat64))},
   };
   return types.at(name);
 }

@@ -37,13 +37,13 @@ std::string Kept(const std::string& select, const std::string& exclude = "",
   return ids;
 }
 
-struct Case {
+struct SelectorCase {
   const char* select;
   const char* exclude;
   const char* expected;
 };
 
-class SelectorTable : public testing::TestWithParam<Case> {};
+class SelectorTable : public testing::TestWithParam<SelectorCase> {};
 
 TEST_P(SelectorTable, Keeps) {
   EXPECT_EQ(Kept(GetParam().select, GetParam().exclude), GetParam().expected);
@@ -54,28 +54,33 @@ constexpr char kAll[] = "sales_orders sales_lines customers sales_test";
 INSTANTIATE_TEST_SUITE_P(
     Selectors, SelectorTable,
     testing::Values(
-        Case{"", "", kAll}, Case{"all", "", kAll}, Case{"*", "", kAll},
-        Case{"customers", "", "customers"},
-        Case{"customers,sales_orders", "", "sales_orders customers"},
-        Case{" customers , sales_orders ", "", "sales_orders customers"},
-        Case{"sales_*", "", "sales_orders sales_lines sales_test"},
-        Case{"*_l?nes", "", "sales_lines"}, Case{"*e*r*", "", "sales_orders customers"},
-        Case{"tag:daily", "", "sales_orders customers"},
-        Case{"tag:sales+tag:daily", "", "sales_orders"},
-        Case{"tag:sales+daily", "", "selector.unknown"},
-        Case{"tag:hourly,tag:crm", "", "sales_lines customers"},
-        Case{"tag:sales+tag:daily,customers", "", "sales_orders customers"},
-        Case{"sales_*+tag:hourly", "", "sales_lines"},
-        Case{"tag:*ly+tag:c*", "", "customers"},
-        Case{"", "*_test", "sales_orders sales_lines customers"},
-        Case{"sales_*", "*_test", "sales_orders sales_lines"},
-        Case{"all", "tag:sales,sales_test", "customers"}, Case{"all", "nothing_*", kAll},
-        Case{"", "tag:none", kAll}, Case{"nothing_*", "", "selector.empty"},
-        Case{"tag:none", "", "selector.empty"}, Case{"all", "all", "selector.empty"},
-        Case{"customer", "", "selector.unknown"},
-        Case{"customers,oders", "", "selector.unknown"},
-        Case{"", "oders", "selector.unknown"}, Case{"a,,b", "", "selector.invalid"},
-        Case{"tag:", "", "selector.invalid"}, Case{"+a", "", "selector.invalid"}));
+        SelectorCase{"", "", kAll}, SelectorCase{"all", "", kAll},
+        SelectorCase{"*", "", kAll}, SelectorCase{"customers", "", "customers"},
+        SelectorCase{"customers,sales_orders", "", "sales_orders customers"},
+        SelectorCase{" customers , sales_orders ", "", "sales_orders customers"},
+        SelectorCase{"sales_*", "", "sales_orders sales_lines sales_test"},
+        SelectorCase{"*_l?nes", "", "sales_lines"},
+        SelectorCase{"*e*r*", "", "sales_orders customers"},
+        SelectorCase{"tag:daily", "", "sales_orders customers"},
+        SelectorCase{"tag:sales+tag:daily", "", "sales_orders"},
+        SelectorCase{"tag:sales+daily", "", "selector.unknown"},
+        SelectorCase{"tag:hourly,tag:crm", "", "sales_lines customers"},
+        SelectorCase{"tag:sales+tag:daily,customers", "", "sales_orders customers"},
+        SelectorCase{"sales_*+tag:hourly", "", "sales_lines"},
+        SelectorCase{"tag:*ly+tag:c*", "", "customers"},
+        SelectorCase{"", "*_test", "sales_orders sales_lines customers"},
+        SelectorCase{"sales_*", "*_test", "sales_orders sales_lines"},
+        SelectorCase{"all", "tag:sales,sales_test", "customers"},
+        SelectorCase{"all", "nothing_*", kAll}, SelectorCase{"", "tag:none", kAll},
+        SelectorCase{"nothing_*", "", "selector.empty"},
+        SelectorCase{"tag:none", "", "selector.empty"},
+        SelectorCase{"all", "all", "selector.empty"},
+        SelectorCase{"customer", "", "selector.unknown"},
+        SelectorCase{"customers,oders", "", "selector.unknown"},
+        SelectorCase{"", "oders", "selector.unknown"},
+        SelectorCase{"a,,b", "", "selector.invalid"},
+        SelectorCase{"tag:", "", "selector.invalid"},
+        SelectorCase{"+a", "", "selector.invalid"}));
 
 TEST(Selector, AllowEmptyTurnsNothingIntoNothing) {
   EXPECT_EQ(Kept("nothing_*", "", true), "");

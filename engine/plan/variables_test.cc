@@ -30,12 +30,12 @@ Outcome Substituted(const std::string& text) {
   return outcome;
 }
 
-struct Case {
+struct VariableCase {
   const char* text;
   const char* expected;
 };
 
-class VariableTexts : public testing::TestWithParam<Case> {};
+class VariableTexts : public testing::TestWithParam<VariableCase> {};
 
 TEST_P(VariableTexts, Resolve) {
   const auto outcome = Substituted(GetParam().text);
@@ -45,14 +45,16 @@ TEST_P(VariableTexts, Resolve) {
 
 INSTANTIATE_TEST_SUITE_P(
     Variables, VariableTexts,
-    testing::Values(Case{"${HOST}", "db.local"}, Case{"x${HOST}y${_x1}", "xdb.localyy"},
-                    Case{"${NONE:-a b}", "a b"}, Case{"${NONE:-}", ""},
-                    Case{"${EMPTY}", ""}, Case{"${EMPTY:-d}", "d"},
-                    Case{"${HOST:-d}", "db.local"}, Case{"$${HOST}", "${HOST}"},
-                    Case{"$$${HOST}", "$${HOST}"},
-                    Case{"$HOST $1 5$ $$ $", "$HOST $1 5$ $$ $"},
-                    Case{"${SELF}", "${HOST}"}, Case{"{HOST}", "{HOST}"},
-                    Case{"${NONE:-a:-b$c}", "a:-b$c"}));
+    testing::Values(VariableCase{"${HOST}", "db.local"},
+                    VariableCase{"x${HOST}y${_x1}", "xdb.localyy"},
+                    VariableCase{"${NONE:-a b}", "a b"}, VariableCase{"${NONE:-}", ""},
+                    VariableCase{"${EMPTY}", ""}, VariableCase{"${EMPTY:-d}", "d"},
+                    VariableCase{"${HOST:-d}", "db.local"},
+                    VariableCase{"$${HOST}", "${HOST}"},
+                    VariableCase{"$$${HOST}", "$${HOST}"},
+                    VariableCase{"$HOST $1 5$ $$ $", "$HOST $1 5$ $$ $"},
+                    VariableCase{"${SELF}", "${HOST}"}, VariableCase{"{HOST}", "{HOST}"},
+                    VariableCase{"${NONE:-a:-b$c}", "a:-b$c"}));
 
 TEST(Variables, AMissingOneIsNamedWithPlaceAndRemedy) {
   const auto outcome = Substituted("${HOST}:${MISSING}/${ALSO}");

@@ -7,14 +7,14 @@
 namespace dxt {
 namespace {
 
-struct Outcome {
+struct ParseOutcome {
   std::optional<ConfigValue> tree;
   std::vector<Problem> problems;
   std::string code() const { return problems.empty() ? "" : problems[0].code; }
 };
 
-Outcome Parse(const std::string& text) {
-  Outcome outcome;
+ParseOutcome Parse(const std::string& text) {
+  ParseOutcome outcome;
   outcome.tree = ParseYaml({"", text}, "doc", outcome.problems);
   EXPECT_NE(outcome.tree.has_value(), !outcome.problems.empty());
   return outcome;

@@ -8,17 +8,10 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "tests/support/field_types.h"
 
 namespace dxt {
 namespace {
-
-FieldType Of(DType dtype, int precision = 0, int scale = 0) {
-  FieldType type;
-  type.dtype = dtype;
-  type.precision = precision;
-  type.scale = scale;
-  return type;
-}
 
 /// One column `x` of `type`, its rows written as JSON; the rows that pass, as JSON too.
 class FilterTest : public testing::Test {

@@ -9,15 +9,10 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "tests/support/field_types.h"
 
 namespace dxt {
 namespace {
-
-FieldType Of(DType dtype) {
-  FieldType type;
-  type.dtype = dtype;
-  return type;
-}
 
 ValueDomain DomainOf(DType dtype) {
   ValueDomain domain;

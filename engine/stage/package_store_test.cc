@@ -14,31 +14,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "tests/support/field_types.h"
 
 namespace dxt {
 namespace {
 
 namespace fs = std::filesystem;
-
-FieldType Of(DType dtype, int precision = 0, int scale = 0) {
-  FieldType type;
-  type.dtype = dtype;
-  type.precision = precision;
-  type.scale = scale;
-  return type;
-}
-
-FieldType Nano(DType dtype) {
-  FieldType type = Of(dtype);
-  type.nanoseconds = true;
-  return type;
-}
-
-FieldType ListOf(FieldType element) {
-  FieldType type = Of(DType::kArray);
-  type.element = std::make_shared<FieldType>(std::move(element));
-  return type;
-}
 
 struct Column {
   std::string name;

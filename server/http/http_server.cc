@@ -53,13 +53,13 @@ http::response<http::string_body> Respond(const http::request<http::empty_body>&
 }
 
 template <typename Protocol>
-class Connection : public std::enable_shared_from_this<Connection<Protocol>> {
+class HttpConnection : public std::enable_shared_from_this<HttpConnection<Protocol>> {
  public:
-  Connection(typename Protocol::socket socket, Shared& shared)
+  HttpConnection(typename Protocol::socket socket, Shared& shared)
       : stream_(std::move(socket)), shared_(shared) {
     ++shared_.connections;
   }
-  ~Connection() { --shared_.connections; }
+  ~HttpConnection() { --shared_.connections; }
 
   void Read() {
     parser_.emplace();
@@ -164,7 +164,7 @@ class Server final : public HttpServer {
       if (failure == asio::error::operation_aborted) return;
       // One too many is closed at once, so that it does not wait for an answer.
       if (!failure && shared_.connections < shared_.options.most_connections) {
-        std::make_shared<Connection<Protocol>>(std::move(socket), shared_)->Read();
+        std::make_shared<HttpConnection<Protocol>>(std::move(socket), shared_)->Read();
       }
       Accept();
     });

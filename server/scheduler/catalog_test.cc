@@ -9,8 +9,6 @@ namespace {
 
 using Texts = std::vector<std::string>;
 
-std::string CodeOf(const arrow::Status& status) { return GetErrorInfo(status).code; }
-
 class CatalogTest : public DaemonTest {
  protected:
   void SetUp() override {

@@ -55,7 +55,7 @@ std::string Lower(std::string_view text) {
   return lower;
 }
 
-std::vector<std::string> Split(std::string_view text, char at) {
+std::vector<std::string> SplitAt(std::string_view text, char at) {
   std::vector<std::string> parts(1);
   for (const char c : text) {
     if (c == at) {
@@ -130,7 +130,7 @@ arrow::Result<int> ValueOf(const FieldRule& rule, const std::string& text,
 /// One item of a list: `*`, `5`, `1-5`, each with a step but the single value.
 arrow::Status AddItem(const FieldRule& rule, bool is_weekday, const std::string& part,
                       std::vector<bool>& set) {
-  const auto stepped = Split(part, '/');
+  const auto stepped = SplitAt(part, '/');
   if (stepped.size() > 2) return RefusedField(rule, part, "it has two steps");
   int step = 1;
   if (stepped.size() == 2) {
@@ -142,7 +142,7 @@ arrow::Status AddItem(const FieldRule& rule, bool is_weekday, const std::string&
   }
   int low = rule.least, high = is_weekday ? 6 : rule.most;
   if (stepped[0] != "*") {
-    const auto ends = Split(stepped[0], '-');
+    const auto ends = SplitAt(stepped[0], '-');
     if (ends.size() > 2) return RefusedField(rule, part, "it is not a range");
     ARROW_ASSIGN_OR_RAISE(low, ValueOf(rule, ends[0], part));
     high = low;
@@ -255,7 +255,7 @@ class CronParser {
                             std::bitset<Size>& bits) {
     const FieldRule& rule = RuleOf(field);
     std::vector<bool> set(static_cast<size_t>(rule.most) + 1);
-    for (const auto& part : Split(word, ',')) {
+    for (const auto& part : SplitAt(word, ',')) {
       if (part.empty()) return RefusedField(rule, word, "a list has an empty item");
       ARROW_RETURN_NOT_OK(AddItem(rule, field == kWeekday, part, set));
     }

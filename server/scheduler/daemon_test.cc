@@ -7,8 +7,6 @@
 namespace dxt {
 namespace {
 
-std::string CodeOf(const arrow::Status& status) { return GetErrorInfo(status).code; }
-
 TEST_F(DaemonTest, QueuedAndInterruptedRunsGoOnAfterAKill) {
   StorePipeline("a", "description: with ${TOKEN}\n");
   StorePipeline("b");

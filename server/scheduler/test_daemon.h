@@ -20,6 +20,10 @@
 
 namespace dxt {
 
+inline std::string CodeOf(const arrow::Status& status) {
+  return GetErrorInfo(status).code;
+}
+
 /// A clock that a test moves.
 class ManualClock : public Clock {
  public:

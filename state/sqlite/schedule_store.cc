@@ -9,7 +9,7 @@ using Transaction = StateDatabase::Transaction;
 using Values = StateDatabase::Values;
 using std::string_view;
 
-constexpr char kSelect[] =
+constexpr char kSelectSchedule[] =
     "SELECT project, name, pipeline, cron, timezone, misfire, misfire_grace_seconds, "
     "max_instances, jitter_seconds, options, variables, priority, paused, pause_note, "
     "next_at, last_at, created_at, updated_at, revision FROM schedules ";
@@ -45,7 +45,7 @@ arrow::Result<std::vector<ScheduleRecord>> ReadSchedules(Transaction& transactio
   std::vector<ScheduleRecord> records;
   ARROW_RETURN_NOT_OK(
       transaction
-          .Run(std::string(kSelect).append(condition), values,
+          .Run(std::string(kSelectSchedule).append(condition), values,
                [&](const Row& row) { records.push_back(ReadSchedule(row)); })
           .status());
   return records;
