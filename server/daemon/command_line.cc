@@ -11,7 +11,7 @@ extern char** environ;
 namespace dxt {
 namespace {
 
-std::map<std::string, std::string> Environment() {
+std::map<std::string, std::string> ProcessEnvironment() {
   std::map<std::string, std::string> variables;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text = *entry;
@@ -91,7 +91,7 @@ std::optional<CommandLine> ReadCommandLine(int argc, char** argv, int& exit_code
   line.sources.root = geteuid() == 0;
   line.sources.read_file = !line.is_private;
   if (!line.is_private) {
-    line.sources.environment = Environment();
+    line.sources.environment = ProcessEnvironment();
     if (!config.empty()) line.sources.file = config;
   }
   return line;

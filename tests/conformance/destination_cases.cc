@@ -9,9 +9,6 @@
 namespace dxt::conformance {
 namespace {
 
-constexpr auto kWrite =
-    static_cast<uint32_t>(Capability::kWrite) | static_cast<uint32_t>(Capability::kRead);
-constexpr auto kAppend = kWrite | static_cast<uint32_t>(Capability::kAppend);
 constexpr auto kReplace = kWrite | static_cast<uint32_t>(Capability::kReplace);
 constexpr auto kUpsert = kWrite | static_cast<uint32_t>(Capability::kUpsert);
 

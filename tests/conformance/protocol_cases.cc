@@ -7,9 +7,6 @@
 namespace dxt::conformance {
 namespace {
 
-constexpr auto kAppend = static_cast<uint32_t>(Capability::kWrite) |
-                         static_cast<uint32_t>(Capability::kRead) |
-                         static_cast<uint32_t>(Capability::kAppend);
 constexpr auto kAtomic = kAppend | static_cast<uint32_t>(Capability::kAtomicCommit);
 constexpr auto kLedger = kAppend | static_cast<uint32_t>(Capability::kLedger);
 

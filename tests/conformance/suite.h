@@ -17,6 +17,11 @@ struct Case {
 };
 inline void PrintTo(const Case* test, std::ostream* out) { *out << test->name; }
 
+/// What a case needs that writes and looks at what arrived.
+inline constexpr uint32_t kWrite =
+    static_cast<uint32_t>(Capability::kWrite) | static_cast<uint32_t>(Capability::kRead);
+inline constexpr uint32_t kAppend = kWrite | static_cast<uint32_t>(Capability::kAppend);
+
 /// Every case, in order; made once.
 const std::vector<Case>& AllCases();
 std::vector<const Case*> CasePointers();
