@@ -12,13 +12,13 @@
 #include "server/api/status_map.h"
 #include "server/scheduler/catalog.h"
 #include "server/scheduler/dispatcher.h"
+#include "server/scheduler/submission.h"
 
 namespace dxt {
 namespace {
 
 constexpr size_t kMostPendingBytes = 64 << 10;
 constexpr size_t kLongestRequestId = 128;
-constexpr int kMostPriority = 1000;
 constexpr int kLinesAtATime = 50;
 
 /// Sends what a feed holds, as fast as the client takes it.

@@ -20,7 +20,6 @@ using Time = std::chrono::system_clock::time_point;
 
 constexpr int64_t kLongestWait = 7 * 86400;
 constexpr int kMostInstances = 100;
-constexpr int kMostPriority = 1000;
 constexpr int kDefaultFireTimes = 10, kMostFireTimes = 1000;
 
 Time ToTime(const google::protobuf::Timestamp& time) {

@@ -26,6 +26,9 @@ struct RunInput {
   static arrow::Result<RunInput> Decode(std::string_view bytes);
 };
 
+/// A priority lies between its negative and it.
+inline constexpr int kMostPriority = 1000;
+
 /// What a client, a schedule or an upstream run asks to be run.
 struct Submission {
   PipelineDocument pipeline;
