@@ -85,8 +85,9 @@ AlertMessage MessageOf(AlertEvent event, const RunResult& result) {
     if (++failed <= kMostStreams) AddError(stream.error, stream.id + ": ", message);
   }
   if (failed > kMostStreams) {
-    message.detail +=
-        "\n… and " + std::to_string(failed - kMostStreams) + " streams more";
+    const auto more = failed - kMostStreams;
+    message.detail += "\n… and " + std::to_string(more) +
+                      (more == 1 ? " stream more" : " streams more");
   }
   const std::string of = std::to_string(result.streams.size());
   if (event == AlertEvent::kGuard) {

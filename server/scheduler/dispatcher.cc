@@ -231,7 +231,8 @@ arrow::Result<RunRecord> Dispatcher::Get(std::string_view id) {
   ARROW_ASSIGN_OR_RAISE(auto run, store_.runs().Get(id));
   if (run) return *run;
   return MakeError(ErrorClass::kConfig, "run.not_found",
-                   "there is no run " + std::string(id) + " in this state folder");
+                   "there is no run " + std::string(id) + " in this state folder",
+                   "dxtctl runs list shows those that are kept");
 }
 
 std::string Dispatcher::WaitingFor(std::string_view id) const {
