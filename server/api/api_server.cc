@@ -39,6 +39,7 @@ class GrpcServer final : public ApiServer {
  public:
   explicit GrpcServer(ApiParts parts)
       : parts_(WithOwn(std::move(parts), draining_, peers_)),
+        threads_(parts_.call_limit),
         streams_(parts_.watcher_patience),
         runs_(parts_, streams_),
         pipelines_(parts_),

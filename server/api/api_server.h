@@ -42,6 +42,9 @@ struct ApiParts {
   std::function<std::vector<std::string>()> warnings;
   /// A watcher whose client took nothing for this long is dropped.
   std::chrono::milliseconds watcher_patience = std::chrono::seconds(30);
+  /// A call that waits for other systems is stopped after this, whatever deadline its
+  /// client set or did not set; 0 = never.
+  std::chrono::milliseconds call_limit = std::chrono::minutes(10);
   /// Set while the server drains: no run is taken.
   std::atomic<bool>* draining = nullptr;
   /// Set by the server: which users its unix sockets serve just now.

@@ -122,7 +122,7 @@ Reply ProjectServiceImpl::CheckConnections(CallContext*,
                                request->only(), context, stop)) {
       Fill(check, call.redactor, *response->add_checks());
     }
-    return grpc::Status::OK;
+    return stop.stop_requested() ? grpc::Status::CANCELLED : grpc::Status::OK;
   });
 }
 

@@ -193,7 +193,7 @@ Reply ProjectServiceImpl::TestConnection(CallContext* context,
         *project, nullptr, name->id,
         parts_.dispatcher->ContextWithoutRun(observer, journal), stop);
     if (!checks.empty()) Fill(checks[0], RedactorOf(found->second), *response);
-    return grpc::Status::OK;
+    return stop.stop_requested() ? grpc::Status::CANCELLED : grpc::Status::OK;
   });
 }
 

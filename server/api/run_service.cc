@@ -27,18 +27,25 @@ class WatchStream : public PulledStream<v1::RunEvent>, public FeedWatcher {
   WatchStream(std::shared_ptr<RunFeed> feed, int64_t cursor)
       : PulledStream(/*polls=*/false), feed_(std::move(feed)), cursor_(cursor) {}
 
-  void OnMore() override { Pump(); }
+  void OnMore() override { Wake(); }
 
  private:
   Pull Next(v1::RunEvent& event, grpc::Status&) override {
     if (ended_) return Pull::kEnd;
     bool over = false;
     if (pending_.empty()) {
+      if (!TakeTurn()) return Pull::kNothing;
       // Asked first: what came in between is then among the events.
       over = feed_->ended();
       auto events = feed_->After(cursor_, kMostPendingBytes);
       pending_.assign(std::make_move_iterator(events.begin()),
                       std::make_move_iterator(events.end()));
+      // Progress never ends while a run lasts, and can wait for the next turn.
+      if (!std::all_of(pending_.begin(), pending_.end(), [](const FeedEvent& one) {
+            return std::holds_alternative<StreamProgress>(one.what);
+          })) {
+        GiveTurn();
+      }
     }
     if (pending_.empty()) return over ? Pull::kEnd : Pull::kNothing;
     cursor_ = pending_.front().cursor;

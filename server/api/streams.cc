@@ -8,6 +8,8 @@ namespace dxt {
 namespace {
 
 constexpr auto kLongestTick = std::chrono::milliseconds(250);
+/// Of each second, a thousand streams get one look.
+constexpr auto kForEachStream = std::chrono::milliseconds(1);
 
 }  // namespace
 
@@ -19,6 +21,13 @@ Streams::Streams(std::chrono::milliseconds patience)
 void Streams::Add(const std::shared_ptr<Stream>& stream) {
   std::lock_guard lock(mutex_);
   streams_.push_back(stream);
+  changed_.notify_all();
+}
+
+void Streams::Wake() {
+  std::lock_guard lock(mutex_);
+  if (woken_) return;
+  woken_ = true;
   changed_.notify_all();
 }
 
@@ -41,12 +50,16 @@ std::vector<std::shared_ptr<Stream>> Streams::Living() {
 
 void Streams::Work(std::stop_token stop) {
   const auto wait = std::clamp(patience_ / 4, std::chrono::milliseconds(1), kLongestTick);
+  auto rested = std::chrono::steady_clock::now();
   while (!stop.stop_requested()) {
     {
       std::unique_lock lock(mutex_);
       // With nobody to look after, the thread sleeps.
       changed_.wait(lock, stop, [this] { return !streams_.empty(); });
-      changed_.wait_for(lock, stop, wait, [] { return false; });
+      changed_.wait_for(lock, stop, wait, [this] { return woken_; });
+      changed_.wait_until(lock, stop, rested, [] { return false; });
+      woken_ = false;
+      rested = std::chrono::steady_clock::now() + streams_.size() * kForEachStream;
     }
     for (const auto& stream : Living()) {
       if (stream->OnTick(std::chrono::steady_clock::now())) ++dropped_;

@@ -17,13 +17,15 @@ class Stream {
  public:
   using Tick = std::chrono::steady_clock::time_point;
   virtual ~Stream() = default;
-  /// From the thread of Streams, a few times a second. True when the stream was dropped
-  /// just now.
+  /// From the thread of Streams, a few times a second and after Wake. True when the
+  /// stream was dropped just now.
   virtual bool OnTick(Tick now) = 0;
 };
 
-/// Every open stream, on one thread that drops those whose client takes nothing for
-/// longer than `patience`. Safe from any thread.
+/// Every open stream, on one thread that sends what there is to send, and drops those
+/// whose client takes nothing for longer than `patience`. The more streams there are, the
+/// less often it looks at them: a run is not slowed by those who watch it. Safe from any
+/// thread.
 class Streams {
  public:
   explicit Streams(std::chrono::milliseconds patience);
@@ -32,6 +34,8 @@ class Streams {
   Streams& operator=(const Streams&) = delete;
 
   void Add(const std::shared_ptr<Stream>& stream);
+  /// Something came that a stream waits for. Does not block.
+  void Wake();
   std::chrono::milliseconds patience() const { return patience_; }
   int open() const;
   int64_t dropped() const { return dropped_; }
@@ -45,6 +49,7 @@ class Streams {
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::vector<std::weak_ptr<Stream>> streams_;
+  bool woken_ = false;
   std::atomic<int64_t> dropped_{0};
   std::jthread thread_;
 };
@@ -65,8 +70,10 @@ class PulledStream : public grpc::ServerWriteReactor<Message>, public Stream {
                                                   Streams& streams) {
     stream->self_ = stream;
     stream->context_ = context;
-    stream->patience_ = streams.patience();
+    stream->streams_ = &streams;
     streams.Add(stream);
+    // A client knows that it is heard, also where nothing happens yet.
+    stream->StartSendInitialMetadata();
     stream->Pump();
     return stream.get();
   }
@@ -102,12 +109,25 @@ class PulledStream : public grpc::ServerWriteReactor<Message>, public Stream {
         return true;
       }
     }
-    if (polls_) Pump();
+    const bool polls = polls_ && now - polled_ >= kBetweenPolls;
+    if (polls) polled_ = now;
+    const bool woken = woken_.exchange(false);
+    if (woken) GiveTurn();
+    if (woken || polls) Pump();
     return false;
   }
 
  protected:
   explicit PulledStream(bool polls) : polls_(polls) {}
+  /// One for each look at all streams, and one to begin with: for a Next that would never
+  /// run out of messages.
+  bool TakeTurn() { return has_turn_.exchange(false); }
+  void GiveTurn() { has_turn_ = true; }
+  /// There may be a message now; it is asked for soon, on another thread.
+  void Wake() {
+    woken_ = true;
+    streams_->Wake();
+  }
   /// The next message, or why there is none now. Never called twice at once.
   virtual Pull Next(Message& message, grpc::Status& end) = 0;
 
@@ -132,15 +152,19 @@ class PulledStream : public grpc::ServerWriteReactor<Message>, public Stream {
   }
 
  private:
+  static constexpr auto kBetweenPolls = std::chrono::milliseconds(250);
+
   bool TakesNothing(Tick now) {
     std::lock_guard lock(mutex_);
-    if (!writing_ || cancelled_ || now - since_ < patience_) return false;
+    if (!writing_ || cancelled_ || now - since_ < streams_->patience()) return false;
     cancelled_ = true;
     return true;
   }
 
   const bool polls_;
-  std::chrono::milliseconds patience_{0};
+  Streams* streams_ = nullptr;
+  std::atomic<bool> woken_{false}, has_turn_{true};
+  Tick polled_;  ///< Of the thread of Streams.
   std::shared_ptr<PulledStream> self_;
   std::recursive_mutex ticking_;  ///< Taken before mutex_.
   grpc::CallbackServerContext* context_ = nullptr;

@@ -11,7 +11,8 @@
 
 namespace dxt {
 
-TestServer::TestServer(ListenOptions options, DispatcherOptions dispatching) {
+TestServer::TestServer(ListenOptions options, DispatcherOptions dispatching,
+                       const ApiParts& limits) {
   char name[] = "/tmp/dxt-api-XXXXXX";
   folder_ = mkdtemp(name);
   if (const auto status = RegisterBuiltinConnectors(registry_); !status.ok()) {
@@ -26,7 +27,7 @@ TestServer::TestServer(ListenOptions options, DispatcherOptions dispatching) {
       std::make_unique<Catalog>(CatalogOptions(), registry_, SystemClock(), *store_);
   schedules_ =
       std::make_unique<ScheduleLoop>(*store_, *dispatcher_, SystemClock(), nullptr);
-  ApiParts parts;
+  ApiParts parts = limits;
   parts.catalog = catalog_.get();
   parts.schedules = schedules_.get();
   parts.registry = &registry_;

@@ -18,7 +18,9 @@ namespace dxt {
 class TestServer {
  public:
   /// Listens on a unix socket in the folder, and on whatever `options` names beside it.
-  explicit TestServer(ListenOptions options = {}, DispatcherOptions dispatching = {});
+  /// `limits` are taken for patience and the limit of calls.
+  explicit TestServer(ListenOptions options = {}, DispatcherOptions dispatching = {},
+                      const ApiParts& limits = {});
   ~TestServer();
 
   const std::filesystem::path& folder() const { return folder_; }

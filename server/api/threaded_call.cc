@@ -1,23 +1,44 @@
 #include "server/api/threaded_call.h"
 
+#include <atomic>
+#include <memory>
 #include <thread>
+
+#include <grpcpp/alarm.h>
+
+#include "server/api/status_map.h"
 
 namespace dxt {
 
 class CallThreads::Call : public grpc::ServerUnaryReactor {
  public:
-  explicit Call(std::stop_token outer) : forward_(std::move(outer), Forward{&stop_}) {}
-  std::stop_token token() const { return stop_.get_token(); }
-  void OnCancel() override { stop_.request_stop(); }
+  Call(std::stop_token outer, std::chrono::milliseconds limit)
+      : forward_(std::move(outer), Forward{end_.get()}) {
+    if (limit.count() == 0) return;
+    // The alarm may ring while the call goes away.
+    alarm_.Set(std::chrono::system_clock::now() + limit, [end = end_](bool rang) {
+      if (!rang) return;
+      end->is_late = true;
+      end->stop.request_stop();
+    });
+  }
+  std::stop_token token() const { return end_->stop.get_token(); }
+  bool is_late() const { return end_->is_late; }
+  void OnCancel() override { end_->stop.request_stop(); }
   void OnDone() override { delete this; }
 
  private:
-  struct Forward {
-    std::stop_source* stop;
-    void operator()() const { stop->request_stop(); }
+  struct End {
+    std::stop_source stop;
+    std::atomic<bool> is_late{false};
   };
-  std::stop_source stop_;
+  struct Forward {
+    End* end;
+    void operator()() const { end->stop.request_stop(); }
+  };
+  const std::shared_ptr<End> end_ = std::make_shared<End>();
   std::stop_callback<Forward> forward_;
+  grpc::Alarm alarm_;
 };
 
 grpc::ServerUnaryReactor* CallThreads::Run(
@@ -26,10 +47,16 @@ grpc::ServerUnaryReactor* CallThreads::Run(
   {
     std::lock_guard lock(mutex_);
     ++running_;
-    call = new Call(stop_.get_token());
+    call = new Call(stop_.get_token(), limit_);
   }
   std::thread([this, call, work = std::move(work)] {
-    const grpc::Status status = work(call->token());
+    grpc::Status status = work(call->token());
+    if (!status.ok() && call->is_late()) {
+      status = ApiError(grpc::StatusCode::DEADLINE_EXCEEDED, "server.call_limit",
+                        "The call took longer than a call may, and was stopped",
+                        "See whether the system it waited for answers; work that takes "
+                        "long belongs into a run");
+    }
     call->Finish(status);  // May delete it.
     std::lock_guard lock(mutex_);
     --running_;
