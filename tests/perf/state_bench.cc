@@ -1,7 +1,7 @@
 // Measures the state store on this machine's disk.
 //   state_bench FOLDER [RUNS] [CALLERS]        runs through create, claim and finish
-//   state_bench FOLDER start [PIPELINES] [RUNS]  how long a store with a history takes to
-//   open
+//   state_bench FOLDER fill [PIPELINES] [RUNS]   makes a store with a history
+//   state_bench FOLDER start [PIPELINES] [RUNS]  how long such a store takes to open
 // FOLDER must exist and is filled.
 #include <atomic>
 #include <chrono>
@@ -94,25 +94,27 @@ void Lifecycle(const char* folder, int runs, int callers) {
       callers, seconds, runs / seconds, 3 * runs / seconds, CpuSeconds());
 }
 
+void Fill(const char* folder, int pipelines, int runs) {
+  const auto store = dxt::SqliteStateStore::Make(folder).ValueOrDie();
+  Together(16, pipelines, [&](int at) {
+    dxt::PipelineRecord record;
+    record.project = "default";
+    record.name = "pipeline" + std::to_string(at);
+    record.document.text = std::string(1500, 'd');
+    record.created_at = record.updated_at = kNow;
+    Must(store->definitions().ApplyPipeline(record, {}).status());
+  });
+  Together(16, runs, [&](int at) {
+    const auto run = MakeRun(at);
+    Must(store->runs().Create(run).status());
+    const auto lease = store->runs().Claim(run.id, kNow);
+    Must(lease.status());
+    Must(store->runs().Finish(*lease, MakeOutcome()));
+  });
+}
+
 void Start(const char* folder, int pipelines, int runs) {
-  {
-    const auto store = dxt::SqliteStateStore::Make(folder).ValueOrDie();
-    Together(16, pipelines, [&](int at) {
-      dxt::PipelineRecord record;
-      record.project = "default";
-      record.name = "pipeline" + std::to_string(at);
-      record.document.text = std::string(1500, 'd');
-      record.updated_at = kNow;
-      Must(store->definitions().ApplyPipeline(record, {}).status());
-    });
-    Together(16, runs, [&](int at) {
-      const auto run = MakeRun(at);
-      Must(store->runs().Create(run).status());
-      const auto lease = store->runs().Claim(run.id, kNow);
-      Must(lease.status());
-      Must(store->runs().Finish(*lease, MakeOutcome()));
-    });
-  }
+  Fill(folder, pipelines, runs);
   auto start = Clock::now();
   const auto store = dxt::SqliteStateStore::Make(folder).ValueOrDie();
   const double opened = SecondsSince(start);
@@ -143,7 +145,10 @@ int main(int argc, char** argv) {
   const auto number = [&](int at, int otherwise) {
     return argc > at ? std::atoi(argv[at]) : otherwise;
   };
-  if (argc > 2 && std::string(argv[2]) == "start") {
+  const std::string what = argc > 2 ? argv[2] : "";
+  if (what == "fill") {
+    Fill(argv[1], number(3, 10'000), number(4, 100'000));
+  } else if (what == "start") {
     Start(argv[1], number(3, 10'000), number(4, 100'000));
   } else {
     Lifecycle(argv[1], number(2, 10'000), number(3, 8));
