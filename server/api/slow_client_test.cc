@@ -66,6 +66,8 @@ DispatcherOptions Talkative(Gate& said, const Gate& gate) {
 std::shared_ptr<grpc::Channel> OwnChannel(const TestServer& server) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // Or a client takes megabytes that nobody reads.
+  arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   return grpc::CreateCustomChannel(server.unix_address(),
                                    grpc::InsecureChannelCredentials(), arguments);
 }
