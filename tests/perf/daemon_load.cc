@@ -1,7 +1,7 @@
 // Drives a dxtd as hard as its clients might. Used by `bench daemon`; prints JSON.
 //   daemon_load burn SOCKET TEMPLATE RUNS PIPELINES CLIENTS
 //       submits RUNS runs of PIPELINES pipelines as fast as CLIENTS clients can, beside
-//       them one every 10 ms, and waits until all have ended. TEMPLATE is a pipeline file
+//       them one every 50 ms, and waits until all have ended. TEMPLATE is a pipeline file
 //       with @ for the number of the pipeline.
 //   daemon_load watch SOCKET RUN COUNT
 //       watches a run COUNT times; says "ready" when every stream is open, ends with them
@@ -86,7 +86,7 @@ class Burner {
       const auto stub = v1::RunService::NewStub(Connect(socket_));
       for (int at = runs; !drained; ++at) {
         meanwhile.push_back(Submit(*stub, at));
-        std::this_thread::sleep_for(milliseconds(10));
+        std::this_thread::sleep_for(milliseconds(50));
       }
     });
     for (auto& thread : threads) thread.join();
