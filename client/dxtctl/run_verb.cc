@@ -160,6 +160,7 @@ void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
   }
   proto.set_persist(options.persist);
   proto.set_fresh(options.fresh);
+  proto.set_accept_shrink(options.accept_shrink);
 }
 
 std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options) {
@@ -189,6 +190,8 @@ void AddFreshOption(CLI::App& verb, RunVerbOptions& options) {
 
 void AddKeepOptions(CLI::App& verb, RunVerbOptions& options) {
   verb.add_flag("--persist", options.persist, "Keep the package after it is loaded");
+  verb.add_flag("--accept-shrink", options.accept_shrink,
+                "Let replace and mirror take away more than load.max_shrink allows");
   AddFreshOption(verb, options);
 }
 

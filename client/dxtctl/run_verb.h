@@ -36,6 +36,7 @@ struct RunVerbOptions {
   std::vector<std::string> full_refresh_streams;
   bool persist = false;
   bool fresh = false;
+  bool accept_shrink = false;
 };
 
 /// Adds --var.
@@ -54,7 +55,7 @@ std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options);
 /// Adds --dry-run.
 void AddDryRunOption(CLI::App& verb, RunVerbOptions& options);
 
-/// Adds --persist and --new, of verbs that load.
+/// Adds --persist, --accept-shrink and --new, of verbs that load.
 void AddKeepOptions(CLI::App& verb, RunVerbOptions& options);
 
 /// Adds --new.

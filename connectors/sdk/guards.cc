@@ -5,23 +5,50 @@
 #include "base/error.h"
 
 namespace dxt {
+namespace {
+
+constexpr int64_t kSmallTable = 100;
+
+arrow::Status Empty(int64_t rows) {
+  return MakeError(ErrorClass::kGuard, "guard.empty",
+                   "The load is empty and would remove all " + std::to_string(rows) +
+                       " rows of the target; nothing was changed",
+                   "Look whether the source is whole; if it is, repeat the command with "
+                   "--accept-shrink, or set load.allow_empty: true");
+}
+
+bool TooMuch(const CommitGuards& guards, int64_t before, int64_t gone) {
+  return before >= kSmallTable &&
+         static_cast<double>(gone) > guards.max_shrink * static_cast<double>(before);
+}
+
+arrow::Status Shrinks(const CommitGuards& guards, std::string what) {
+  // Two digits of a percentage are enough for a limit that people write.
+  std::string limit = std::to_string(guards.max_shrink * 100);
+  limit.erase(limit.find_last_not_of('0') + 1);
+  if (limit.back() == '.') limit.pop_back();
+  return MakeError(ErrorClass::kGuard, "guard.shrink",
+                   std::move(what) + ", more than load.max_shrink allows (" + limit +
+                       " %); nothing was changed",
+                   "Look whether the source is whole; if it is, repeat the command with "
+                   "--accept-shrink, or raise load.max_shrink");
+}
+
+}  // namespace
 
 arrow::Status CheckGuards(const CommitGuards& guards, int64_t before, int64_t after) {
-  constexpr int64_t kSmallTable = 100;
-  if (!guards.allow_empty && after == 0 && before > 0) {
-    return MakeError(ErrorClass::kGuard, "guard.empty",
-                     "The load is empty and would remove all " + std::to_string(before) +
-                         " rows of the target",
-                     "Set allow_empty: true if that is meant");
-  }
-  const double gone = static_cast<double>(before - after);
-  if (before >= kSmallTable && gone > guards.max_shrink * static_cast<double>(before)) {
-    return MakeError(ErrorClass::kGuard, "guard.shrink",
-                     "The target would shrink from " + std::to_string(before) + " to " +
-                         std::to_string(after) + " rows",
-                     "Raise max_shrink if that is meant");
-  }
-  return arrow::Status::OK();
+  if (!guards.allow_empty && after == 0 && before > 0) return Empty(before);
+  if (!TooMuch(guards, before, before - after)) return arrow::Status::OK();
+  return Shrinks(guards, "The target would shrink from " + std::to_string(before) +
+                             " to " + std::to_string(after) + " rows");
+}
+
+arrow::Status CheckDeletes(const CommitGuards& guards, int64_t loaded, int64_t before,
+                           int64_t deleted) {
+  if (!guards.allow_empty && loaded == 0 && before > 0) return Empty(before);
+  if (!TooMuch(guards, before, deleted)) return arrow::Status::OK();
+  return Shrinks(guards, std::to_string(deleted) + " of the target's " +
+                             std::to_string(before) + " rows would be deleted");
 }
 
 arrow::Status CheckChain(const std::optional<LoadRecord>& last,

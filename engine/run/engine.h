@@ -40,6 +40,8 @@ struct RunOptions {
   std::vector<std::string> full_refresh_streams;
   bool persist = false;
   bool fresh = false;  ///< `--new`: give an interrupted run up.
+  /// The shrink guard was answered: this run may take away what it stopped at.
+  bool accept_shrink = false;
   /// Streams that this same run committed before it was interrupted: reported SUCCEEDED,
   /// not run again.
   std::vector<std::string> completed_streams;

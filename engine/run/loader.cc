@@ -213,6 +213,7 @@ arrow::Status Loader::BadValue(const arrow::Status& status,
 
 CommitGuards Loader::Guards() const {
   CommitGuards guards;
+  if (stream_.accept_shrink) return guards;
   if (stream_.mode == LoadMode::kReplace && !stream_.config.load.partial_replace) {
     guards.max_shrink = stream_.config.load.max_shrink;
     guards.allow_empty = stream_.config.load.allow_empty.value_or(false);

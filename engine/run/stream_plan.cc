@@ -41,6 +41,7 @@ class Preparer {
     out_->target_connection = &pipeline.target;
     out_->mode = config.load.mode;
     if (Refreshed()) out_->mode = LoadMode::kReplace;
+    out_->accept_shrink = options.accept_shrink;
     out_->identity.pipeline = pipeline.project.name + "/" + pipeline.name;
     out_->identity.stream = config.id;
     out_->identity.target = config.target;

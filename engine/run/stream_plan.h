@@ -37,6 +37,7 @@ struct PreparedStream {
   std::optional<LoadRecord> last;
   WatermarkDecision watermark;
   bool staged = false;
+  bool accept_shrink = false;  ///< --accept-shrink: no guard for this run.
   BufferFormat buffer = BufferFormat::kParquet;
   std::vector<Warning> warnings;
 

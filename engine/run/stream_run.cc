@@ -546,17 +546,26 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
     }
   }
   auto committed = loader->Commit(package.seal.cursor_after, stop);
-  if (!committed.ok()) {
-    if (!pipeline_.buffer.retain_on_failure &&
-        !IsRetryable(GetErrorInfo(committed.status()).error_class)) {
-      ARROW_RETURN_NOT_OK(packages_.Release(package));
-    }
-    return committed.status();
-  }
+  if (!committed.ok()) return NotLoaded(package, committed.status());
   result_.rows_read = std::max(result_.rows_read, package.seal.rows_read);
   result_.bytes_read = std::max(result_.bytes_read, package.seal.bytes_read);
   Took(*loader, *committed);
   return release();
+}
+
+arrow::Status StreamRun::NotLoaded(const PackageManifest& package,
+                                   const arrow::Status& failure) {
+  ErrorInfo info = GetErrorInfo(failure);
+  // Whoever answers the guard's question loads this package, whatever the buffer keeps.
+  if (info.error_class == ErrorClass::kGuard) {
+    info.hint += "; package " + package.spec.load_id +
+                 " is kept: dxtctl load --accept-shrink loads it";
+    return MakeError(std::move(info), failure.message());
+  }
+  if (!pipeline_.buffer.retain_on_failure && !IsRetryable(info.error_class)) {
+    ARROW_RETURN_NOT_OK(packages_.Release(package));
+  }
+  return failure;
 }
 
 }  // namespace dxt

@@ -52,6 +52,9 @@ class StreamRun {
   arrow::Result<std::optional<PackageManifest>> ExtractPackage(PreparedStream& stream,
                                                                std::stop_token stop);
   arrow::Status LoadPackage(const PackageManifest& package, std::stop_token stop);
+  /// What a package that was read but not committed leaves: the failure, and the package
+  /// or nothing.
+  arrow::Status NotLoaded(const PackageManifest& package, const arrow::Status& failure);
   /// Looks up the load that an earlier process was about to commit; true when it was
   /// committed by this very run, whose work is done by that.
   arrow::Result<bool> SettleInterrupted(PreparedStream& stream, std::stop_token stop);

@@ -136,6 +136,7 @@ RunOptions FromProto(const v1::RunOptions& proto) {
                                   proto.full_refresh_streams().end()};
   options.persist = proto.persist();
   options.fresh = proto.fresh();
+  options.accept_shrink = proto.accept_shrink();
   return options;
 }
 

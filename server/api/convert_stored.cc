@@ -170,6 +170,7 @@ v1::RunOptions ToProto(const RunOptions& options) {
   }
   proto.set_persist(options.persist);
   proto.set_fresh(options.fresh);
+  proto.set_accept_shrink(options.accept_shrink);
   return proto;
 }
 

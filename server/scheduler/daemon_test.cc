@@ -339,6 +339,7 @@ TEST(RunOptionsText, ComesBackAsItWas) {
   options.exclude = "z";
   options.dry_run = options.fail_fast = options.persist = options.full_refresh = true;
   options.allow_duplicates = options.allow_empty_selection = true;
+  options.accept_shrink = true;
   options.threads = 3;
   options.limit = 10;
   options.cursor_value = "2026";

@@ -146,7 +146,8 @@ std::string FormatRunOptions(const RunOptions& options) {
       {"fail_fast", options.fail_fast},
       {"allow_duplicates", options.allow_duplicates},
       {"full_refresh", options.full_refresh},
-      {"persist", options.persist}};
+      {"persist", options.persist},
+      {"accept_shrink", options.accept_shrink}};
   for (const auto& [key, value] : flags) {
     if (value) json[key] = true;
   }
@@ -180,6 +181,7 @@ arrow::Result<RunOptions> ParseRunOptions(std::string_view text) {
     Read(json, "allow_duplicates", options.allow_duplicates);
     Read(json, "full_refresh", options.full_refresh);
     Read(json, "persist", options.persist);
+    Read(json, "accept_shrink", options.accept_shrink);
     Read(json, "threads", options.threads);
     Read(json, "limit", options.limit);
     Read(json, "cursor_value", options.cursor_value);
