@@ -5,11 +5,9 @@
 #include <mutex>
 #include <set>
 
-#include <arrow/array.h>
-
 #include "base/error.h"
 #include "connectors/postgres/catalog.h"
-#include "connectors/postgres/decoder.h"
+#include "connectors/postgres/cursor_value.h"
 #include "connectors/postgres/error.h"
 #include "connectors/postgres/load.h"
 #include "connectors/postgres/load_ledger.h"
@@ -449,30 +447,11 @@ arrow::Result<std::optional<std::string>> PostgresDestination::MaxCursor(
   read.name = column;
   read.type = field.type;
   read.native = field.native;
-  // max() of text compares bytewise, as cursors do.
-  std::string item = sql::QuoteIdentifier(column);
-  if (field.type.dtype == DType::kString) {
-    item += "::text COLLATE \"C\"";
-    read.native.type = "text";
-  }
-  ARROW_ASSIGN_OR_RAISE(
-      auto rows, connection->Query("SELECT max(" + item + ") FROM " +
-                                       sql::QuoteReference({name.schema, name.name}),
-                                   {}, "Reading the watermark from the target", stop,
-                                   /*binary=*/true));
-  if (rows.rows() == 0 || rows.IsNull(0, 0)) return std::nullopt;
-  ColumnBuilder builder;
-  ARROW_RETURN_NOT_OK(builder.Init(read.type, ArrivalOf(read), false));
-  const auto bytes = rows.Get(0, 0);
-  if (const auto* problem = builder.Append(reinterpret_cast<const uint8_t*>(bytes.data()),
-                                           static_cast<int32_t>(bytes.size()))) {
-    return MakeError(ErrorClass::kData, problem->code,
-                     "Column '" + column + "' " + problem->what);
-  }
-  ARROW_ASSIGN_OR_RAISE(auto data, builder.Finish());
-  ARROW_ASSIGN_OR_RAISE(auto text, CursorText(*arrow::MakeArray(data), 0, field.type));
-  ARROW_ASSIGN_OR_RAISE(text, CanonicalCursor(text, type));
-  return std::optional<std::string>(std::move(text));
+  const std::string operand = CursorOperand(sql::QuoteIdentifier(column), &read);
+  return QueryCursor(
+      *connection,
+      "SELECT max(" + operand + ") FROM " + sql::QuoteReference({name.schema, name.name}),
+      read, type, "Reading the watermark from the target", stop);
 }
 
 }  // namespace

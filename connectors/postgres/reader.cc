@@ -11,11 +11,13 @@ namespace {
 class CopyReader : public Reader {
  public:
   CopyReader(ConnectionPool& pool, std::unique_ptr<Connection> connection,
-             std::unique_ptr<RowDecoder> decoder, std::string doing, const ReadSpec& spec)
+             std::unique_ptr<RowDecoder> decoder, std::optional<HeldBack> held,
+             const ReadSpec& spec)
       : pool_(pool),
         connection_(std::move(connection)),
         decoder_(std::move(decoder)),
-        doing_(std::move(doing)),
+        held_(std::move(held)),
+        doing_(ReadingOf(spec)),
         batch_rows_(std::max<int64_t>(1, spec.batch_rows)),
         batch_bytes_(std::max<int64_t>(1, spec.batch_bytes)) {}
 
@@ -23,6 +25,7 @@ class CopyReader : public Reader {
     return decoder_->schema();
   }
   int64_t bytes_read() const override { return bytes_read_; }
+  std::optional<HeldBack> held_back() const override { return held_; }
 
   arrow::Result<ReadStep> Next(std::stop_token stop) override {
     ReadStep step;
@@ -48,6 +51,7 @@ class CopyReader : public Reader {
   ConnectionPool& pool_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<RowDecoder> decoder_;
+  const std::optional<HeldBack> held_;
   const std::string doing_;
   const int64_t batch_rows_, batch_bytes_;
   int64_t bytes_read_ = 0;
@@ -56,22 +60,24 @@ class CopyReader : public Reader {
 
 }  // namespace
 
+std::string ReadingOf(const ReadSpec& spec) {
+  return spec.ref.kind == StreamKind::kQuery ? "Reading the query"
+                                             : "Reading " + spec.ref.source;
+}
+
+std::string BeginReadSql(const ConnectOptions& options) {
+  return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + SessionSettings(options) +
+         "SET LOCAL lock_timeout = '15s'";
+}
+
 arrow::Result<std::unique_ptr<Reader>> OpenCopyReader(
     ConnectionPool& pool, std::unique_ptr<Connection> connection, const ReadSpec& spec,
-    const std::string& select, std::stop_token stop) {
-  std::string doing = spec.ref.kind == StreamKind::kQuery ? "Reading the query"
-                                                          : "Reading " + spec.ref.source;
+    const std::string& select, std::optional<HeldBack> held, std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto decoder, RowDecoder::Make(spec.columns));
-  ARROW_RETURN_NOT_OK(connection
-                          ->Run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " +
-                                    SessionSettings(pool.options()) +
-                                    "SET LOCAL lock_timeout = '15s'",
-                                doing, stop)
-                          .status());
   ARROW_RETURN_NOT_OK(connection->StartCopyOut(
-      "COPY (" + select + "\n) TO STDOUT (FORMAT binary)", doing, stop));
+      "COPY (" + select + "\n) TO STDOUT (FORMAT binary)", ReadingOf(spec), stop));
   return std::make_unique<CopyReader>(pool, std::move(connection), std::move(decoder),
-                                      std::move(doing), spec);
+                                      std::move(held), spec);
 }
 
 }  // namespace dxt::postgres

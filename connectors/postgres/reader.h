@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <arrow/result.h>
@@ -9,10 +10,17 @@
 
 namespace dxt::postgres {
 
+/// What is being done, for errors: "Reading public.orders".
+std::string ReadingOf(const ReadSpec& spec);
+
+/// Begins a read-only transaction of one snapshot, which the first query takes.
+std::string BeginReadSql(const ConnectOptions& options);
+
 /// Opens a reader of `select` over one connection of `pool`, which must outlive it. The
-/// rows are those of one snapshot, in a read-only transaction that ends with the reader.
+/// connection is in a transaction of BeginReadSql, which ends with the reader. `held`:
+/// what the select leaves out.
 arrow::Result<std::unique_ptr<Reader>> OpenCopyReader(
     ConnectionPool& pool, std::unique_ptr<Connection> connection, const ReadSpec& spec,
-    const std::string& select, std::stop_token stop);
+    const std::string& select, std::optional<HeldBack> held, std::stop_token stop);
 
 }  // namespace dxt::postgres

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/spelling.h"
 #include "connectors/postgres/catalog.h"
+#include "connectors/postgres/horizon.h"
 #include "connectors/postgres/literal.h"
 #include "connectors/postgres/reader.h"
 #include "connectors/postgres/type_map.h"
@@ -106,8 +107,17 @@ class PostgresSource : public Source {
                                    std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     ReadPlan plan;
-    ARROW_ASSIGN_OR_RAISE(plan.text, Select(*connection, spec, stop));
+    ARROW_RETURN_NOT_OK(CheckItems(spec));
+    ARROW_ASSIGN_OR_RAISE(const auto item, SourceSql(*connection, spec.ref, stop));
+    ARROW_ASSIGN_OR_RAISE(plan.text,
+                          sql::BuildSelect(spec, item.sql, Dialect(*connection), ""));
     plan.splits.push_back(Split{});
+    const bool stamps = spec.cursor && (spec.cursor->type.dtype == DType::kTimestampTz ||
+                                        spec.cursor->type.dtype == DType::kTimestamp);
+    if (item.has_xmin && spec.hold_back && stamps) {
+      ARROW_ASSIGN_OR_RAISE(auto hidden, HiddenTransactions(*connection, stop));
+      if (!hidden.empty()) plan.notes.push_back(std::move(hidden));
+    }
     if (spec.ref.kind != StreamKind::kQuery && spec.where.empty() &&
         spec.filters.empty() && !spec.cursor) {
       ARROW_ASSIGN_OR_RAISE(auto table, Find(*connection, spec.ref.source, stop));
@@ -130,15 +140,35 @@ class PostgresSource : public Source {
                        "A PostgreSQL read cannot start in its middle");
     }
     ARROW_ASSIGN_OR_RAISE(auto connection, pool_.Take(stop));
-    ARROW_ASSIGN_OR_RAISE(auto select, Select(*connection, spec, stop));
-    return OpenCopyReader(pool_, std::move(connection), spec, select, stop);
+    ARROW_RETURN_NOT_OK(CheckItems(spec));
+    ARROW_ASSIGN_OR_RAISE(const auto item, SourceSql(*connection, spec.ref, stop));
+    const std::string begin = BeginReadSql(pool_.options());
+    const std::string doing = ReadingOf(spec);
+    ReadSpec held_spec = spec;
+    std::optional<HeldBack> held;
+    if (item.has_xmin && spec.hold_back && spec.cursor) {
+      ARROW_ASSIGN_OR_RAISE(
+          const auto horizon,
+          BeginBehindHorizon(*connection, begin, pool_.options().session_timezone, doing,
+                             stop));
+      ARROW_ASSIGN_OR_RAISE(held, FindHeldBack(*connection, horizon, spec, item.sql,
+                                               Dialect(*connection), doing, stop));
+      if (held) held_spec.cursor->upper = held->from;
+    } else {
+      ARROW_RETURN_NOT_OK(connection->Run(begin, doing, stop).status());
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto select, sql::BuildSelect(held_spec, item.sql,
+                                                              Dialect(*connection), ""));
+    return OpenCopyReader(pool_, std::move(connection), spec, select, std::move(held),
+                          stop);
   }
 
   arrow::Result<std::optional<int64_t>> CountRows(const ReadSpec& spec,
                                                   std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     ARROW_ASSIGN_OR_RAISE(auto source, SourceSql(*connection, spec.ref, stop));
-    ARROW_ASSIGN_OR_RAISE(auto sql, sql::BuildCount(spec, source, Dialect(*connection)));
+    ARROW_ASSIGN_OR_RAISE(auto sql,
+                          sql::BuildCount(spec, source.sql, Dialect(*connection)));
     constexpr std::string_view doing = "Counting the rows";
     ARROW_RETURN_NOT_OK(
         connection
@@ -243,20 +273,25 @@ class PostgresSource : public Source {
     return dialect;
   }
 
-  arrow::Result<std::string> SourceSql(Connection& connection, const StreamRef& ref,
-                                       std::stop_token stop) {
-    if (ref.kind == StreamKind::kQuery) return std::string();
+  /// What stands behind FROM; nothing for a query.
+  struct FromItem {
+    std::string sql;
+    bool has_xmin =
+        false;  ///< A table of this server's own, whose rows say who made them.
+  };
+
+  arrow::Result<FromItem> SourceSql(Connection& connection, const StreamRef& ref,
+                                    std::stop_token stop) {
+    if (ref.kind == StreamKind::kQuery) return FromItem{};
     ARROW_ASSIGN_OR_RAISE(auto table, Find(connection, ref.source, stop));
-    return Quoted(table);
+    return FromItem{Quoted(table), table.kind == 'r' || table.kind == 'p'};
   }
 
-  arrow::Result<std::string> Select(Connection& connection, const ReadSpec& spec,
-                                    std::stop_token stop) {
+  static arrow::Status CheckItems(const ReadSpec& spec) {
     for (const auto& column : spec.columns) {
       ARROW_RETURN_NOT_OK(SelectItem(column, "").status());
     }
-    ARROW_ASSIGN_OR_RAISE(auto source, SourceSql(connection, spec.ref, stop));
-    return sql::BuildSelect(spec, source, Dialect(connection), "");
+    return arrow::Status::OK();
   }
 
   ConnectionPool pool_;

@@ -231,6 +231,55 @@ arrow::Result<std::string> CanonicalCursor(std::string_view text, const FieldTyp
   }
 }
 
+arrow::Result<std::string> CursorBelow(std::string_view text, int64_t amount,
+                                       const FieldType& type) {
+  std::string below;
+  if (IsInteger(type.dtype)) {
+    const bool negative = text.starts_with('-');
+    __int128 number = 0;
+    for (const char digit : text.substr(negative ? 1 : 0)) {
+      number = number * 10 + (digit - '0');
+    }
+    number = (negative ? -number : number) - amount;
+    constexpr int64_t kLeast[] = {std::numeric_limits<int8_t>::min(),
+                                  std::numeric_limits<int16_t>::min(),
+                                  std::numeric_limits<int32_t>::min(),
+                                  std::numeric_limits<int64_t>::min(),
+                                  0,
+                                  0,
+                                  0,
+                                  0};
+    const __int128 least = kLeast[static_cast<size_t>(type.dtype)];
+    number = std::max(number, least);
+    // Beyond 2^63 only what CanonicalInteger let pass as uint64.
+    if (number > 0) return std::to_string(static_cast<uint64_t>(number));
+    return std::to_string(static_cast<int64_t>(number));
+  }
+  if (type.dtype == DType::kDate) {
+    const auto days = ParseDate(text);
+    if (!days) return Invalid(text, type, "");
+    constexpr int64_t kLeast = std::numeric_limits<int32_t>::min() + int64_t{1};
+    AppendDate(static_cast<int32_t>(std::max(*days - amount, kLeast)), &below);
+    return below;
+  }
+  if (type.dtype == DType::kTimestamp || type.dtype == DType::kTimestampTz) {
+    const auto value = ParseTimestamp(text, type.nanoseconds, OffsetRule::kOptional);
+    if (!value) return Invalid(text, type, "");
+    int64_t step = 0, moment = 0;
+    constexpr int64_t kLeast = std::numeric_limits<int64_t>::min() + 1;
+    const bool fits =
+        !__builtin_mul_overflow(amount, type.nanoseconds ? 1000 : 1, &step) &&
+        !__builtin_sub_overflow(*value, step, &moment) && moment >= kLeast;
+    AppendTimestamp(fits ? moment : kLeast, type.nanoseconds,
+                    type.dtype == DType::kTimestampTz, &below);
+    return below;
+  }
+  return MakeError(ErrorClass::kUnsupported, "cursor.no_distance",
+                   "A watermark field of type " + ToString(type) +
+                       " has no distances, so nothing can be said to lie below it",
+                   "Leave extract.lag out, or use a whole number, date or timestamp");
+}
+
 int CompareCursors(std::string_view a, std::string_view b, const FieldType& type) {
   switch (type.dtype) {
     case DType::kString:

@@ -26,6 +26,12 @@ arrow::Result<std::string> CursorText(const arrow::Array& array, int64_t row,
 /// "cursor.invalid".
 arrow::Result<std::string> CanonicalCursor(std::string_view text, const FieldType& type);
 
+/// The cursor `amount` below a canonical one: whole numbers as they are, dates by days,
+/// timestamps by microseconds. Ends at the smallest value of the type. Other types are
+/// kUnsupported "cursor.no_distance".
+arrow::Result<std::string> CursorBelow(std::string_view text, int64_t amount,
+                                       const FieldType& type);
+
 /// Compares two canonical texts of one type: <0, 0, >0.
 int CompareCursors(std::string_view a, std::string_view b, const FieldType& type);
 

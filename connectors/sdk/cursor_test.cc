@@ -130,6 +130,24 @@ TEST(CanonicalCursor, RefusesWhatIsNoValueOfTheType) {
   EXPECT_EQ(Canonical("1", Of(DType::kBool)), "cursor.invalid");
 }
 
+TEST(CursorBelow, GoesBackByUnitsDaysAndMicroseconds) {
+  const auto below = [](std::string_view text, int64_t amount, DType dtype) {
+    const auto cursor = CursorBelow(text, amount, Of(dtype));
+    return cursor.ok() ? *cursor : GetErrorInfo(cursor.status()).code;
+  };
+  EXPECT_EQ(below("20", 5, DType::kInt64), "15");
+  EXPECT_EQ(below("-3", 5, DType::kInt32), "-8");
+  EXPECT_EQ(below("-100", 100, DType::kInt8), "-128");
+  EXPECT_EQ(below("3", 5, DType::kUint16), "0");
+  EXPECT_EQ(below("18446744073709551615", 1, DType::kUint64), "18446744073709551614");
+  EXPECT_EQ(below("2026-03-01", 1, DType::kDate), "2026-02-28");
+  EXPECT_EQ(below("2026-01-01 00:00:00.500000", 1000000, DType::kTimestamp),
+            "2025-12-31 23:59:59.500000");
+  EXPECT_EQ(below("2026-01-01 00:00:00.000000+00:00", 1, DType::kTimestampTz),
+            "2025-12-31 23:59:59.999999+00:00");
+  EXPECT_EQ(below("a", 1, DType::kString), "cursor.no_distance");
+}
+
 TEST(CompareCursors, OrdersNumbersByValue) {
   const FieldType decimal = Of(DType::kDecimal, 0, 0);
   EXPECT_LT(CompareCursors("9", "10", Of(DType::kInt64)), 0);

@@ -34,6 +34,8 @@ class Reader {
   /// Told once `position` is durable at the destination, so that a slot, offset or lease
   /// upstream may move. May be called late, never early.
   virtual arrow::Status Acknowledge(const Position& position);
+  /// Known as soon as the reader is open; nullopt = nothing is held back.
+  virtual std::optional<HeldBack> held_back() const { return std::nullopt; }
 };
 
 /// An open connection to a system that can be read. One per stream and run; used by one

@@ -81,6 +81,9 @@ struct ReadSpec {
   std::vector<Filter> filters;
   std::optional<CursorRange> cursor;
   bool order_by_cursor = false;
+  /// Leave to a later read what transactions that are still open may yet get rows below:
+  /// the watermark must not pass them. Connectors that cannot tell ignore it.
+  bool hold_back = false;
   std::optional<int64_t> limit;
   int64_t batch_rows = 10000;       ///< Most rows of a batch.
   int64_t batch_bytes = 256 << 10;  ///< A batch is closed when it passes this.
@@ -99,6 +102,15 @@ struct ReadPlan {
   std::vector<Split> splits;  ///< At least one.
   std::optional<int64_t> estimated_rows;
   std::string text;  ///< The query or path, for `plan` and logs. Holds no secret.
+  /// What the read cannot promise, for people.
+  std::vector<std::string> notes;
+};
+
+/// What a reader left to a later read because of ReadSpec::hold_back.
+struct HeldBack {
+  std::string from;   ///< No row from this cursor on was read.
+  std::string since;  ///< When the oldest of those transactions began; "" = unknown.
+  int64_t open_seconds = 0;  ///< For how long it is open.
 };
 
 /// A resume point inside one split. Only the connector that made it can read `bytes`.

@@ -127,8 +127,37 @@ void ReadExtract(const Draft& draft, StreamConfig& stream) {
   if (null_cursor == "always") extract.null_cursor = NullCursor::kAlways;
   if (null_cursor == "exclude") extract.null_cursor = NullCursor::kExclude;
   if (null_cursor == "fail") extract.null_cursor = NullCursor::kFail;
+  const auto lag = draft.Text("extract", "lag");
+  if (!lag.empty() && lag.find_first_not_of("0123456789") == std::string::npos &&
+      lag.size() <= 18) {
+    extract.lag = std::stoll(lag);
+  } else if (!lag.empty()) {
+    extract.lag_ms = ParseDurationMillis(lag);
+  }
+  extract.hold_back = draft.Text("extract", "horizon") != "off";
+  if (const auto text = draft.Text("extract", "horizon_max_hold"); !text.empty()) {
+    extract.hold_warn_ms = ParseDurationMillis(text).value_or(extract.hold_warn_ms);
+  }
   if (const ConfigValue* options = draft.Get("extract", "options"); IsSet(options)) {
     extract.options = *options;
+  }
+}
+
+void CheckLag(const Draft& draft, const StreamConfig& stream) {
+  const ConfigValue* lag = draft.Get("extract", "lag");
+  if (!IsSet(lag)) return;
+  if (!stream.extract.lag && !stream.extract.lag_ms) {
+    draft.Error("extract", "lag", "extract.bad_lag",
+                Shown(*lag) + " is neither a time nor a whole number",
+                "write 15m, 2h or, for a field of whole numbers, 1000");
+  } else if (!stream.extract.incremental) {
+    draft.Error("extract", "lag", "extract.bad_lag",
+                "`lag` needs mode: incremental, whose watermark it goes back from");
+  } else if (stream.load.mode != LoadMode::kUpsert) {
+    draft.Error("extract", "lag", "extract.bad_lag",
+                "`lag` reads rows again, which load.mode " +
+                    std::string(LoadModeName(stream.load.mode)) + " would load twice",
+                "use load.mode: upsert with upsert_keys");
   }
 }
 
@@ -388,6 +417,7 @@ StreamConfig CompileStream(ConfigValue own, const ConfigValue& defaults,
   ReadContract(draft, stream.contract);
   CheckStream(own, stream, path, context);
   CheckExtract(draft, stream);
+  CheckLag(draft, stream);
   CheckLoad(draft, stream);
   return stream;
 }

@@ -89,6 +89,10 @@ struct ExtractConfig {
   bool inclusive = false;  ///< boundary: inclusive
   std::optional<std::string> initial_value, end_value;
   NullCursor null_cursor = NullCursor::kAuto;
+  /// How far below the watermark each read begins: a number, or (`lag_ms`) a time.
+  std::optional<int64_t> lag, lag_ms;
+  bool hold_back = true;               ///< horizon: auto
+  int64_t hold_warn_ms = 3600 * 1000;  ///< horizon_max_hold
   ConfigValue options;
 };
 

@@ -73,6 +73,18 @@ OptionSpec ExtractKeys() {
               "load "
               "mode.")
               .Choices({"first", "always", "exclude", "fail"}),
+          Key("lag", OptionKind::kString,
+              "Each read begins this far below the watermark: a time, or a number for "
+              "whole numbers; needs load.mode upsert.")
+              .Example("15m"),
+          Key("horizon", OptionKind::kString,
+              "Whether rows that transactions which are still open could get company "
+              "below are left to the next run; tables of PostgreSQL.")
+              .Default("auto")
+              .Choices({"auto", "off"}),
+          Key("horizon_max_hold", OptionKind::kDuration,
+              "The run warns when such a transaction is open for longer.")
+              .Default("1h"),
           Options("source"),
       });
 }

@@ -143,10 +143,19 @@ void Extractor::SkipAtBoundary(std::unordered_set<std::string> keys) {
 arrow::Status Extractor::Run(const Sink& sink, std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto plan, stream_.source->PlanRead(read_, 1, stop));
   meter_.SetExpected(plan.estimated_rows);
+  notes_ = std::move(plan.notes);
   int64_t bytes_before = 0;
   for (const auto& split : plan.splits) {
     ARROW_ASSIGN_OR_RAISE(auto reader,
                           stream_.source->OpenReader(read_, split, std::nullopt, stop));
+    if (auto held = reader->held_back()) {
+      meter_.Event(Severity::kInfo, "watermark_held",
+                   "Rows from " + held->from + " on are left to a later run: a " +
+                       "transaction that is open" +
+                       (held->since.empty() ? "" : " since " + held->since) +
+                       " may commit rows below them");
+      held_back_ = std::move(held);
+    }
     while (!full_) {
       if (stop.stop_requested()) {
         return MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");

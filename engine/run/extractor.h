@@ -48,6 +48,10 @@ class Extractor {
   /// The largest cursor among the rows handed out, nullopt when there was none.
   const std::optional<std::string>& last_cursor() const { return last_cursor_; }
   int64_t rows_skipped() const { return rows_skipped_; }
+  /// What the source left to a later read.
+  const std::optional<HeldBack>& held_back() const { return held_back_; }
+  /// What the source cannot promise about this read.
+  const std::vector<std::string>& notes() const { return notes_; }
 
  private:
   Extractor(const PreparedStream& stream, StreamMeter& meter)
@@ -72,6 +76,8 @@ class Extractor {
   std::shared_ptr<arrow::Schema> schema_;
   std::unordered_set<std::string> boundary_;
   std::optional<std::string> last_cursor_;
+  std::optional<HeldBack> held_back_;
+  std::vector<std::string> notes_;
   std::optional<std::string> limit_cursor_;  ///< The tie that must still be finished.
   int64_t rows_taken_ = 0, rows_skipped_ = 0, rows_seen_ = 0;
   bool full_ = false;  ///< The limit is reached.

@@ -65,7 +65,9 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
     watermark = {{"field", stream.watermark->field},
                  {"before", OrNull(stream.watermark->before)},
                  {"after", OrNull(stream.watermark->after)},
-                 {"source", stream.watermark->source}};
+                 {"source", stream.watermark->source},
+                 {"read_from", OrNull(stream.watermark->read_from)},
+                 {"held_from", OrNull(stream.watermark->held_from)}};
   }
   Json warnings = Json::array();
   for (const auto& warning : stream.warnings) {

@@ -49,7 +49,9 @@ struct WatermarkResult {
   std::string field;
   std::string before;
   std::string after;
-  std::string source;  ///< target | state | initial | cli | none
+  std::string source;     ///< target | state | initial | cli | none
+  std::string read_from;  ///< Where reading began: `before`, or below it by the lag.
+  std::string held_from;  ///< Rows from here on were left to a later run; "" = none.
 };
 
 struct StreamResult {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "connectors/sdk/cursor.h"
 
 namespace dxt {
 namespace {
@@ -379,9 +380,9 @@ class Preparer {
 
   arrow::Status ApplyCursor() {
     CursorRange& cursor = *out_->read.cursor;
-    cursor.lower = out_->watermark.value;
-    cursor.lower_inclusive = out_->watermark.inclusive;
+    ARROW_RETURN_NOT_OK(out_->BeginAtWatermark());
     cursor.upper = out_->config.extract.end_value;
+    out_->read.hold_back = out_->config.extract.hold_back;
     cursor.include_null = out_->ReadsNullCursors(!cursor.lower && !NullCursorsLoaded());
     if (options_.limit) {
       if (!out_->source_can.Has(Capability::kPushdown) ||
@@ -434,6 +435,46 @@ bool PreparedStream::ReadsNullCursors(bool first) const {
       return false;
   }
   return false;
+}
+
+arrow::Status PreparedStream::BeginAtWatermark() {
+  CursorRange& cursor = *read.cursor;
+  cursor.lower = watermark.value;
+  cursor.lower_inclusive = watermark.inclusive;
+  const auto& extract = config.extract;
+  const bool stored = watermark.source == "target" || watermark.source == "state";
+  if (!stored || !watermark.value || (!extract.lag && !extract.lag_ms)) {
+    return arrow::Status::OK();
+  }
+  const bool moment =
+      cursor.type.dtype == DType::kTimestamp || cursor.type.dtype == DType::kTimestampTz;
+  const bool day = cursor.type.dtype == DType::kDate;
+  constexpr int64_t kDayMs = 24LL * 3600 * 1000;
+  int64_t distance = extract.lag.value_or(0);
+  if (moment) distance = extract.lag_ms.value_or(distance * 1000) * 1000;
+  if (day && extract.lag_ms) distance = (*extract.lag_ms + kDayMs - 1) / kDayMs;
+  if (!moment && !day && extract.lag_ms) {
+    return Unsupported("cursor.no_distance",
+                       "extract.lag of stream '" + config.id +
+                           "' is a time, but the watermark field '" +
+                           extract.watermark_field + "' is " + ToString(cursor.type),
+                       "Write a number, in units of the field");
+  }
+  ARROW_ASSIGN_OR_RAISE(auto from, CursorBelow(*watermark.value, distance, cursor.type));
+  if (extract.initial_value) {
+    // What lies below was never wanted.
+    ARROW_ASSIGN_OR_RAISE(auto first,
+                          CanonicalCursor(*extract.initial_value, cursor.type));
+    if (CompareCursors(from, first, cursor.type) < 0) from = std::move(first);
+    if (CompareCursors(from, *watermark.value, cursor.type) > 0) from = *watermark.value;
+  }
+  cursor.lower = std::move(from);
+  cursor.lower_inclusive = true;
+  return arrow::Status::OK();
+}
+
+std::string PreparedStream::ReadFrom() const {
+  return read.cursor ? read.cursor->lower.value_or("") : "";
 }
 
 arrow::Status PreparedStream::Reopen(const RunContext& context) {

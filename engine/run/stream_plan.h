@@ -43,6 +43,10 @@ struct PreparedStream {
 
   /// Whether rows without a cursor are to be read; `first` = none was read before.
   bool ReadsNullCursors(bool first) const;
+  /// Lets the read begin at the watermark, or `extract.lag` below it.
+  arrow::Status BeginAtWatermark();
+  /// Where the read really begins; "" = at the first row.
+  std::string ReadFrom() const;
   const PlannedColumn* Column(const std::string& id) const;
   /// Replaces `destination` by a new connection.
   arrow::Status Reopen(const RunContext& context);

@@ -204,10 +204,14 @@ void StreamRun::Report(const PreparedStream& stream) {
     watermark.before = stream.watermark.value.value_or("");
     watermark.after = watermark.before;
     watermark.source = stream.watermark.source;
+    watermark.read_from = stream.ReadFrom();
     meter_.Event(Severity::kInfo, "watermark_chosen",
                  "Watermark of " + watermark.field + ": " +
                      (watermark.before.empty() ? "none" : watermark.before) + " (" +
-                     watermark.source + ")");
+                     watermark.source + ")" +
+                     (watermark.read_from == watermark.before
+                          ? ""
+                          : ", read from " + watermark.read_from));
     result_.watermark = std::move(watermark);
   }
   for (const auto& warning : stream.watermark.warnings)
@@ -241,6 +245,7 @@ arrow::Status StreamRun::Describe(const PreparedStream& stream, std::stop_token 
   }
   ARROW_ASSIGN_OR_RAISE(auto plan, stream.source->PlanRead(stream.read, 1, stop));
   result_.query = plan.text;
+  for (const auto& note : plan.notes) Warn("horizon.hidden", note);
   ARROW_ASSIGN_OR_RAISE(result_.source_rows, stream.source->CountRows(stream.read, stop));
   if (stream.target.exists) {
     ARROW_ASSIGN_OR_RAISE(result_.target_rows,
@@ -301,7 +306,20 @@ arrow::Status StreamRun::Stream(PreparedStream& stream, std::stop_token stop) {
     queue.Close(written);
   }
   result_.rows_deduplicated += extractor->rows_skipped();
+  TellOfRead(*extractor);
   return written;
+}
+
+void StreamRun::TellOfRead(const Extractor& extractor) {
+  for (const auto& note : extractor.notes()) Warn("horizon.hidden", note);
+  const auto& held = extractor.held_back();
+  if (result_.watermark) result_.watermark->held_from = held ? held->from : "";
+  if (!held || held->open_seconds * 1000 < config_.extract.hold_warn_ms) return;
+  Warn("horizon.held_long",
+       "A transaction of the source is open since " + held->since + ", and rows from " +
+           held->from +
+           " on are not loaded while it is: end it, or set extract.horizon: off if it "
+           "writes nothing that is read here");
 }
 
 arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
@@ -319,7 +337,7 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
   LoadRecord record;
   if (load_id_.empty()) load_id_ = context_.ids->Ulid();
   record.load_id = load_id_;
-  record.read_from = stream.watermark.value.value_or("");
+  record.read_from = stream.ReadFrom();
   ARROW_RETURN_NOT_OK(loader->Begin(std::move(record), stop));
   result_.began_writing = true;
   meter_.SetPhase(StreamPhase::kWriting);
@@ -347,16 +365,15 @@ void StreamRun::Took(const Loader& loader, const CommitResult& committed) {
                    std::to_string(result_.window_seq));
 }
 
-void StreamRun::ContinueFrom(const PackageManifest& newest, PreparedStream& stream) {
-  CursorRange& cursor = *stream.read.cursor;
-  cursor.include_null = stream.ReadsNullCursors(false);
-  if (newest.seal.cursor_after.empty()) return;
+arrow::Status StreamRun::ContinueFrom(const PackageManifest& newest,
+                                      PreparedStream& stream) {
+  stream.read.cursor->include_null = stream.ReadsNullCursors(false);
+  if (newest.seal.cursor_after.empty()) return arrow::Status::OK();
   stream.watermark.value = newest.seal.cursor_after;
   stream.watermark.stored_before = newest.seal.cursor_after;
   stream.watermark.source = "state";
   stream.watermark.inclusive = stream.config.extract.inclusive;
-  cursor.lower = stream.watermark.value;
-  cursor.lower_inclusive = stream.watermark.inclusive;
+  return stream.BeginAtWatermark();
 }
 
 arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
@@ -375,7 +392,7 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
     }
     replaced = pending;
   } else if (!pending.empty() && !full) {
-    ContinueFrom(pending.back(), stream);
+    ARROW_RETURN_NOT_OK(ContinueFrom(pending.back(), stream));
   }
   ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
   ARROW_RETURN_NOT_OK(SkipBoundary(stream, *extractor, stop));
@@ -387,7 +404,7 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
   spec.document_hash = pipeline_.text_hash;
   spec.full = full;
   spec.cursor_before = stream.watermark.stored_before;
-  spec.read_from = stream.watermark.value.value_or("");
+  spec.read_from = stream.ReadFrom();
   spec.schema = extractor->fields();
   spec.format = SegmentFormatOf(stream.buffer);
   spec.compression = pipeline_.buffer.compression;
@@ -398,6 +415,7 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
       [&](std::shared_ptr<arrow::RecordBatch> batch) { return writer->Append(*batch); },
       stop);
   result_.rows_deduplicated += extractor->rows_skipped();
+  TellOfRead(*extractor);
   if (!status.ok()) {
     writer->Abort();
     return status;

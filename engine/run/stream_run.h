@@ -65,9 +65,11 @@ class StreamRun {
                              std::stop_token stop);
   bool NothingToWrite(const PreparedStream& stream) const;
   std::string CursorAfter(const PreparedStream& stream, const Extractor& extractor) const;
+  void TellOfRead(const Extractor& extractor);
   void Took(const Loader& loader, const CommitResult& committed);
   void Warn(std::string code, std::string message);
-  static void ContinueFrom(const PackageManifest& newest, PreparedStream& stream);
+  static arrow::Status ContinueFrom(const PackageManifest& newest,
+                                    PreparedStream& stream);
   bool WidenInferredType(const arrow::Status& status);
 
   const PipelineDocument& pipeline_;
