@@ -253,6 +253,8 @@ function(dxt_proto_library target)
     _dxt_protoc(sources ${folder} TRUE ${with_services})
     _dxt_generated_library(${target}_grpc ${sources})
     target_link_libraries(${target}_grpc PUBLIC ${target} dxt::grpc)
+    # Unlike those of messages, the generated sources of services share no names.
+    set_target_properties(${target}_grpc PROPERTIES UNITY_BUILD "${CMAKE_UNITY_BUILD}" UNITY_BUILD_BATCH_SIZE 0)
     add_dependencies(${target}_grpc ${target}_generate)
   endif()
 endfunction()
