@@ -13,6 +13,7 @@
 namespace dxt {
 namespace {
 
+constexpr size_t kUlidDigits = 26;
 constexpr char kAlphabet[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 class UlidSource : public IdSource {
@@ -35,7 +36,7 @@ class UlidSource : public IdSource {
         if (*digit != 0) break;
       }
     }
-    std::string id(26, '0');
+    std::string id(kUlidDigits, '0');
     uint64_t rest = last_millis_;
     for (int i = 9; i >= 0; --i, rest >>= 5) id[i] = kAlphabet[rest & 31];
     for (size_t i = 0; i < random_.size(); ++i) id[10 + i] = kAlphabet[random_[i]];
@@ -67,6 +68,24 @@ class UlidSource : public IdSource {
 
 std::unique_ptr<IdSource> MakeIdSource(Clock& clock) {
   return std::make_unique<UlidSource>(clock);
+}
+
+std::optional<std::array<uint8_t, 16>> UlidBytes(std::string_view text) {
+  // 26 digits hold 130 bits: the first one is below 8.
+  if (text.size() != kUlidDigits || text[0] > '7') return std::nullopt;
+  std::array<uint8_t, 16> bytes{};
+  for (const char c : text) {
+    const size_t digit = std::string_view(kAlphabet).find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    // The number so far times 32, plus the digit.
+    auto carry = static_cast<unsigned>(digit);
+    for (size_t i = bytes.size(); i-- > 0;) {
+      const unsigned next = static_cast<unsigned>(bytes[i]) << 5 | carry;
+      bytes[i] = static_cast<uint8_t>(next);
+      carry = next >> 8;
+    }
+  }
+  return bytes;
 }
 
 }  // namespace dxt

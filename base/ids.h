@@ -1,6 +1,10 @@
 #pragma once
+#include <array>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace dxt {
 
@@ -18,5 +22,8 @@ class IdSource {
 
 /// An IdSource on `clock` (which must outlive it) and the kernel's randomness.
 std::unique_ptr<IdSource> MakeIdSource(Clock& clock);
+
+/// The 128 bits of a ULID, first byte first; nothing if `text` is none.
+std::optional<std::array<uint8_t, 16>> UlidBytes(std::string_view text);
 
 }  // namespace dxt

@@ -24,6 +24,24 @@ class SetClock : public Clock {
   int64_t millis = 1469918176385;
 };
 
+TEST(UlidBytes, AreTheBitsOfTheDigits) {
+  using Bytes = std::array<uint8_t, 16>;
+  EXPECT_EQ(UlidBytes("00000000000000000000000001"),
+            (Bytes{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+  EXPECT_EQ(UlidBytes("0000000000000000000000ZZZZ"),
+            (Bytes{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x0F, 0xFF, 0xFF}));
+  Bytes all;
+  all.fill(0xFF);
+  EXPECT_EQ(UlidBytes("7ZZZZZZZZZZZZZZZZZZZZZZZZZ"), all);
+}
+
+TEST(UlidBytes, AreNoneOfAnotherText) {
+  EXPECT_EQ(UlidBytes(""), std::nullopt);
+  EXPECT_EQ(UlidBytes("8ZZZZZZZZZZZZZZZZZZZZZZZZZ"), std::nullopt);  // 131 bits.
+  EXPECT_EQ(UlidBytes("0000000000000000000000000U"), std::nullopt);
+  EXPECT_EQ(UlidBytes("0000000000000000000000000"), std::nullopt);
+}
+
 TEST(Ulid, IsTheTimeInCrockfordThenRandomness) {
   SetClock clock;
   const auto ids = MakeIdSource(clock);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/percent.h"
+
 namespace dxt {
 namespace {
 
@@ -21,23 +23,6 @@ std::string UrlEncoded(std::string_view text, const char* digits) {
     }
   }
   return encoded;
-}
-
-std::string UrlDecoded(std::string_view text) {
-  std::string decoded;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '%' && i + 2 < text.size() &&
-                        std::isxdigit(static_cast<unsigned char>(text[i + 1])) &&
-                        std::isxdigit(static_cast<unsigned char>(text[i + 2]));
-    if (escape) {
-      decoded +=
-          static_cast<char>(std::stoi(std::string(text.substr(i + 1, 2)), nullptr, 16));
-      i += 2;
-    } else {
-      decoded += text[i];
-    }
-  }
-  return decoded;
 }
 
 /// The base64 digits that depend on `text` alone when it stands `offset` bytes into a
@@ -75,7 +60,7 @@ Redactor::Redactor(const std::vector<std::string>& secrets) {
     Add(secret);
     const std::string password = PasswordOfUrl(secret);
     Add(password);
-    Add(UrlDecoded(password));
+    Add(PercentDecoded(password));
   }
   std::sort(forms_.begin(), forms_.end(), [](const auto& a, const auto& b) {
     return a.size() != b.size() ? a.size() > b.size() : a < b;

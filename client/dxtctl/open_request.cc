@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fnv1a.h"
 #include "client/dxtctl/resource_server.h"
 
 namespace dxt::ctl {
@@ -20,18 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr size_t kLongestId = 128;
 
-/// FNV-1a: a file name of any text, the same in every version.
-std::string NameOf(const std::string& what) {
-  uint64_t hash = 14695981039346656037u;
-  for (const char c : what) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-  }
-  char name[17];
-  std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(hash));
-  return name;
-}
-
-Error FileError(const fs::path& path) {
+Error RequestFileError(const fs::path& path) {
   Error error;
   error.message = "Cannot write " + path.string() + ": " + std::strerror(errno);
   error.hint = "Check that the state folder can be written and its disk is not full";
@@ -64,16 +54,16 @@ Result<OpenRequest> OpenRequest::Take(const fs::path& state_folder,
   const fs::path folder = state_folder / "requests";
   std::error_code error;
   fs::create_directory(folder, error);
-  const std::string name = NameOf(what);
+  const std::string name = Fnv1aName(what);
   OpenRequest request;
   constexpr int kBeside = 1000;
   for (int i = 0; i < kBeside && request.fd_ < 0; ++i) {
     request.path_ = folder / (name + "." + std::to_string(i));
     bool failed = false;
     request.fd_ = LockNamed(request.path_, &failed);
-    if (failed) return FileError(request.path_);
+    if (failed) return RequestFileError(request.path_);
   }
-  if (request.fd_ < 0) return FileError(request.path_);
+  if (request.fd_ < 0) return RequestFileError(request.path_);
   char text[kLongestId + 1] = {};
   const ssize_t size = pread(request.fd_, text, kLongestId, 0);
   if (size > 0 && text[size - 1] == '\n' && !fresh) {
@@ -106,7 +96,7 @@ Status OpenRequest::Write() {
   const auto size = static_cast<ssize_t>(line.size());
   if (ftruncate(fd_, 0) != 0 || pwrite(fd_, line.data(), line.size(), 0) != size ||
       fsync(fd_) != 0) {
-    return FileError(path_);
+    return RequestFileError(path_);
   }
   const int folder =
       open(path_.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -11,20 +11,12 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/fnv1a.h"
+
 namespace dxt::ctl {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// FNV-1a: names a folder, protects nothing.
-std::string HashName(const std::string& text) {
-  uint64_t hash = 14695981039346656037ULL;
-  for (const char c : text)
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ULL;
-  char name[17];
-  std::snprintf(name, sizeof name, "%016llx", static_cast<unsigned long long>(hash));
-  return name;
-}
 
 /// SQLite's write-ahead log and flock need a local disk.
 bool IsNetworkFileSystem(const fs::path& path) {
@@ -74,7 +66,7 @@ fs::path StateHome() {
 
 Result<fs::path> SocketFor(const fs::path& folder) {
   constexpr size_t kLongestSocketPath = 107;
-  const std::string name = HashName(folder.string()) + ".sock";
+  const std::string name = Fnv1aName(folder.string()) + ".sock";
   std::error_code error;
   if (auto runtime = Environment("XDG_RUNTIME_DIR"); !runtime.empty()) {
     const fs::path socket = runtime / "dxt" / name;
@@ -121,7 +113,7 @@ Result<StateFolder> OpenStateFolder(const fs::path& anchor) {
   std::error_code error;
   if (!network && MakePrivateFolder(beside)) return Prepare(beside, "");
   const fs::path fallback =
-      StateHome() / HashName(fs::weakly_canonical(anchor, error).string());
+      StateHome() / Fnv1aName(fs::weakly_canonical(anchor, error).string());
   std::string note;
   if (!fs::exists(fallback, error)) {
     note = "State is kept in " + fallback.string() + ": " + anchor.string() +

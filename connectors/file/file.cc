@@ -1,6 +1,7 @@
 #include "connectors/file/file.h"
 
 #include "base/error.h"
+#include "base/percent.h"
 #include "connectors/file/destination.h"
 #include "connectors/file/location.h"
 #include "connectors/file/source.h"
@@ -60,28 +61,6 @@ ConfigSpec MakeSpec() {
   return spec;
 }
 
-int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
-std::string Decoded(std::string_view text) {
-  std::string out;
-  for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && HexDigit(text[i + 1]) >= 0 &&
-        HexDigit(text[i + 2]) >= 0) {
-      out.push_back(
-          static_cast<char>(HexDigit(text[i + 1]) * 16 + HexDigit(text[i + 2])));
-      i += 2;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
-
 void Set(ConfigValue* map, std::string name, std::string text) {
   ConfigValue value;
   value.kind = ConfigValue::Kind::kScalar;
@@ -122,7 +101,7 @@ class FileConnector final : public Connector {
     if (!s3) {
       base.erase(0, base.find(':') + 1);
       if (base.substr(0, 2) == "//") base.erase(0, 2);
-      base = Decoded(base);
+      base = PercentDecoded(base);
     } else if (const size_t at = base.find('@'); at != std::string::npos) {
       return MakeError(ErrorClass::kConfig, "file.invalid_url",
                        "An s3:// url must not hold credentials",
@@ -135,7 +114,7 @@ class FileConnector final : public Connector {
       const std::string_view pair = query.substr(0, query.find('&'));
       query.remove_prefix(std::min(query.size(), pair.size() + 1));
       const size_t equals = pair.find('=');
-      const std::string name = Decoded(pair.substr(0, equals));
+      const std::string name = PercentDecoded(pair.substr(0, equals));
       const OptionSpec* option = spec_.Find(name);
       if (equals == std::string_view::npos || !option || option->name == "url" ||
           option->kind == OptionKind::kObject || option->secret) {
@@ -143,7 +122,7 @@ class FileConnector final : public Connector {
                          "The url has the unknown parameter '" + name + "'",
                          "Known are endpoint, region and scheme");
       }
-      Set(&values, option->name, Decoded(pair.substr(equals + 1)));
+      Set(&values, option->name, PercentDecoded(pair.substr(equals + 1)));
     }
     return values;
   }

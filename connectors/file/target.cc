@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/fnv1a.h"
 #include "connectors/file/store.h"
 
 namespace dxt::file {
@@ -30,14 +31,9 @@ std::string FileIdent(const Store& store, int64_t size, int64_t mtime_ns) {
 
 std::string FolderIdent(std::vector<std::pair<std::string, int64_t>> files) {
   std::sort(files.begin(), files.end());
-  uint64_t hash = 14695981039346656037ull;  // FNV-1a: detects change, guards nothing.
-  const auto add = [&](std::string_view text) {
-    for (const char c : text)
-      hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  };
+  uint64_t hash = kFnv1aBasis;
   for (const auto& [name, size] : files) {
-    add(name);
-    add("\n" + std::to_string(size) + "\n");
+    hash = Fnv1a(name + "\n" + std::to_string(size) + "\n", hash);
   }
   return std::to_string(files.size()) + ":" + std::to_string(hash);
 }

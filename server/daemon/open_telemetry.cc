@@ -1,10 +1,10 @@
 #include "server/daemon/open_telemetry.h"
 
 #include <cctype>
-#include <charconv>
 #include <initializer_list>
 #include <sstream>
 
+#include "base/percent.h"
 #include "engine/plan/checker.h"
 
 namespace dxt {
@@ -36,22 +36,6 @@ std::string Trimmed(std::string_view text) {
   while (!text.empty() && space(text.front())) text.remove_prefix(1);
   while (!text.empty() && space(text.back())) text.remove_suffix(1);
   return std::string(text);
-}
-
-std::string PercentDecoded(const std::string& text) {
-  std::string decoded;
-  for (size_t i = 0; i < text.size(); ++i) {
-    int byte = 0;
-    const char* const digits = text.data() + i + 1;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
-      decoded += static_cast<char>(byte);
-      i += 2;
-    } else {
-      decoded += text[i];
-    }
-  }
-  return decoded;
 }
 
 /// Nothing that would end a header's line.

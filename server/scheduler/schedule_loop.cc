@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fnv1a.h"
 #include "base/log.h"
 #include "base/time_text.h"
 #include "server/scheduler/cron.h"
@@ -21,12 +22,9 @@ constexpr char kMisfired[] = "SKIPPED_MISFIRE";
 constexpr char kRefused[] = "SKIPPED_REFUSED";
 constexpr milliseconds kInstant{1};
 
-/// FNV-1a, so that a tick is delayed alike on every machine and after every restart.
+/// So that a tick is delayed alike on every machine and after every restart.
 uint64_t HashOf(const std::string& text) {
-  uint64_t hash = 14695981039346656037ull;
-  for (const char c : text) {
-    hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211ull;
-  }
+  uint64_t hash = Fnv1a(text);
   // Neighbouring texts differ in the low bits only.
   hash ^= hash >> 32;
   return hash * 0x9E3779B97F4A7C15ull >> 16;

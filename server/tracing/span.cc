@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/digest.h"
+#include "base/ids.h"
 
 namespace dxt {
 namespace {
@@ -58,23 +59,8 @@ std::optional<TraceContext> ParseTraceparent(std::string_view text) {
 }
 
 TraceId TraceOfRun(std::string_view run) {
-  constexpr std::string_view kDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-  constexpr size_t kUlidDigits = 26;
-  TraceId trace{};
-  bool is_ulid = run.size() == kUlidDigits && run[0] <= '7';
-  for (const char c : run) {
-    const size_t value = kDigits.find(c);
-    is_ulid = is_ulid && value != std::string_view::npos;
-    if (!is_ulid) break;
-    // The number so far times 32, plus the digit.
-    auto carry = static_cast<unsigned>(value);
-    for (size_t i = trace.size(); i-- > 0;) {
-      const unsigned next = static_cast<unsigned>(trace[i]) << 5 | carry;
-      trace[i] = static_cast<uint8_t>(next);
-      carry = next >> 8;
-    }
-  }
-  return is_ulid ? trace : DigestOf<16>(std::string(run));
+  if (const auto number = UlidBytes(run)) return *number;
+  return DigestOf<16>(std::string(run));
 }
 
 SpanId SpanOfRun(std::string_view run, std::string_view path) {
