@@ -38,13 +38,9 @@ size_t Keep(char* bytes, size_t size, size_t count, void* kept) {
   return size * count;
 }
 
-/// True for an answer that another attempt may change.
-bool MayPass(long status, bool otlp) {
-  if (otlp) return status == 429 || (status >= 502 && status <= 504);
-  return status == 408 || status == 429 || status >= 500;
-}
-
 }  // namespace
+
+bool MayPass(long status) { return status == 408 || status == 429 || status >= 500; }
 
 std::string HostOf(std::string_view url) {
   const size_t scheme = url.find("://");
@@ -244,7 +240,7 @@ void HttpPoster::Loop::Finish(CURL* easy, CURLcode code) {
   const bool transient = status == 0 ? code != CURLE_URL_MALFORMAT &&
                                            code != CURLE_UNSUPPORTED_PROTOCOL &&
                                            code != CURLE_PEER_FAILED_VERIFICATION
-                                     : MayPass(status, options_.otlp);
+                                     : options_.may_pass(status);
   if (transient && message->attempt < options_.attempts) {
     std::optional<milliseconds> asked;
     if (asked_seconds > 0) {

@@ -24,6 +24,9 @@ struct OutgoingPost {
   std::vector<std::pair<std::string, std::string>> about;
 };
 
+/// 408, 429 and 5xx.
+bool MayPass(long status);
+
 struct HttpPosterOptions {
   size_t max_waiting = 256;  ///< Posts in memory, those being sent among them.
   int max_parallel = 8;
@@ -31,11 +34,12 @@ struct HttpPosterOptions {
   std::chrono::milliseconds first_delay{1000};  ///< Between attempts, with jitter.
   std::chrono::milliseconds max_delay{60000};   ///< Also the most of a Retry-After.
   std::chrono::milliseconds timeout{10000};     ///< Of one attempt.
-  bool otlp = false;  ///< OTLP's rules: of 4xx and 5xx only 429, 502, 503, 504 again.
+  /// Which answers another attempt may change.
+  bool (*may_pass)(long status) = MayPass;
 };
 
-/// Posts from a thread of its own. Connection failures, timeouts, 408, 429 and 5xx are
-/// tried again with growing delays; any other answer is final. Redirects are not
+/// Posts from a thread of its own. Connection failures, timeouts and answers that may
+/// pass are tried again with growing delays; any other answer is final. Redirects are not
 /// followed. Safe from any thread.
 class HttpPoster {
  public:

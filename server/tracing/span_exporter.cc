@@ -12,6 +12,10 @@ constexpr char kSpans[] = "spans";
 
 }  // namespace
 
+bool MayPassForOtlp(long status) {
+  return status == 429 || (status >= 502 && status <= 504);
+}
+
 arrow::Result<std::unique_ptr<SpanExporter>> SpanExporter::Make(
     SpanExporterOptions options, Clock& clock, Log* log) {
   std::unique_ptr<SpanExporter> exporter(new SpanExporter(std::move(options), log));

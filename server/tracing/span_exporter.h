@@ -20,6 +20,9 @@ namespace dxt {
 class Clock;
 class Log;
 
+/// 429, 502, 503 and 504 (OTLP specification, "OTLP/HTTP Response": retryable codes).
+bool MayPassForOtlp(long status);
+
 struct SpanExporterOptions {
   std::string url;                   ///< Of the receiver of traces; without user.
   std::vector<std::string> headers;  ///< "Name: value"; secrets.
@@ -32,7 +35,7 @@ struct SpanExporterOptions {
                                .max_parallel = 2,
                                .attempts = 5,
                                .max_delay = std::chrono::milliseconds(30000),
-                               .otlp = true};
+                               .may_pass = MayPassForOtlp};
 };
 
 /// Sends spans by OTLP/HTTP, in batches, from a thread of its own. Spans that do not fit,
