@@ -72,8 +72,8 @@ struct ConnectorContext {
   /// Bytes that this stream's side may use for its own buffers.
   int64_t memory_limit = 128 << 20;
   int threads = 1;
-  /// How long to wait for a lock of an embedded file.
-  int64_t lock_wait_ms = 30000;
+  /// How long to wait for a lock of an embedded file: the user is told within 30 s.
+  int64_t lock_wait_ms = 25000;
 };
 
 /// One kind of system that dxt can talk to. Safe from any thread; lives as long as the

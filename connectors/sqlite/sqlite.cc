@@ -44,7 +44,7 @@ class SqliteConnector final : public Connector {
       wait.name = "lock_wait";
       wait.kind = OptionKind::kDuration;
       wait.help = "How long to wait for a lock that another program holds.";
-      wait.default_value = "30s";
+      wait.default_value = "25s";
       wait.example = "5s";
       wait.minimum = 0;
       return ConfigSpec{{path, wait}};
