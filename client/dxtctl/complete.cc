@@ -11,6 +11,7 @@
 #include "client/dxtctl/contexts.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/resources.h"
+#include "client/dxtctl/usage.h"
 #include "client/dxtctl/yaml_reading.h"
 #include "dxt/v1/pipeline_service.pb.h"
 #include "dxt/v1/project_service.pb.h"
@@ -250,17 +251,6 @@ Words CommandsBelow(const CLI::App& root, const Words& words) {
   return names;
 }
 
-Words OptionNames(const CLI::App& root, const CLI::App& verb) {
-  Words names;
-  for (const auto* app : {&verb, &root}) {
-    for (const auto* option : app->get_options()) {
-      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-    }
-    if (&verb == &root) break;
-  }
-  return names;
-}
-
 void KeepBeginning(const std::string& with, Words& words) {
   std::erase_if(words, [&](const std::string& word) { return !word.starts_with(with); });
 }
@@ -313,7 +303,7 @@ Candidates Complete(const CLI::App& root, Invocation& invocation, const Words& w
       found.files = true;
     }
   } else if (current.starts_with("-")) {
-    found.words = OptionNames(root, *verb);
+    found.words = OptionNames(*verb);
   } else if (const auto verbs = Verbs(*verb); !verbs.empty()) {
     for (const auto* next : verbs) found.words.push_back(next->get_name());
   } else if (path == "help") {

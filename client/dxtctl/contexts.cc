@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-Error FileError(const fs::path& path, const std::string& what) {
+Error ContextsFileError(const fs::path& path, const std::string& what) {
   return UsageError("'" + path.string() + "': " + what,
                     "Correct the file, or remove it and use `dxtctl context set`");
 }
@@ -44,7 +44,7 @@ std::string* FieldOf(TlsFiles& tls, const std::string& key) {
 template <typename Fields>
 Status ReadFields(const fs::path& path, const YAML::Node& node, const std::string& where,
                   Fields& fields) {
-  if (!node.IsMap()) return FileError(path, where + " is not a map");
+  if (!node.IsMap()) return ContextsFileError(path, where + " is not a map");
   for (const auto& entry : node) {
     const auto key = entry.first.as<std::string>();
     if constexpr (std::is_same_v<Fields, Context>) {
@@ -55,9 +55,9 @@ Status ReadFields(const fs::path& path, const YAML::Node& node, const std::strin
     }
     std::string* field = FieldOf(fields, key);
     if (field == nullptr)
-      return FileError(path, "there is no key '" + where + "." + key + "'");
+      return ContextsFileError(path, "there is no key '" + where + "." + key + "'");
     if (!entry.second.IsScalar())
-      return FileError(path, where + "." + key + " is not a text");
+      return ContextsFileError(path, where + "." + key + " is not a text");
     *field = entry.second.as<std::string>();
   }
   return Done{};
@@ -66,15 +66,15 @@ Status ReadFields(const fs::path& path, const YAML::Node& node, const std::strin
 Result<Contexts> Parse(const fs::path& path, const YAML::Node& root) {
   Contexts contexts;
   if (root.IsNull()) return contexts;
-  if (!root.IsMap()) return FileError(path, "it is not a map");
+  if (!root.IsMap()) return ContextsFileError(path, "it is not a map");
   for (const auto& entry : root) {
     const auto key = entry.first.as<std::string>();
     if (key == "current") {
       contexts.current = entry.second.IsNull() ? "" : entry.second.as<std::string>();
     } else if (key != "contexts") {
-      return FileError(path, "there is no key '" + key + "'");
+      return ContextsFileError(path, "there is no key '" + key + "'");
     } else if (!entry.second.IsNull()) {
-      if (!entry.second.IsMap()) return FileError(path, "contexts is not a map");
+      if (!entry.second.IsMap()) return ContextsFileError(path, "contexts is not a map");
       for (const auto& item : entry.second) {
         const auto name = item.first.as<std::string>();
         CTL_RETURN_NOT_OK(
@@ -83,7 +83,7 @@ Result<Contexts> Parse(const fs::path& path, const YAML::Node& root) {
     }
   }
   if (!contexts.current.empty() && !contexts.all.contains(contexts.current)) {
-    return FileError(
+    return ContextsFileError(
         path, "the current context '" + contexts.current + "' is not among its contexts");
   }
   return contexts;
@@ -135,7 +135,7 @@ Result<Contexts> LoadContexts(const fs::path& path) {
   if (stat(path.c_str(), &found) != 0) {
     // A home that this user may not enter (a service's) holds no contexts of theirs.
     if (errno == ENOENT || errno == ENOTDIR || errno == EACCES) return Contexts{};
-    return FileError(path, std::strerror(errno));
+    return ContextsFileError(path, std::strerror(errno));
   }
   // Whoever writes it chooses where a token is sent.
   if ((found.st_mode & 022) != 0) {
@@ -143,12 +143,12 @@ Result<Contexts> LoadContexts(const fs::path& path) {
                       "chmod 600 " + path.string());
   }
   std::ifstream file(path, std::ios::binary);
-  if (!file) return FileError(path, std::strerror(errno));
+  if (!file) return ContextsFileError(path, std::strerror(errno));
   const std::string text(std::istreambuf_iterator<char>(file), {});
   try {
     return Parse(path, YAML::Load(text));
   } catch (const YAML::Exception& error) {
-    return FileError(path, error.what());
+    return ContextsFileError(path, error.what());
   }
 }
 

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <grpcpp/grpcpp.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -20,8 +19,7 @@
 #include <unistd.h>
 
 #include "client/dxtctl/endpoint.h"
-#include "client/dxtctl/rpc.h"
-#include "dxt/v1/server_service.grpc.pb.h"
+#include "dxt/v1/server_service.pb.h"
 
 extern char** environ;
 
@@ -182,20 +180,6 @@ Status Start(const StateFolder& state) {
 
 }  // namespace
 
-struct Daemon::Stream {
-  grpc::ClientContext context;
-  std::unique_ptr<v1::ServerService::Stub> stub;
-  std::unique_ptr<grpc::ClientReader<v1::Attachment>> reader;
-};
-
-Daemon::Daemon() = default;
-
-Daemon::~Daemon() {
-  if (!stream_) return;
-  stream_->context.TryCancel();
-  stream_->reader->Finish();
-}
-
 std::unique_ptr<Daemon> Daemon::At(std::shared_ptr<grpc::Channel> channel) {
   std::unique_ptr<Daemon> daemon(new Daemon);
   daemon->channel_ = std::move(channel);
@@ -222,23 +206,22 @@ Result<std::unique_ptr<Daemon>> Daemon::Attach(const StateFolder& state, bool de
     Endpoint endpoint;
     endpoint.context.server = "unix:" + state.socket.string();
     CTL_ASSIGN(daemon->channel_, OpenChannel(endpoint, debug));
-    auto stream = std::make_unique<Stream>();
-    stream->stub = v1::ServerService::NewStub(daemon->channel_);
     v1::AttachRequest request;
     request.set_client_version(DXT_VERSION);
-    stream->reader = stream->stub->Attach(&stream->context, request);
+    auto stream = std::make_unique<ServerStream>(daemon->channel_, request);
     v1::Attachment attachment;
-    if (stream->reader->Read(&attachment)) {
+    if (stream->Read(attachment)) {
       daemon->attachment_ = attachment.id();
       daemon->stream_ = std::move(stream);
+      daemon->state_folder_ = state.path;
       return daemon;
     }
-    const grpc::Status status = stream->reader->Finish();
-    last = ErrorOf(status);
+    const auto ended = stream->Finish();
+    last = ended.ok() ? DaemonError("dxtd left before it answered", "") : ended.error();
     last.exit_code = kExitNoDaemon;
-    if (ReasonOf(status) == "SERVER_VERSION_MISMATCH") return last;
+    if (last.reason == "SERVER_VERSION_MISMATCH") return last;
     // It was on its way out: the next one waits for its lock, not for us.
-    if (status.error_code() == grpc::StatusCode::UNAVAILABLE) {
+    if (last.rpc_status == "UNAVAILABLE") {
       CTL_RETURN_NOT_OK(Start(state));
     }
   }

@@ -3,12 +3,9 @@
 #include <memory>
 #include <string>
 
+#include "client/dxtctl/call.h"
 #include "client/dxtctl/result.h"
 #include "client/dxtctl/state_folder.h"
-
-namespace grpc {
-class Channel;
-}
 
 namespace dxt::ctl {
 
@@ -21,18 +18,24 @@ class Daemon {
   static Result<std::unique_ptr<Daemon>> Attach(const StateFolder& state, bool debug);
   /// A daemon that runs whoever comes and goes.
   static std::unique_ptr<Daemon> At(std::shared_ptr<grpc::Channel> channel);
-  ~Daemon();
 
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  /// Without a deadline: most calls here read documents and wait for other systems.
+  template <typename Response>
+  Result<Response> Call(const google::protobuf::Message& request) const {
+    return ctl::Call<Response>(channel_, request, {.deadline = std::nullopt});
+  }
   /// For SubmitRunRequest.attachment; empty unless the daemon is private.
   const std::string& attachment() const { return attachment_; }
+  /// Of a private daemon; empty for others.
+  const std::filesystem::path& state_folder() const { return state_folder_; }
 
  private:
-  struct Stream;
-  Daemon();
+  Daemon() = default;
   std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<ServerStream> stream_;  ///< Open for as long as this client is there.
   std::string attachment_;
+  std::filesystem::path state_folder_;
 };
 
 }  // namespace dxt::ctl

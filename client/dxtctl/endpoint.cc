@@ -272,6 +272,7 @@ Error Explain(Error error, const Endpoint& endpoint) {
     }
     return error;
   }
+  if (!error.unanswered()) return error;
   if (error.rpc_status == "DEADLINE_EXCEEDED") {
     error.exit_code = kExitNoDaemon;
     error.message = "dxtd at " + where + " did not answer in time";

@@ -2,10 +2,8 @@
 
 #include <filesystem>
 
-#include <grpcpp/grpcpp.h>
-
 #include "client/dxtctl/rpc.h"
-#include "dxt/v1/project_service.grpc.pb.h"
+#include "dxt/v1/project_service.pb.h"
 
 namespace dxt::ctl {
 
@@ -19,13 +17,9 @@ Result<std::string> PipelineResourceName(Daemon& daemon, const Documents& docume
                                          const std::string& name) {
   std::string project = "projects/default";
   if (documents.set->has_project() || documents.set->has_pipeline()) {
-    grpc::ClientContext context;
     v1::ValidateDocumentsRequest request;
     *request.mutable_documents() = *documents.set;
-    v1::ValidateDocumentsResponse response;
-    const auto status = v1::ProjectService::NewStub(daemon.channel())
-                            ->ValidateDocuments(&context, request, &response);
-    if (!status.ok()) return ErrorOf(status);
+    CTL_ASSIGN(const auto response, daemon.Call<v1::ValidateDocumentsResponse>(request));
     if (!response.valid()) {
       Error error = UsageError("The documents have errors", "See `dxtctl validate`");
       error.code = "document.invalid";

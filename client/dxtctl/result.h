@@ -29,13 +29,15 @@ struct Error {
   /// Documents were refused: dxt.problems/1, for `-o json`, and one line per problem.
   std::string problems_json;
   std::string problems_text;
-  /// Of a call that got no answer of dxtd's own: gRPC's name of the status, its words.
-  std::string rpc_status;
+  /// Of a failed call: gRPC's name of its status, "NOT_FOUND" …, and the reason dxtd
+  /// gave; "" = dxtd gave no answer of its own, and `transport` holds gRPC's words.
+  std::string rpc_status, reason;
   std::string transport;
+  bool unanswered() const { return !rpc_status.empty() && reason.empty(); }
 };
 
 inline Error UsageError(std::string message, std::string hint = {}) {
-  return {kExitUsage, std::move(message), std::move(hint), {}, {}, {}, {}, {}, {}};
+  return {kExitUsage, std::move(message), std::move(hint), {}, {}, {}, {}, {}, {}, {}};
 }
 
 struct Done {};

@@ -82,11 +82,6 @@ std::string StatusName(const grpc::Status& status) {
   return code < std::size(kNames) ? kNames[code] : "UNKNOWN";
 }
 
-std::string ReasonOf(const grpc::Status& status) {
-  google::rpc::ErrorInfo info;
-  return FindDetail(DetailsOf(status), info) ? info.reason() : "";
-}
-
 std::string ProblemText(const v1::Problem& problem) {
   std::string text = problem.file();
   if (problem.line() > 0) {
@@ -122,6 +117,7 @@ Error ErrorOf(const grpc::Status& status) {
   Error error;
   error.exit_code = ExitCodeOf(status);
   error.message = status.error_message();
+  error.rpc_status = StatusName(status);
   const auto details = DetailsOf(status);
   google::rpc::ErrorInfo info;
   if (FindDetail(details, info)) {
@@ -134,14 +130,14 @@ Error ErrorOf(const grpc::Status& status) {
         info.reason() != "SERVER_DRAINING") {
       error.exit_code = ExitCodeOfClass(value("class"));
     }
+    error.reason = info.reason();
     error.code = value("code");
     error.hint = value("hint");
     error.stream = value("stream");
   } else {
-    error.rpc_status = StatusName(status);
     error.transport = status.error_message();
   }
-  if (!error.rpc_status.empty() && error.exit_code == kExitNoDaemon) {
+  if (error.unanswered() && error.exit_code == kExitNoDaemon) {
     error.message = "dxtd went away: " + error.message;
     error.hint =
         "Its log is logs/dxt.log in the state folder; run the command again to go on";

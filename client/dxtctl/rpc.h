@@ -1,5 +1,5 @@
 #pragma once
-// The gRPC edge of dxtctl: stubs made, statuses turned into errors for people.
+// The statuses of gRPC, as errors for people.
 #include <string>
 
 #include "client/dxtctl/result.h"
@@ -27,9 +27,6 @@ std::string ProblemsJson(const google::protobuf::RepeatedPtrField<v1::Problem>& 
 
 /// What a failed call means to its caller: message, hint and exit code.
 Error ErrorOf(const grpc::Status& status);
-
-/// The ErrorInfo reason of a status, e.g. "SERVER_DRAINING"; "" = none.
-std::string ReasonOf(const grpc::Status& status);
 
 /// gRPC's name of a status: "OK", "NOT_FOUND", …
 std::string StatusName(const grpc::Status& status);

@@ -6,17 +6,15 @@
 #include <thread>
 
 #include <google/protobuf/util/time_util.h>
-#include <grpcpp/grpcpp.h>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/interrupts.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/progress.h"
 #include "client/dxtctl/resources.h"
-#include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_log.h"
 #include "client/dxtctl/summary.h"
-#include "dxt/v1/run_service.grpc.pb.h"
+#include "dxt/v1/run_service.pb.h"
 #include "dxt/v1/server_service.pb.h"
 
 namespace dxt::ctl {
@@ -33,19 +31,19 @@ constexpr std::chrono::milliseconds kLongestPause{2000};
 class CurrentStream {
  public:
   /// False once the user has left.
-  bool Begin(grpc::ClientContext* context) {
+  bool Begin(ServerStream* stream) {
     std::lock_guard lock(mutex_);
-    context_ = left_ ? nullptr : context;
+    stream_ = left_ ? nullptr : stream;
     return !left_;
   }
   void End() {
     std::lock_guard lock(mutex_);
-    context_ = nullptr;
+    stream_ = nullptr;
   }
   void Leave() {
     std::lock_guard lock(mutex_);
     left_ = true;
-    if (context_ != nullptr) context_->TryCancel();
+    if (stream_ != nullptr) stream_->Cancel();
   }
   bool left() {
     std::lock_guard lock(mutex_);
@@ -54,7 +52,7 @@ class CurrentStream {
 
  private:
   std::mutex mutex_;
-  grpc::ClientContext* context_ = nullptr;
+  ServerStream* stream_ = nullptr;
   bool left_ = false;
 };
 
@@ -93,7 +91,6 @@ class Follower {
            const FollowOptions& options, RunLog log)
       : invocation_(invocation),
         server_(server),
-        stub_(v1::RunService::NewStub(server.channel)),
         name_(name),
         options_(options),
         log_(std::move(log)),
@@ -107,12 +104,12 @@ class Follower {
     auto pause = kShortestPause;
     for (;;) {
       const int64_t before = cursor_;
-      const grpc::Status status = OneStream();
+      const Error ended = OneStream();
       progress_.Clear();
       if (finished_) return *finished_;
       if (stream_.left()) return Error{};
       if (TimedOut()) return TimeoutError();
-      if (!MayComeBack(status)) return ErrorOf(status);
+      if (!MayComeBack(ended)) return ended;
       if (!said_away_) {
         invocation_.Note("The connection to dxtd was lost; trying again.");
         said_away_ = true;
@@ -145,30 +142,33 @@ class Follower {
       const bool given_up = Clock::now() - since > kPatience;
       if (found.ok() || given_up || stream_.left()) return found;
       if (TimedOut()) return TimeoutError();
-      if (found.error().rpc_status.empty()) return found;
+      if (!found.error().unanswered()) return found;
       std::this_thread::sleep_for(kLongestPause / 2);
     }
   }
 
-  grpc::Status OneStream() {
-    grpc::ClientContext context;
-    if (deadline_) {
-      context.set_deadline(std::chrono::system_clock::now() +
-                           std::chrono::duration_cast<std::chrono::milliseconds>(
-                               *deadline_ - Clock::now()));
-    }
-    if (!stream_.Begin(&context)) return grpc::Status::CANCELLED;
+  /// Why the events ended.
+  Error OneStream() {
     v1::WatchRunRequest request;
     request.set_name(name_);
     request.set_cursor(cursor_);
-    const auto reader = stub_->WatchRun(&context, request);
+    std::optional<std::chrono::system_clock::time_point> deadline;
+    if (deadline_) {
+      deadline = std::chrono::system_clock::now() +
+                 std::chrono::duration_cast<std::chrono::milliseconds>(*deadline_ -
+                                                                       Clock::now());
+    }
+    ServerStream events(server_.channel, request, deadline);
+    if (!stream_.Begin(&events)) return {};
     v1::RunEvent event;
-    while (reader->Read(&event)) Take(event);
-    const grpc::Status status = reader->Finish();
+    while (events.Read(event)) Take(event);
+    const auto ended = events.Finish();
     stream_.End();
+    if (!ended.ok()) return ended.error();
     // A stream that ends well without the end of the run was cut off by a server.
-    return status.ok() ? grpc::Status(grpc::StatusCode::UNAVAILABLE, "the stream ended")
-                       : status;
+    Error cut;
+    cut.rpc_status = "UNAVAILABLE";
+    return cut;
   }
 
   void Take(const v1::RunEvent& event) {
@@ -191,20 +191,15 @@ class Follower {
     if (event.has_finished()) finished_ = event.finished();
   }
 
-  bool MayComeBack(const grpc::Status& status) {
-    switch (status.error_code()) {
-      case grpc::StatusCode::FAILED_PRECONDITION:
-        // A daemon that was restarted has yet to take the run up again.
-        return said_away_ && ReasonOf(status) == "RUN_INTERRUPTED" && ++untaken_ < 30;
-      case grpc::StatusCode::UNAVAILABLE:
-      case grpc::StatusCode::RESOURCE_EXHAUSTED:
-      case grpc::StatusCode::ABORTED:
-      case grpc::StatusCode::CANCELLED:  // It was sent more than it could be written.
-      case grpc::StatusCode::DEADLINE_EXCEEDED:
-        return true;
-      default:
-        return false;
+  bool MayComeBack(const Error& ended) {
+    // A daemon that was restarted has yet to take the run up again.
+    if (ended.reason == "RUN_INTERRUPTED") return said_away_ && ++untaken_ < 30;
+    // CANCELLED: it was sent more than it could be written.
+    for (const char* status : {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "ABORTED",
+                               "CANCELLED", "DEADLINE_EXCEEDED"}) {
+      if (ended.rpc_status == status) return true;
     }
+    return false;
   }
 
   bool TimedOut() const { return deadline_ && Clock::now() >= *deadline_; }
@@ -220,7 +215,6 @@ class Follower {
 
   Invocation& invocation_;
   const ResourceServer server_;
-  const std::unique_ptr<v1::RunService::Stub> stub_;
   const std::string name_;
   const FollowOptions options_;
   RunLog log_;

@@ -2,54 +2,55 @@
 
 #include <cstdio>
 
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/interrupts.h"
 #include "client/dxtctl/open_request.h"
 #include "client/dxtctl/progress.h"
-#include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_log.h"
-#include "client/dxtctl/state_folder.h"
 #include "client/dxtctl/summary.h"
-#include "dxt/v1/run_service.grpc.pb.h"
+#include "dxt/v1/run_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
 
+Error Unended(const std::string& name) {
+  Error error;
+  error.message = "dxtd said no more of " + name + " before it had ended";
+  error.hint = "Run the command again to go on";
+  return error;
+}
+
 /// Follows a run to its end.
-Result<v1::Run> Watch(v1::RunService::Stub& stub, const std::string& name, RunLog& log,
+Result<v1::Run> Watch(const Daemon& daemon, const std::string& name, RunLog& log,
                       ProgressLines& progress) {
-  grpc::ClientContext context;
   v1::WatchRunRequest request;
   request.set_name(name);
-  const auto reader = stub.WatchRun(&context, request);
+  ServerStream events(daemon.channel(), request);
   v1::RunEvent event;
   std::optional<v1::Run> finished;
-  while (reader->Read(&event)) {
+  while (events.Read(event)) {
     if (event.has_log()) log.Write(event.time(), event.log(), progress);
     if (event.has_progress()) progress.Update(event.progress());
     if (event.has_finished()) finished = event.finished();
   }
   progress.Clear();
-  const grpc::Status status = reader->Finish();
+  const auto ended = events.Finish();
   if (finished) return *finished;
-  return ErrorOf(status);
+  if (ended.ok()) return Unended(name);
+  return ended.error();
 }
 
 void CancelOnInterrupt(std::shared_ptr<grpc::Channel> channel, const std::string& name) {
   auto cancel = [channel = std::move(channel), name] {
     std::fprintf(stderr, "\nCancelling; press Ctrl-C again to leave at once.\n");
-    grpc::ClientContext context;
     v1::CancelRunRequest request;
     request.set_name(name);
-    v1::Run run;
-    const auto status =
-        v1::RunService::NewStub(channel)->CancelRun(&context, request, &run);
-    if (!status.ok()) {
+    const auto cancelled = Call<v1::Run>(channel, request, {.deadline = std::nullopt});
+    if (!cancelled.ok()) {
       std::fprintf(stderr, "The run could not be cancelled: %s\n",
-                   status.error_message().c_str());
+                   cancelled.error().message.c_str());
     }
   };
   Interrupts::OnFirst(
@@ -60,7 +61,7 @@ void CancelOnInterrupt(std::shared_ptr<grpc::Channel> channel, const std::string
 }
 
 /// The same for the same command, given again.
-std::string NameOf(const v1::SubmitRunRequest& request) {
+std::string CommandText(const v1::SubmitRunRequest& request) {
   v1::RunOptions options = request.options();
   options.clear_fresh();
   return request.documents().pipeline().path() + "\n" + options.SerializeAsString();
@@ -84,32 +85,28 @@ std::string Resumed(const std::string& result_json) {
 
 /// Runs what is asked. When an earlier command asked for it and its answer was lost, that
 /// run is this command's, unless it loaded nothing.
-Result<v1::Run> SubmitAndWatch(const std::shared_ptr<grpc::Channel>& channel,
-                               v1::SubmitRunRequest& request, OpenRequest* open,
-                               RunLog& log, ProgressLines& progress) {
-  const auto stub = v1::RunService::NewStub(channel);
+Result<v1::Run> SubmitAndWatch(const Daemon& daemon, v1::SubmitRunRequest& request,
+                               OpenRequest* open, RunLog& log, ProgressLines& progress) {
   while (true) {
     const bool repeated = open != nullptr && open->repeated();
     request.set_request_id(open != nullptr ? open->id() : NewRequestId());
-    v1::Run run;
-    grpc::ClientContext context;
-    const auto status = stub->SubmitRun(&context, request, &run);
-    if (repeated && status.error_code() == grpc::StatusCode::ALREADY_EXISTS) {
-      CTL_RETURN_NOT_OK(open->Renew());
-      continue;
-    }
-    if (!status.ok()) {
-      Error error = ErrorOf(status);
-      if (open != nullptr && error.rpc_status.empty()) open->Answered();
+    const auto run = daemon.Call<v1::Run>(request);
+    if (!run.ok()) {
+      const Error& error = run.error();
+      if (repeated && error.rpc_status == "ALREADY_EXISTS") {
+        CTL_RETURN_NOT_OK(open->Renew());
+        continue;
+      }
+      if (open != nullptr && !error.unanswered()) open->Answered();
       return error;
     }
-    const bool ended = HasEnded(run);
-    if (ended && repeated && !Loaded(run)) {
+    const bool ended = HasEnded(*run);
+    if (ended && repeated && !Loaded(*run)) {
       CTL_RETURN_NOT_OK(open->Renew());
       continue;
     }
-    CancelOnInterrupt(channel, run.name());
-    CTL_ASSIGN(v1::Run finished, Watch(*stub, run.name(), log, progress));
+    CancelOnInterrupt(daemon.channel(), run->name());
+    CTL_ASSIGN(v1::Run finished, Watch(daemon, run->name(), log, progress));
     // dxtd cancels the run of a client that went away.
     if (repeated && finished.state() == v1::Run::CANCELLED &&
         Interrupts::ExitCode() == 0) {
@@ -218,19 +215,16 @@ Result<int> ExecuteRunVerb(Invocation& invocation, const RunVerbOptions& options
   FillRunOptions(options, *request.mutable_options());
   request.set_attachment(daemon->attachment());
   std::optional<OpenRequest> open;
-  if (!daemon->attachment().empty() && !options.dry_run) {
-    CTL_ASSIGN(const StateFolder state, documents.anchor.empty()
-                                            ? OpenSharedStateFolder()
-                                            : OpenStateFolder(documents.anchor));
-    CTL_ASSIGN(auto taken, OpenRequest::Take(state.path, NameOf(request), options.fresh));
+  if (!daemon->state_folder().empty() && !options.dry_run) {
+    CTL_ASSIGN(auto taken, OpenRequest::Take(daemon->state_folder(), CommandText(request),
+                                             options.fresh));
     open.emplace(std::move(taken));
   }
   const bool people = invocation.format() == OutputFormat::kTable ||
                       invocation.format() == OutputFormat::kWide;
   ProgressLines progress(invocation.terminal(), people);
-  CTL_ASSIGN(
-      const v1::Run finished,
-      SubmitAndWatch(daemon->channel(), request, open ? &*open : nullptr, log, progress));
+  CTL_ASSIGN(const v1::Run finished,
+             SubmitAndWatch(*daemon, request, open ? &*open : nullptr, log, progress));
   Interrupts::Clear();
   if (invocation.stdout_enabled) {
     PrintRunResult(invocation, finished.name(), finished.result_json());

@@ -32,16 +32,6 @@ std::string DidYouMean(const std::string& word, const std::vector<std::string>& 
   return nearest.empty() ? "" : "; did you mean '" + before + nearest + "'?";
 }
 
-std::vector<std::string> OptionNames(const CLI::App& verb) {
-  std::vector<std::string> names;
-  for (const CLI::App* from = &verb; from != nullptr; from = from->get_parent()) {
-    for (const auto* option : from->get_options()) {
-      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
-    }
-  }
-  return names;
-}
-
 /// What the parser had no place for: an option, a command, or a word too many.
 std::string UnknownWord(const CLI::App& verb, const std::vector<std::string>& words) {
   const std::string name = FullName(verb);
@@ -76,6 +66,16 @@ std::string MissingWord(const CLI::App& verb) {
 }
 
 }  // namespace
+
+std::vector<std::string> OptionNames(const CLI::App& verb) {
+  std::vector<std::string> names;
+  for (const CLI::App* from = &verb; from != nullptr; from = from->get_parent()) {
+    for (const auto* option : from->get_options()) {
+      for (const auto& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  }
+  return names;
+}
 
 int AnswerParseError(const CLI::App& app, const CLI::ParseError& error) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version

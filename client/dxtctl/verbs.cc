@@ -1,5 +1,9 @@
 #include "client/dxtctl/verbs.h"
 
+#include <CLI/App.hpp>
+
+#include "client/dxtctl/verb_action.h"
+
 namespace dxt::ctl {
 
 std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs() {
@@ -37,6 +41,12 @@ std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs() {
       AddCompletion,
   };
   return kVerbs;
+}
+
+void SetAction(CLI::App& verb, Invocation& invocation,
+               std::function<Result<int>()> action) {
+  verb.callback(
+      [&invocation, action = std::move(action)] { invocation.action = action; });
 }
 
 }  // namespace dxt::ctl

@@ -6,6 +6,7 @@
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/server_service.pb.h"
 
@@ -42,9 +43,7 @@ void AddAdmin(CLI::App& app, Invocation& invocation) {
   backup
       ->add_option("file", *file, "File on the daemon's machine that does not exist yet")
       ->required();
-  backup->callback([file, &invocation] {
-    invocation.action = [file, &invocation] { return BackUp(invocation, *file); };
-  });
+  SetAction(*backup, invocation, file, BackUp);
 }
 
 }  // namespace dxt::ctl

@@ -4,6 +4,7 @@
 
 #include "client/dxtctl/complete.h"
 #include "client/dxtctl/rpc_verbs.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -75,33 +76,27 @@ void AddCompletion(CLI::App& app, Invocation& invocation) {
   verb->add_option("shell", *shell, "bash, zsh or fish")
       ->required()
       ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  verb->callback([shell, &invocation] {
-    invocation.action = [shell]() -> Result<int> {
-      std::printf("%s", *shell == "bash" ? kBash : *shell == "zsh" ? kZsh : kFish);
-      return kExitOk;
-    };
+  SetAction(*verb, invocation, [shell]() -> Result<int> {
+    std::printf("%s", *shell == "bash" ? kBash : *shell == "zsh" ? kZsh : kFish);
+    return kExitOk;
   });
   // For the test that makes every call once.
   auto* calls = app.add_subcommand("__calls", "Print the verb of each call of the API");
   calls->group("");
-  calls->callback([&invocation] {
-    invocation.action = []() -> Result<int> {
-      for (const auto& [rpc, name] : RpcVerbs()) std::printf("%s\t%s\n", rpc, name);
-      return kExitOk;
-    };
+  SetAction(*calls, invocation, []() -> Result<int> {
+    for (const auto& [rpc, name] : RpcVerbs()) std::printf("%s\t%s\n", rpc, name);
+    return kExitOk;
   });
   // What the shells call.
   auto words = std::make_shared<std::vector<std::string>>();
   auto* complete = app.add_subcommand("__complete", "Answer a shell");
   complete->group("");
   complete->add_option("words", *words, "The words after dxtctl");
-  complete->callback([words, &app, &invocation] {
-    invocation.action = [words, &app, &invocation]() -> Result<int> {
-      const Candidates found = Complete(app, invocation, *words);
-      for (const auto& word : found.words) std::printf("%s\n", word.c_str());
-      if (found.files) std::printf(":files\n");
-      return kExitOk;
-    };
+  SetAction(*complete, invocation, [words, &app, &invocation]() -> Result<int> {
+    const Candidates found = Complete(app, invocation, *words);
+    for (const auto& word : found.words) std::printf("%s\n", word.c_str());
+    if (found.files) std::printf(":files\n");
+    return kExitOk;
   });
 }
 

@@ -5,6 +5,7 @@
 
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -20,15 +21,15 @@ std::string OptionsText(const v1::Connection& connection) {
   return text;
 }
 
-Result<v1::ListConnectionsResponse> Fetch(const ResourceServer& server) {
+Result<v1::ListConnectionsResponse> FetchConnections(const ResourceServer& server) {
   v1::ListConnectionsRequest request;
   request.set_parent(ListParent(server, false));
   return Call<v1::ListConnectionsResponse>(server, request, {.attempts = 3});
 }
 
-Result<int> List(Invocation& invocation, const std::vector<std::string>&) {
+Result<int> ListConnections(Invocation& invocation, const std::vector<std::string>&) {
   CTL_ASSIGN(const auto server, invocation.Server());
-  CTL_ASSIGN(const auto response, Fetch(server));
+  CTL_ASSIGN(const auto response, FetchConnections(server));
   ResourceTable table("connections", {{"CONNECTION", ""}, {"TYPE", ""}, {"OPTIONS", ""}});
   for (const auto& connection : response.connections()) {
     table.Add(connection, connection.name(),
@@ -40,7 +41,8 @@ Result<int> List(Invocation& invocation, const std::vector<std::string>&) {
   return kExitOk;
 }
 
-Result<int> Get(Invocation& invocation, const std::vector<std::string>& names) {
+Result<int> GetConnections(Invocation& invocation,
+                           const std::vector<std::string>& names) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::GetConnectionRequest request;
   CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "connections", names.at(0)));
@@ -54,10 +56,10 @@ Result<int> Get(Invocation& invocation, const std::vector<std::string>& names) {
 }
 
 /// Those that are named, or all of the project.
-Result<int> Test(Invocation& invocation, std::vector<std::string> names) {
+Result<int> TestConnections(Invocation& invocation, std::vector<std::string> names) {
   CTL_ASSIGN(const auto server, invocation.Server());
   if (names.empty()) {
-    CTL_ASSIGN(const auto response, Fetch(server));
+    CTL_ASSIGN(const auto response, FetchConnections(server));
     for (const auto& connection : response.connections())
       names.push_back(connection.name());
   }
@@ -90,9 +92,9 @@ Result<int> Test(Invocation& invocation, std::vector<std::string> names) {
 
 using ConnectionAction = Result<int> (*)(Invocation&, const std::vector<std::string>&);
 
-void AddAction(CLI::App& parent, Invocation& invocation, const char* name,
-               const char* help, const char* examples, int fewest, int most,
-               ConnectionAction action) {
+void AddConnectionAction(CLI::App& parent, Invocation& invocation, const char* name,
+                         const char* help, const char* examples, int fewest, int most,
+                         ConnectionAction action) {
   auto names = std::make_shared<std::vector<std::string>>();
   auto* verb = parent.add_subcommand(name, help);
   verb->footer(examples);
@@ -101,9 +103,7 @@ void AddAction(CLI::App& parent, Invocation& invocation, const char* name,
         ->required(fewest > 0)
         ->expected(fewest, most);
   }
-  verb->callback([=, &invocation] {
-    invocation.action = [=, &invocation] { return action(invocation, *names); };
-  });
+  SetAction(*verb, invocation, names, action);
 }
 
 }  // namespace
@@ -115,15 +115,18 @@ void AddConnections(CLI::App& app, Invocation& invocation) {
       "  dxtctl connections list --project shop\n"
       "  dxtctl connections test shop/warehouse");
   verb->require_subcommand(1);
-  AddAction(*verb, invocation, "list", "List the connections of a stored project",
-            "  dxtctl connections list --project shop", 0, 0, List);
-  AddAction(*verb, invocation, "get", "Show one; secrets are not shown",
-            "  dxtctl connections get shop/warehouse -o yaml", 1, 1, Get);
-  AddAction(*verb, invocation, "test", "Have the daemon open them; without names, all",
-            "  dxtctl connections test shop/warehouse", 0, 1000,
-            [](Invocation& called, const std::vector<std::string>& names) {
-              return Test(called, names);
-            });
+  AddConnectionAction(*verb, invocation, "list",
+                      "List the connections of a stored project",
+                      "  dxtctl connections list --project shop", 0, 0, ListConnections);
+  AddConnectionAction(*verb, invocation, "get", "Show one; secrets are not shown",
+                      "  dxtctl connections get shop/warehouse -o yaml", 1, 1,
+                      GetConnections);
+  AddConnectionAction(*verb, invocation, "test",
+                      "Have the daemon open them; without names, all",
+                      "  dxtctl connections test shop/warehouse", 0, 1000,
+                      [](Invocation& called, const std::vector<std::string>& names) {
+                        return TestConnections(called, names);
+                      });
 }
 
 }  // namespace dxt::ctl

@@ -1,13 +1,12 @@
 #include <cstdio>
 
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
-#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/project_service.grpc.pb.h"
+#include "dxt/v1/project_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -57,11 +56,8 @@ void PrintDetails(const Json& connector) {
 Result<int> Connectors(Invocation& invocation, const ConnectorsOptions& options) {
   CTL_ASSIGN(const Documents documents, invocation.Load({}));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
-  grpc::ClientContext context;
-  v1::ListConnectorsResponse response;
-  const auto status = v1::ProjectService::NewStub(daemon->channel())
-                          ->ListConnectors(&context, {}, &response);
-  if (!status.ok()) return ErrorOf(status);
+  CTL_ASSIGN(const auto response,
+             daemon->Call<v1::ListConnectorsResponse>(v1::ListConnectorsRequest()));
   Json rows = Json::array();
   for (const auto& connector : response.connectors()) {
     const auto capabilities = ToVector(connector.capabilities());
@@ -106,11 +102,7 @@ void AddNamed(CLI::App& app, Invocation& invocation, const char* name, const cha
   options->capability = capability;
   auto* verb = app.add_subcommand(name, help);
   verb->add_flag("--detailed", options->detailed, "With options, types and defaults");
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] {
-      return Connectors(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, Connectors);
 }
 
 }  // namespace

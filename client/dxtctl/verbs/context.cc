@@ -7,6 +7,7 @@
 #include "client/dxtctl/contexts.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 using ContextAction = Result<int> (*)(Invocation&, const std::string&);
 
-Json ToRow(const std::string& name, const Context& context, bool current) {
+Json ContextRow(const std::string& name, const Context& context, bool current) {
   const auto text = [](const std::string& value) {
     return value.empty() ? Json() : Json(value);
   };
@@ -31,11 +32,11 @@ Json ToRow(const std::string& name, const Context& context, bool current) {
           {"token_file", text(context.token_file)}};
 }
 
-Result<int> List(Invocation& invocation, const std::string&) {
+Result<int> ListContexts(Invocation& invocation, const std::string&) {
   CTL_ASSIGN(const Contexts contexts, LoadContexts(ContextsPath()));
   Json rows = Json::array();
   for (const auto& [name, context] : contexts.all) {
-    rows.push_back(ToRow(name, context, name == contexts.current));
+    rows.push_back(ContextRow(name, context, name == contexts.current));
   }
   if (rows.empty()) {
     invocation.Note(
@@ -58,7 +59,7 @@ Error NoContext(const std::string& name) {
                     "`dxtctl context list` shows what there is");
 }
 
-Result<int> Use(Invocation& invocation, const std::string& name) {
+Result<int> UseContext(Invocation& invocation, const std::string& name) {
   const auto path = ContextsPath();
   CTL_ASSIGN(Contexts contexts, LoadContexts(path));
   if (!name.empty() && !contexts.all.contains(name)) return NoContext(name);
@@ -77,7 +78,7 @@ std::string Absolute(const std::string& file) {
   return file.empty() ? file : fs::absolute(file).lexically_normal().string();
 }
 
-Result<int> Set(Invocation& invocation, const std::string& name) {
+Result<int> SetContext(Invocation& invocation, const std::string& name) {
   if (!IsResourceId(name)) {
     return UsageError("'" + name + "' is no name of a context",
                       "Use lower-case letters, digits, _ and -");
@@ -110,7 +111,7 @@ Result<int> Set(Invocation& invocation, const std::string& name) {
   return kExitOk;
 }
 
-Result<int> Current(Invocation& invocation, const std::string&) {
+Result<int> CurrentContext(Invocation& invocation, const std::string&) {
   CTL_ASSIGN(const auto named, NamedEndpoint(invocation.options.endpoint));
   if (!named) {
     invocation.Note(
@@ -119,7 +120,7 @@ Result<int> Current(Invocation& invocation, const std::string&) {
     return kExitOk;
   }
   CTL_ASSIGN(const Contexts contexts, LoadContexts(ContextsPath()));
-  Json row = ToRow(contexts.current, named->context, true);
+  Json row = ContextRow(contexts.current, named->context, true);
   row.erase("current");
   row["named_by"] = named->named_by;
   if (!named->named_by.starts_with("context")) row["name"] = nullptr;
@@ -134,7 +135,7 @@ Result<int> Current(Invocation& invocation, const std::string&) {
   return kExitOk;
 }
 
-Result<int> Delete(Invocation& invocation, const std::string& name) {
+Result<int> DeleteContext(Invocation& invocation, const std::string& name) {
   const auto path = ContextsPath();
   CTL_ASSIGN(Contexts contexts, LoadContexts(path));
   if (!contexts.all.contains(name)) return NoContext(name);
@@ -145,21 +146,19 @@ Result<int> Delete(Invocation& invocation, const std::string& name) {
   return kExitOk;
 }
 
-enum class Argument { kNone, kOptional, kRequired };
+enum class ContextArgument { kNone, kOptional, kRequired };
 
-void AddAction(CLI::App& parent, Invocation& invocation, const char* name,
-               const char* help, Argument argument, ContextAction action,
-               const char* examples) {
+void AddContextAction(CLI::App& parent, Invocation& invocation, const char* name,
+                      const char* help, ContextArgument argument, ContextAction action,
+                      const char* examples) {
   auto chosen = std::make_shared<std::string>();
   auto* verb = parent.add_subcommand(name, help);
   verb->footer(examples);
-  if (argument != Argument::kNone) {
+  if (argument != ContextArgument::kNone) {
     verb->add_option("name", *chosen, "Name of a context")
-        ->required(argument == Argument::kRequired);
+        ->required(argument == ContextArgument::kRequired);
   }
-  verb->callback([=, &invocation] {
-    invocation.action = [=, &invocation] { return action(invocation, *chosen); };
-  });
+  SetAction(*verb, invocation, chosen, action);
 }
 
 }  // namespace
@@ -172,18 +171,20 @@ void AddContext(CLI::App& app, Invocation& invocation) {
       "  dxtctl context use prod\n"
       "  dxtctl --context prod runs list");
   verb->require_subcommand(1);
-  AddAction(*verb, invocation, "list", "List the daemons that have a name",
-            Argument::kNone, List, "  dxtctl context list -o wide");
-  AddAction(*verb, invocation, "use", "Select one; without a name, none",
-            Argument::kOptional, Use, "  dxtctl context use prod");
-  AddAction(*verb, invocation, "set", "Make one, or change what is given",
-            Argument::kRequired, Set,
-            "  dxtctl context set prod --server dxt.example.org:7443 --tls-ca ca.pem "
-            "--tls-cert me.pem --tls-key me.key --project shop");
-  AddAction(*verb, invocation, "current", "Say which daemon is used, and what named it",
-            Argument::kNone, Current, "  dxtctl context current");
-  AddAction(*verb, invocation, "delete", "Forget one", Argument::kRequired, Delete,
-            "  dxtctl context delete prod --yes");
+  AddContextAction(*verb, invocation, "list", "List the daemons that have a name",
+                   ContextArgument::kNone, ListContexts, "  dxtctl context list -o wide");
+  AddContextAction(*verb, invocation, "use", "Select one; without a name, none",
+                   ContextArgument::kOptional, UseContext, "  dxtctl context use prod");
+  AddContextAction(
+      *verb, invocation, "set", "Make one, or change what is given",
+      ContextArgument::kRequired, SetContext,
+      "  dxtctl context set prod --server dxt.example.org:7443 --tls-ca ca.pem "
+      "--tls-cert me.pem --tls-key me.key --project shop");
+  AddContextAction(*verb, invocation, "current",
+                   "Say which daemon is used, and what named it", ContextArgument::kNone,
+                   CurrentContext, "  dxtctl context current");
+  AddContextAction(*verb, invocation, "delete", "Forget one", ContextArgument::kRequired,
+                   DeleteContext, "  dxtctl context delete prod --yes");
 }
 
 }  // namespace dxt::ctl

@@ -4,6 +4,7 @@
 
 #include "client/dxtctl/adhoc.h"
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -17,7 +18,7 @@ struct CopyOptions {
 };
 
 /// Names the pipeline of one pair of ends: copies of other pairs have their own cursors.
-std::string NameOf(const AdhocEnd& source, const AdhocEnd& target) {
+std::string PipelineNameOf(const AdhocEnd& source, const AdhocEnd& target) {
   uint32_t hash = 2166136261u;
   for (const auto* text :
        {&source.connection, &source.table, &target.connection, &target.table}) {
@@ -50,7 +51,7 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
               : !options.keys.empty()   ? "upsert"
               : !options.cursor.empty() ? "append"
                                         : "replace";
-  const std::string name = NameOf(source, target);
+  const std::string name = PipelineNameOf(source, target);
   const std::string yaml = AdhocPipeline(name, stream, source, target, load);
   if (options.print_yaml) {
     std::printf("%s", yaml.c_str());
@@ -92,9 +93,7 @@ void AddCopy(CLI::App& app, Invocation& invocation) {
   verb->add_flag("--print-yaml", options->print_yaml, "Print the pipeline instead");
   AddDryRunOption(*verb, options->run);
   AddLimitOption(*verb, options->run.limit);
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Copy(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, Copy);
 }
 
 }  // namespace dxt::ctl

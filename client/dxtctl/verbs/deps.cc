@@ -2,6 +2,7 @@
 
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/dependency_service.pb.h"
 
@@ -13,7 +14,7 @@ struct DepsOptions {
   bool up = false, down = false, transitive = false;
 };
 
-Result<int> Add(Invocation& invocation, const DepsOptions& options) {
+Result<int> AddDependency(Invocation& invocation, const DepsOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::CreateDependencyRequest request;
   auto& dependency = *request.mutable_dependency();
@@ -30,7 +31,7 @@ Result<int> Add(Invocation& invocation, const DepsOptions& options) {
   return kExitOk;
 }
 
-Result<int> List(Invocation& invocation, const DepsOptions& options) {
+Result<int> ListDependencies(Invocation& invocation, const DepsOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::ListDependenciesRequest request;
   request.set_parent(ListParent(server, false));
@@ -62,7 +63,7 @@ Result<int> List(Invocation& invocation, const DepsOptions& options) {
   return kExitOk;
 }
 
-Result<int> Delete(Invocation& invocation, const DepsOptions& options) {
+Result<int> DeleteDependency(Invocation& invocation, const DepsOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   CTL_ASSIGN(const auto upstream, ResourceName(server, "pipelines", options.upstream));
   CTL_ASSIGN(const auto downstream,
@@ -80,16 +81,12 @@ Result<int> Delete(Invocation& invocation, const DepsOptions& options) {
 
 using DepsAction = Result<int> (*)(Invocation&, const DepsOptions&);
 
-CLI::App* AddAction(CLI::App& parent, Invocation& invocation, const char* name,
-                    const char* help, const char* examples, DepsAction action,
-                    std::shared_ptr<DepsOptions> options) {
+CLI::App* AddDepsAction(CLI::App& parent, Invocation& invocation, const char* name,
+                        const char* help, const char* examples, DepsAction action,
+                        std::shared_ptr<DepsOptions> options) {
   auto* verb = parent.add_subcommand(name, help);
   verb->footer(examples);
-  verb->callback([options, action, &invocation] {
-    invocation.action = [options, action, &invocation] {
-      return action(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, action);
   return verb;
 }
 
@@ -110,22 +107,24 @@ void AddDeps(CLI::App& app, Invocation& invocation) {
       "  dxtctl deps list revenue --upstream --transitive");
   verb->require_subcommand(1);
   auto added = std::make_shared<DepsOptions>();
-  AddEnds(*AddAction(*verb, invocation, "add", "Let a pipeline run after another",
-                     "  dxtctl deps add orders revenue", Add, added),
+  AddEnds(*AddDepsAction(*verb, invocation, "add", "Let a pipeline run after another",
+                         "  dxtctl deps add orders revenue", AddDependency, added),
           *added);
   auto listed = std::make_shared<DepsOptions>();
-  auto* list = AddAction(*verb, invocation, "list", "List them in the order of execution",
-                         "  dxtctl deps list\n"
-                         "  dxtctl deps list revenue --upstream --transitive",
-                         List, listed);
+  auto* list =
+      AddDepsAction(*verb, invocation, "list", "List them in the order of execution",
+                    "  dxtctl deps list\n"
+                    "  dxtctl deps list revenue --upstream --transitive",
+                    ListDependencies, listed);
   list->add_option("pipeline", listed->pipeline, "Only those of this pipeline");
   list->add_flag("--upstream", listed->up, "Only what it runs after");
   list->add_flag("--downstream", listed->down, "Only what runs after it");
   list->add_flag("--transitive", listed->transitive,
                  "Also those of its neighbours, and theirs");
   auto deleted = std::make_shared<DepsOptions>();
-  AddEnds(*AddAction(*verb, invocation, "delete", "Let it no longer do so",
-                     "  dxtctl deps delete orders revenue --yes", Delete, deleted),
+  AddEnds(*AddDepsAction(*verb, invocation, "delete", "Let it no longer do so",
+                         "  dxtctl deps delete orders revenue --yes", DeleteDependency,
+                         deleted),
           *deleted);
 }
 

@@ -1,16 +1,15 @@
 #include <cstdio>
 
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/documents.h"
 #include "client/dxtctl/invocation.h"
 #include "client/dxtctl/output.h"
-#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "client/dxtctl/yaml_reading.h"
-#include "dxt/v1/project_service.grpc.pb.h"
+#include "dxt/v1/project_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -22,16 +21,12 @@ struct DiscoverOptions {
 Result<int> Discover(Invocation& invocation, const DiscoverOptions& options) {
   CTL_ASSIGN(Documents documents, invocation.Load({}));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
-  grpc::ClientContext context;
   v1::DiscoverPipelineRequest request;
   *request.mutable_documents() = WithWorkingFolder(documents);
   request.set_connection(options.connection);
   request.set_schema(options.schema);
   request.set_to(options.to);
-  v1::DiscoverPipelineResponse response;
-  const auto status = v1::ProjectService::NewStub(daemon->channel())
-                          ->DiscoverPipeline(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
+  CTL_ASSIGN(const auto response, daemon->Call<v1::DiscoverPipelineResponse>(request));
   const OutputFormat format =
       options.format == "json" ? OutputFormat::kJson : invocation.format();
   if (format == OutputFormat::kTable || format == OutputFormat::kWide ||
@@ -68,9 +63,7 @@ void AddDiscover(CLI::App& app, Invocation& invocation) {
   verb->add_option("--format", options->format,
                    "yaml or json; -o jsonl: a stream a line; -o name: their ids")
       ->check(CLI::IsMember({"yaml", "json"}));
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Discover(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, Discover);
 }
 
 }  // namespace dxt::ctl

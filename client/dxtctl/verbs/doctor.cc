@@ -9,6 +9,7 @@
 #include "client/dxtctl/contexts.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 #include "dxt/v1/schedule_service.pb.h"
@@ -219,11 +220,8 @@ void AddDoctor(CLI::App& app, Invocation& invocation) {
   verb->footer(
       "  dxtctl doctor\n"
       "  dxtctl doctor --server dxt.example.org:7443");
-  verb->callback([&invocation] {
-    invocation.action = [&invocation]() -> Result<int> {
-      return Doctor(invocation).Examine();
-    };
-  });
+  SetAction(*verb, invocation,
+            [&invocation]() -> Result<int> { return Doctor(invocation).Examine(); });
 }
 
 }  // namespace dxt::ctl

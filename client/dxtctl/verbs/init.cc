@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -116,7 +117,7 @@ const std::vector<Template>& Templates() {
 }
 
 /// A project's name out of a folder's: [a-z0-9][a-z0-9_-]{0,62}.
-std::string ProjectName(const std::string& folder) {
+std::string ProjectNameOf(const std::string& folder) {
   std::string name;
   for (const char c : folder) {
     const auto byte = static_cast<unsigned char>(c);
@@ -169,7 +170,7 @@ Result<int> Init(Invocation& invocation, const std::string& folder,
       root / "dxt_project.yaml",
       "# The systems of this project. Relative paths belong to this "
       "folder.\nversion: 1\nname: " +
-          ProjectName(leaf.string()) + "\nconnections:\n" + chosen->connections));
+          ProjectNameOf(leaf.string()) + "\nconnections:\n" + chosen->connections));
   for (const auto& file : chosen->files) {
     CTL_RETURN_NOT_OK(WriteNew(root / file.path, file.text));
   }
@@ -199,10 +200,8 @@ void AddInit(CLI::App& app, Invocation& invocation) {
       ->type_name("NAME")
       ->check(CLI::IsMember(names))
       ->capture_default_str();
-  verb->callback([folder, name, &invocation] {
-    invocation.action = [folder, name, &invocation] {
-      return Init(invocation, *folder, *name);
-    };
+  SetAction(*verb, invocation, [folder, name, &invocation]() -> Result<int> {
+    return Init(invocation, *folder, *name);
   });
 }
 

@@ -1,12 +1,11 @@
 #include <cstdio>
 
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 
 #include "client/dxtctl/invocation.h"
-#include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/project_service.grpc.pb.h"
+#include "dxt/v1/project_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -14,14 +13,10 @@ namespace {
 Result<int> JsonSchema(Invocation& invocation, const std::string& kind) {
   CTL_ASSIGN(const Documents documents, invocation.Load({}));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
-  grpc::ClientContext context;
   v1::GetJsonSchemaRequest request;
   request.set_kind(kind == "project" ? v1::GetJsonSchemaRequest::PROJECT
                                      : v1::GetJsonSchemaRequest::PIPELINE);
-  v1::GetJsonSchemaResponse response;
-  const auto status = v1::ProjectService::NewStub(daemon->channel())
-                          ->GetJsonSchema(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
+  CTL_ASSIGN(const auto response, daemon->Call<v1::GetJsonSchemaResponse>(request));
   std::printf("%s\n", response.json().c_str());
   return kExitOk;
 }
@@ -34,9 +29,7 @@ void AddJsonSchema(CLI::App& app, Invocation& invocation) {
   verb->add_option("document", *kind, "project or pipeline")
       ->required()
       ->check(CLI::IsMember({"project", "pipeline"}));
-  verb->callback([kind, &invocation] {
-    invocation.action = [kind, &invocation] { return JsonSchema(invocation, *kind); };
-  });
+  SetAction(*verb, invocation, kind, JsonSchema);
 }
 
 }  // namespace dxt::ctl

@@ -1,12 +1,11 @@
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
-#include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/project_service.grpc.pb.h"
+#include "dxt/v1/project_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -16,18 +15,14 @@ struct ListOptions {
   std::string select, exclude;
 };
 
-Result<int> List(Invocation& invocation, const ListOptions& options) {
+Result<int> ListStreams(Invocation& invocation, const ListOptions& options) {
   CTL_ASSIGN(const Documents documents, invocation.Load(options.documents));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
-  grpc::ClientContext context;
   v1::ListStreamsRequest request;
   *request.mutable_documents() = *documents.set;
   request.mutable_options()->set_select(options.select);
   request.mutable_options()->set_exclude(options.exclude);
-  v1::ListStreamsResponse response;
-  const auto status = v1::ProjectService::NewStub(daemon->channel())
-                          ->ListStreams(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
+  CTL_ASSIGN(const auto response, daemon->Call<v1::ListStreamsResponse>(request));
   auto rows = nlohmann::ordered_json::array();
   for (const auto& stream : response.streams()) {
     rows.push_back(
@@ -65,9 +60,7 @@ void AddList(CLI::App& app, Invocation& invocation) {
   verb->add_option("--exclude", options->exclude, "Streams to leave out, likewise")
       ->type_name("SELECTOR");
   AddVariablesOption(*verb, options->documents.variables);
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return List(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, ListStreams);
 }
 
 }  // namespace dxt::ctl

@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -15,11 +16,7 @@ void AddLoad(CLI::App& app, Invocation& invocation) {
   AddRunOptions(*verb, *options);
   AddDryRunOption(*verb, *options);
   AddKeepOptions(*verb, *options);
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] {
-      return ExecuteRunVerb(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, ExecuteRunVerb);
 }
 
 }  // namespace dxt::ctl

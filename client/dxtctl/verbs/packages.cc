@@ -1,23 +1,22 @@
 #include <cstdio>
 
 #include <google/protobuf/util/time_util.h>
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
-#include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/package_service.grpc.pb.h"
+#include "dxt/v1/package_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json ToRow(const v1::Package& package) {
+Json PackageRow(const v1::Package& package) {
   const auto text = [](const std::string& value) {
     return value.empty() ? Json() : Json(value);
   };
@@ -51,7 +50,6 @@ Json ToRow(const v1::Package& package) {
 
 struct PackagesCall {
   std::unique_ptr<Daemon> daemon;
-  std::unique_ptr<v1::PackageService::Stub> stub;
   std::string pipeline;
 };
 
@@ -61,8 +59,8 @@ struct PackagesOptions {
   std::vector<std::string> variables;
 };
 
-Result<PackagesCall> Begin(Invocation& invocation, const std::string& pipeline,
-                           const std::vector<std::string>& variables = {}) {
+Result<PackagesCall> BeginPackages(Invocation& invocation, const std::string& pipeline,
+                                   const std::vector<std::string>& variables = {}) {
   DocumentOptions wanted;
   wanted.variables = variables;
   const bool document = IsDocumentArgument(pipeline);
@@ -72,25 +70,21 @@ Result<PackagesCall> Begin(Invocation& invocation, const std::string& pipeline,
   CTL_ASSIGN(call.daemon, invocation.Connect(documents));
   CTL_ASSIGN(call.pipeline,
              PipelineResourceName(*call.daemon, documents, document ? "" : pipeline));
-  call.stub = v1::PackageService::NewStub(call.daemon->channel());
   return call;
 }
 
-Result<v1::ListPackagesResponse> Fetch(PackagesCall& call) {
-  grpc::ClientContext context;
+Result<v1::ListPackagesResponse> FetchPackages(const PackagesCall& call) {
   v1::ListPackagesRequest request;
   request.set_parent(call.pipeline);
-  v1::ListPackagesResponse response;
-  const auto status = call.stub->ListPackages(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
-  return response;
+  return call.daemon->Call<v1::ListPackagesResponse>(request);
 }
 
 Result<int> ListPackages(Invocation& invocation, const PackagesOptions& options) {
-  CTL_ASSIGN(PackagesCall call, Begin(invocation, options.what, options.variables));
-  CTL_ASSIGN(const auto response, Fetch(call));
+  CTL_ASSIGN(PackagesCall call,
+             BeginPackages(invocation, options.what, options.variables));
+  CTL_ASSIGN(const auto response, FetchPackages(call));
   Json rows = Json::array();
-  for (const auto& package : response.packages()) rows.push_back(ToRow(package));
+  for (const auto& package : response.packages()) rows.push_back(PackageRow(package));
   PrintListing({"packages",
                 "load_id",
                 {{"LOAD", "load_id"},
@@ -107,45 +101,39 @@ Result<int> ListPackages(Invocation& invocation, const PackagesOptions& options)
 }
 
 Result<int> ShowPackage(Invocation& invocation, const PackagesOptions& options) {
-  CTL_ASSIGN(PackagesCall call, Begin(invocation, ""));
-  grpc::ClientContext context;
+  CTL_ASSIGN(PackagesCall call, BeginPackages(invocation, ""));
   v1::GetPackageRequest request;
   request.set_name("projects/-/packages/" + options.what);
-  v1::Package package;
-  const auto status = call.stub->GetPackage(&context, request, &package);
-  if (!status.ok()) return ErrorOf(status);
+  CTL_ASSIGN(const auto package, call.daemon->Call<v1::Package>(request));
   const bool json = invocation.format() == OutputFormat::kJson ||
                     invocation.format() == OutputFormat::kJsonl;
-  const Json row = ToRow(package);
+  const Json row = PackageRow(package);
   std::printf("%s", json ? (ToJson(row) + "\n").c_str() : ToYaml(row).c_str());
   return kExitOk;
 }
 
-grpc::Status DropOne(PackagesCall& call, const std::string& name) {
-  grpc::ClientContext context;
+Status DropOne(const PackagesCall& call, const std::string& name) {
   v1::DropPackageRequest request;
   request.set_name(name);
-  google::protobuf::Empty nothing;
-  return call.stub->DropPackage(&context, request, &nothing);
+  CTL_RETURN_NOT_OK(call.daemon->Call<google::protobuf::Empty>(request));
+  return Done{};
 }
 
 /// One package by its load id, or all that wait of a pipeline.
 Result<int> DropPackages(Invocation& invocation, const PackagesOptions& options) {
   const std::string& what = options.what;
   if (!IsDocumentArgument(what)) {
-    CTL_ASSIGN(PackagesCall call, Begin(invocation, ""));
-    const auto status = DropOne(call, "projects/-/packages/" + what);
-    if (!status.ok()) return ErrorOf(status);
+    CTL_ASSIGN(PackagesCall call, BeginPackages(invocation, ""));
+    CTL_RETURN_NOT_OK(DropOne(call, "projects/-/packages/" + what));
     invocation.Note("Dropped " + what + "; its rows are read again by the next extract.");
     return kExitOk;
   }
-  CTL_ASSIGN(PackagesCall call, Begin(invocation, what, options.variables));
-  CTL_ASSIGN(const auto response, Fetch(call));
+  CTL_ASSIGN(PackagesCall call, BeginPackages(invocation, what, options.variables));
+  CTL_ASSIGN(const auto response, FetchPackages(call));
   int dropped = 0;
   for (const auto& package : response.packages()) {
     if (package.state() == "writing") continue;
-    const auto status = DropOne(call, package.name());
-    if (!status.ok()) return ErrorOf(status);
+    CTL_RETURN_NOT_OK(DropOne(call, package.name()));
     ++dropped;
   }
   invocation.Note("Dropped " + Counted(dropped, "package") +
@@ -157,26 +145,23 @@ Result<int> DropPackages(Invocation& invocation, const PackagesOptions& options)
 using PackageAction = Result<int> (*)(Invocation&, const PackagesOptions&);
 
 /// What a verb's argument is called, and means.
-struct Argument {
+struct PackageArgument {
   const char* name;
   const char* help;
   bool required;
   bool pipeline;  ///< May be a pipeline file, whose SQL may want variables.
 };
 
-void AddAction(CLI::App& parent, Invocation& invocation, const char* name,
-               const char* help, const Argument& argument, PackageAction action) {
+void AddPackageAction(CLI::App& parent, Invocation& invocation, const char* name,
+                      const char* help, const PackageArgument& argument,
+                      PackageAction action) {
   auto options = std::make_shared<PackagesOptions>();
   auto* verb = parent.add_subcommand(name, help);
   verb->add_option("what", options->what, argument.help)
       ->option_text(argument.name)
       ->required(argument.required);
   if (argument.pipeline) AddVariablesOption(*verb, options->variables);
-  verb->callback([options, action, &invocation] {
-    invocation.action = [options, action, &invocation] {
-      return action(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, action);
 }
 
 }  // namespace
@@ -184,17 +169,19 @@ void AddAction(CLI::App& parent, Invocation& invocation, const char* name,
 void AddPackages(CLI::App& app, Invocation& invocation) {
   auto* verb = app.add_subcommand("packages", "List, show or drop extracted packages");
   verb->require_subcommand(1);
-  const Argument all{"PIPELINE", "Pipeline file or name (default: all)", false, true};
-  const Argument one{"LOAD_ID", "As `packages list` names it", true, false};
-  const Argument dropped{"LOAD_ID|PIPELINE", "One package, or all of a pipeline file",
-                         true, true};
-  AddAction(*verb, invocation, "list", "List packages, oldest first", all, ListPackages);
-  AddAction(*verb, invocation, "show", "Show one package and its files", one,
-            ShowPackage);
-  AddAction(*verb, invocation, "drop", "Delete a package, or all of a pipeline", dropped,
-            DropPackages);
-  AddAction(app, invocation, "drop-pending-packages", "The same as packages drop",
-            dropped, DropPackages);
+  const PackageArgument all{"PIPELINE", "Pipeline file or name (default: all)", false,
+                            true};
+  const PackageArgument one{"LOAD_ID", "As `packages list` names it", true, false};
+  const PackageArgument dropped{"LOAD_ID|PIPELINE",
+                                "One package, or all of a pipeline file", true, true};
+  AddPackageAction(*verb, invocation, "list", "List packages, oldest first", all,
+                   ListPackages);
+  AddPackageAction(*verb, invocation, "show", "Show one package and its files", one,
+                   ShowPackage);
+  AddPackageAction(*verb, invocation, "drop", "Delete a package, or all of a pipeline",
+                   dropped, DropPackages);
+  AddPackageAction(app, invocation, "drop-pending-packages", "The same as packages drop",
+                   dropped, DropPackages);
 }
 
 }  // namespace dxt::ctl

@@ -8,6 +8,7 @@
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_table.h"
 #include "client/dxtctl/schedule_table.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/pipeline_service.pb.h"
 
@@ -26,7 +27,7 @@ struct PipelineOptions {
   bool document = false, force = false;
 };
 
-struct ListOptions {
+struct PipelineListOptions {
   bool all_projects = false;
 };
 
@@ -36,7 +37,7 @@ std::string OverlapText(const v1::Pipeline& pipeline) {
   return pipeline.overlap() == v1::Pipeline::OVERLAP_UNSPECIFIED ? "" : text;
 }
 
-std::string OriginText(v1::Origin origin) {
+std::string PipelineOrigin(v1::Origin origin) {
   return origin == v1::ORIGIN_FOLDER ? "folder" : origin == v1::ORIGIN_API ? "api" : "";
 }
 
@@ -54,13 +55,13 @@ void PrintPipeline(Invocation& invocation, const v1::Pipeline& pipeline) {
                   : pipeline.pause_note().empty() ? "yes"
                                                   : "yes: " + pipeline.pause_note()},
        {"overlap", OverlapText(pipeline)},
-       {"origin", OriginText(pipeline.origin())},
+       {"origin", PipelineOrigin(pipeline.origin())},
        {"file", pipeline.document().path()},
        {"created", time(pipeline.create_time())},
        {"updated", time(pipeline.update_time())}});
 }
 
-Result<int> Apply(Invocation& invocation, const ApplyOptions& options) {
+Result<int> ApplyPipelines(Invocation& invocation, const ApplyOptions& options) {
   CTL_ASSIGN(const auto files, ReadApplyFiles(options.files, [](const std::string& path) {
                return !IsProjectFile(path);
              }));
@@ -97,7 +98,7 @@ Result<int> Apply(Invocation& invocation, const ApplyOptions& options) {
   return exit_code;
 }
 
-Result<int> List(Invocation& invocation, const ListOptions& options) {
+Result<int> ListPipelines(Invocation& invocation, const PipelineListOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::ListPipelinesRequest request;
   request.set_parent(ListParent(server, options.all_projects));
@@ -121,8 +122,8 @@ Result<int> List(Invocation& invocation, const ListOptions& options) {
            std::to_string(pipeline.revision()), std::to_string(pipeline.streams()),
            pipeline.paused() ? "yes" : "no",
            TimeText(pipeline.update_time(), invocation.time_format()),
-           OverlapText(pipeline), OriginText(pipeline.origin()), pipeline.pause_note(),
-           pipeline.description()});
+           OverlapText(pipeline), PipelineOrigin(pipeline.origin()),
+           pipeline.pause_note(), pipeline.description()});
     }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
@@ -131,7 +132,7 @@ Result<int> List(Invocation& invocation, const ListOptions& options) {
   return kExitOk;
 }
 
-Result<int> Get(Invocation& invocation, const PipelineOptions& options) {
+Result<int> GetPipeline(Invocation& invocation, const PipelineOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::GetPipelineRequest request;
   CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "pipelines", options.name));
@@ -197,7 +198,7 @@ Result<int> Describe(Invocation& invocation, const PipelineOptions& options) {
   return kExitOk;
 }
 
-Result<int> Delete(Invocation& invocation, const PipelineOptions& options) {
+Result<int> DeletePipeline(Invocation& invocation, const PipelineOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::DeletePipelineRequest request;
   CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "pipelines", options.name));
@@ -232,17 +233,13 @@ Result<int> Resume(Invocation& invocation, const PipelineOptions& options) {
 
 using PipelineAction = Result<int> (*)(Invocation&, const PipelineOptions&);
 
-CLI::App* AddOne(CLI::App& parent, Invocation& invocation, const char* name,
-                 const char* help, const char* examples, PipelineAction action,
-                 std::shared_ptr<PipelineOptions> options) {
+CLI::App* AddPipelineAction(CLI::App& parent, Invocation& invocation, const char* name,
+                            const char* help, const char* examples, PipelineAction action,
+                            std::shared_ptr<PipelineOptions> options) {
   auto* verb = parent.add_subcommand(name, help);
   verb->footer(examples);
   verb->add_option("pipeline", options->name, "NAME or PROJECT/NAME")->required();
-  verb->callback([options, action, &invocation] {
-    invocation.action = [options, action, &invocation] {
-      return action(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, action);
   return verb;
 }
 
@@ -259,28 +256,25 @@ void AddApply(CLI::App& parent, Invocation& invocation) {
                  "Check them; store nothing");
   verb->add_option("--etag", options->etag,
                    "Only if the stored one is still this (etag of `get -o json`)");
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Apply(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, ApplyPipelines);
 }
 
-void AddListing(CLI::App& parent, Invocation& invocation) {
-  auto options = std::make_shared<ListOptions>();
+void AddPipelineListing(CLI::App& parent, Invocation& invocation) {
+  auto options = std::make_shared<PipelineListOptions>();
   auto* verb = parent.add_subcommand("list", "List stored pipelines");
   verb->footer("  dxtctl pipelines list -A -o wide");
   verb->add_flag("--all-projects,-A", options->all_projects, "Of every project");
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return List(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, ListPipelines);
 }
 
 void AddGet(CLI::App& parent, Invocation& invocation) {
   auto options = std::make_shared<PipelineOptions>();
-  auto* verb = AddOne(parent, invocation, "get", "Show a stored pipeline",
-                      "  dxtctl pipelines get orders\n"
-                      "  dxtctl pipelines get orders --document > orders.yaml\n"
-                      "  dxtctl pipelines get orders --revision 3 -o json",
-                      Get, options);
+  auto* verb =
+      AddPipelineAction(parent, invocation, "get", "Show a stored pipeline",
+                        "  dxtctl pipelines get orders\n"
+                        "  dxtctl pipelines get orders --document > orders.yaml\n"
+                        "  dxtctl pipelines get orders --revision 3 -o json",
+                        GetPipeline, options);
   verb->add_option("--revision", options->revision, "An earlier one (default: newest)")
       ->check(CLI::NonNegativeNumber);
   verb->add_flag("--document", options->document, "Print its document instead");
@@ -288,8 +282,9 @@ void AddGet(CLI::App& parent, Invocation& invocation) {
 
 void AddDelete(CLI::App& parent, Invocation& invocation) {
   auto options = std::make_shared<PipelineOptions>();
-  auto* verb = AddOne(parent, invocation, "delete", "Delete a stored pipeline",
-                      "  dxtctl pipelines delete orders --yes", Delete, options);
+  auto* verb = AddPipelineAction(parent, invocation, "delete", "Delete a stored pipeline",
+                                 "  dxtctl pipelines delete orders --yes", DeletePipeline,
+                                 options);
   verb->add_flag("--force", options->force, "Its schedules and dependencies too");
   verb->add_option("--etag", options->etag, "Only if the stored one is still this");
 }
@@ -304,19 +299,21 @@ void AddPipelines(CLI::App& app, Invocation& invocation) {
       "  dxtctl pipelines pause orders --note 'migration until Monday'");
   verb->require_subcommand(1);
   AddApply(*verb, invocation);
-  AddListing(*verb, invocation);
+  AddPipelineListing(*verb, invocation);
   AddGet(*verb, invocation);
-  AddOne(*verb, invocation, "describe",
-         "Show a pipeline, where it stands, its schedules and last runs",
-         "  dxtctl pipelines describe orders", Describe,
-         std::make_shared<PipelineOptions>());
+  AddPipelineAction(*verb, invocation, "describe",
+                    "Show a pipeline, where it stands, its schedules and last runs",
+                    "  dxtctl pipelines describe orders", Describe,
+                    std::make_shared<PipelineOptions>());
   AddDelete(*verb, invocation);
   auto paused = std::make_shared<PipelineOptions>();
-  AddOne(*verb, invocation, "pause", "Let nothing start it; a running run goes on",
-         "  dxtctl pipelines pause orders --note 'migration until Monday'", Pause, paused)
+  AddPipelineAction(
+      *verb, invocation, "pause", "Let nothing start it; a running run goes on",
+      "  dxtctl pipelines pause orders --note 'migration until Monday'", Pause, paused)
       ->add_option("--note", paused->note, "Why, for whoever looks");
-  AddOne(*verb, invocation, "resume", "Let it be started again",
-         "  dxtctl pipelines resume orders", Resume, std::make_shared<PipelineOptions>());
+  AddPipelineAction(*verb, invocation, "resume", "Let it be started again",
+                    "  dxtctl pipelines resume orders", Resume,
+                    std::make_shared<PipelineOptions>());
 }
 
 }  // namespace dxt::ctl

@@ -1,14 +1,13 @@
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/adhoc.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
-#include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/project_service.grpc.pb.h"
+#include "dxt/v1/project_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -21,7 +20,7 @@ struct PreviewOptions {
   std::vector<std::string> variables;
 };
 
-void Print(const v1::PreviewStreamResponse& table, const Invocation& invocation) {
+void PrintPreview(const v1::PreviewStreamResponse& table, const Invocation& invocation) {
   const OutputFormat format = invocation.format();
   if (format == OutputFormat::kTable || format == OutputFormat::kWide) {
     std::vector<TableColumn> columns;
@@ -74,16 +73,12 @@ Result<int> Preview(Invocation& invocation, PreviewOptions options) {
   }
   CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
-  grpc::ClientContext context;
   v1::PreviewStreamRequest request;
   *request.mutable_documents() = *documents.set;
   request.set_stream(options.stream);
   request.set_rows(options.rows);
-  v1::PreviewStreamResponse response;
-  const auto status = v1::ProjectService::NewStub(daemon->channel())
-                          ->PreviewStream(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
-  Print(response, invocation);
+  CTL_ASSIGN(const auto response, daemon->Call<v1::PreviewStreamResponse>(request));
+  PrintPreview(response, invocation);
   return kExitOk;
 }
 
@@ -101,9 +96,7 @@ void AddPreview(CLI::App& app, Invocation& invocation) {
       ->capture_default_str()
       ->check(CLI::Range(1, 10000));
   AddVariablesOption(*verb, options->variables);
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Preview(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, Preview);
 }
 
 }  // namespace dxt::ctl

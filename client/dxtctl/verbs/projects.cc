@@ -5,6 +5,7 @@
 #include "client/dxtctl/apply_files.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -20,14 +21,14 @@ struct ProjectOptions {
 using ProjectAction = Result<int> (*)(Invocation&, const ProjectOptions&);
 
 /// "projects/{project}" of "shop" or the full name.
-Result<std::string> ProjectName(const std::string& text) {
+Result<std::string> ProjectResource(const std::string& text) {
   const std::string id = text.starts_with("projects/") ? text.substr(9) : text;
   if (IsResourceId(id)) return "projects/" + id;
   return UsageError("'" + text + "' is not the name of a project",
                     "`dxtctl projects list` shows them");
 }
 
-std::string OriginText(v1::Origin origin) {
+std::string ProjectOrigin(v1::Origin origin) {
   return origin == v1::ORIGIN_FOLDER ? "folder" : origin == v1::ORIGIN_API ? "api" : "";
 }
 
@@ -36,13 +37,13 @@ void PrintProject(Invocation& invocation, const v1::Project& project) {
   PrintResource(invocation, project, project.name(),
                 {{"project", LastPart(project.name())},
                  {"revision", std::to_string(project.revision())},
-                 {"origin", OriginText(project.origin())},
+                 {"origin", ProjectOrigin(project.origin())},
                  {"file", project.document().path()},
                  {"created", TimeText(project.create_time(), format)},
                  {"updated", TimeText(project.update_time(), format)}});
 }
 
-Result<int> Apply(Invocation& invocation, const ProjectOptions& options) {
+Result<int> ApplyProject(Invocation& invocation, const ProjectOptions& options) {
   CTL_ASSIGN(const auto files, ReadApplyFiles(options.files, IsProjectFile));
   if (!options.etag.empty() && files.size() != 1) {
     return UsageError("--etag is of one project", "Apply one file at a time");
@@ -68,7 +69,7 @@ Result<int> Apply(Invocation& invocation, const ProjectOptions& options) {
   return kExitOk;
 }
 
-Result<int> List(Invocation& invocation, const ProjectOptions&) {
+Result<int> ListProjects(Invocation& invocation, const ProjectOptions&) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::ListProjectsRequest request;
   request.set_page_size(1000);
@@ -84,7 +85,7 @@ Result<int> List(Invocation& invocation, const ProjectOptions&) {
       table.Add(project, project.name(),
                 {LastPart(project.name()), std::to_string(project.revision()),
                  TimeText(project.update_time(), invocation.time_format()),
-                 OriginText(project.origin()), project.document().path()});
+                 ProjectOrigin(project.origin()), project.document().path()});
     }
     request.set_page_token(page.next_page_token());
   } while (!request.page_token().empty());
@@ -93,10 +94,10 @@ Result<int> List(Invocation& invocation, const ProjectOptions&) {
   return kExitOk;
 }
 
-Result<int> Get(Invocation& invocation, const ProjectOptions& options) {
+Result<int> GetProject(Invocation& invocation, const ProjectOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::GetProjectRequest request;
-  CTL_ASSIGN(*request.mutable_name(), ProjectName(options.name));
+  CTL_ASSIGN(*request.mutable_name(), ProjectResource(options.name));
   CTL_ASSIGN(const auto project, Call<v1::Project>(server, request, {.attempts = 3}));
   if (options.document) {
     std::printf("%s", project.document().text().c_str());
@@ -106,10 +107,10 @@ Result<int> Get(Invocation& invocation, const ProjectOptions& options) {
   return kExitOk;
 }
 
-Result<int> Delete(Invocation& invocation, const ProjectOptions& options) {
+Result<int> DeleteProject(Invocation& invocation, const ProjectOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::DeleteProjectRequest request;
-  CTL_ASSIGN(*request.mutable_name(), ProjectName(options.name));
+  CTL_ASSIGN(*request.mutable_name(), ProjectResource(options.name));
   const std::string name = LastPart(request.name());
   CTL_RETURN_NOT_OK(
       Confirm(invocation, "Delete the project " + name +
@@ -120,17 +121,13 @@ Result<int> Delete(Invocation& invocation, const ProjectOptions& options) {
   return kExitOk;
 }
 
-CLI::App* AddAction(CLI::App& parent, Invocation& invocation, const char* name,
-                    const char* help, const char* examples, ProjectAction action,
-                    std::shared_ptr<ProjectOptions> options, bool named) {
+CLI::App* AddProjectAction(CLI::App& parent, Invocation& invocation, const char* name,
+                           const char* help, const char* examples, ProjectAction action,
+                           std::shared_ptr<ProjectOptions> options, bool named) {
   auto* verb = parent.add_subcommand(name, help);
   verb->footer(examples);
   if (named) verb->add_option("name", options->name, "Name of a project")->required();
-  verb->callback([options, action, &invocation] {
-    invocation.action = [options, action, &invocation] {
-      return action(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, action);
   return verb;
 }
 
@@ -143,10 +140,10 @@ void AddProjects(CLI::App& app, Invocation& invocation) {
       "  dxtctl projects list");
   verb->require_subcommand(1);
   auto applied = std::make_shared<ProjectOptions>();
-  auto* apply = AddAction(*verb, invocation, "apply",
-                          "Store a project file, or change the stored one",
-                          "  dxtctl projects apply -f dxt_project.yaml", Apply, applied,
-                          /*named=*/false);
+  auto* apply = AddProjectAction(
+      *verb, invocation, "apply", "Store a project file, or change the stored one",
+      "  dxtctl projects apply -f dxt_project.yaml", ApplyProject, applied,
+      /*named=*/false);
   apply
       ->add_option("--file,-f", applied->files,
                    "Project file, its folder, or - for stdin; may be repeated")
@@ -155,18 +152,20 @@ void AddProjects(CLI::App& app, Invocation& invocation) {
                   "Check it; store nothing");
   apply->add_option("--etag", applied->etag,
                     "Only if the stored one is still this (etag of `get -o json`)");
-  AddAction(*verb, invocation, "list", "List stored projects",
-            "  dxtctl projects list -o name", List, std::make_shared<ProjectOptions>(),
-            /*named=*/false);
+  AddProjectAction(*verb, invocation, "list", "List stored projects",
+                   "  dxtctl projects list -o name", ListProjects,
+                   std::make_shared<ProjectOptions>(),
+                   /*named=*/false);
   auto got = std::make_shared<ProjectOptions>();
-  AddAction(*verb, invocation, "get", "Show a stored project",
-            "  dxtctl projects get shop\n"
-            "  dxtctl projects get shop --document > dxt_project.yaml",
-            Get, got, /*named=*/true)
+  AddProjectAction(*verb, invocation, "get", "Show a stored project",
+                   "  dxtctl projects get shop\n"
+                   "  dxtctl projects get shop --document > dxt_project.yaml",
+                   GetProject, got, /*named=*/true)
       ->add_flag("--document", got->document, "Print its document instead");
   auto deleted = std::make_shared<ProjectOptions>();
-  AddAction(*verb, invocation, "delete", "Delete a stored project",
-            "  dxtctl projects delete shop --yes", Delete, deleted, /*named=*/true)
+  AddProjectAction(*verb, invocation, "delete", "Delete a stored project",
+                   "  dxtctl projects delete shop --yes", DeleteProject, deleted,
+                   /*named=*/true)
       ->add_flag("--force", deleted->force, "Its pipelines too");
 }
 

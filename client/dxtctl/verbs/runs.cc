@@ -4,24 +4,23 @@
 #include <thread>
 
 #include <google/protobuf/util/time_util.h>
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/interrupts.h"
 #include "client/dxtctl/resources.h"
-#include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_follow.h"
 #include "client/dxtctl/run_log.h"
 #include "client/dxtctl/run_table.h"
 #include "client/dxtctl/summary.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/run_service.grpc.pb.h"
+#include "dxt/v1/run_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
 
-struct ListOptions {
+struct RunListOptions {
   std::vector<std::string> states;
   std::string pipeline, since, until, trigger, filter;
   int limit = 50;
@@ -38,7 +37,7 @@ struct LogOptions {
   bool follow = false;
 };
 
-Result<std::string> FilterOf(const ListOptions& options) {
+Result<std::string> FilterOf(const RunListOptions& options) {
   std::vector<std::string> terms;
   // The server's filter knows no OR: several states are picked out here.
   if (options.states.size() == 1) terms.push_back("state=" + options.states[0]);
@@ -57,7 +56,7 @@ Result<std::string> FilterOf(const ListOptions& options) {
   return filter;
 }
 
-Result<int> List(Invocation& invocation, const ListOptions& options) {
+Result<int> ListRuns(Invocation& invocation, const RunListOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::ListRunsRequest request;
   request.set_parent(ListParent(server, options.all_projects));
@@ -85,7 +84,7 @@ Result<int> List(Invocation& invocation, const ListOptions& options) {
   return kExitOk;
 }
 
-Result<int> Get(Invocation& invocation, const OneRunOptions& options) {
+Result<int> GetRun(Invocation& invocation, const OneRunOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::GetRunRequest request;
   CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "runs", options.run));
@@ -105,7 +104,7 @@ Result<FollowOptions> FollowOptionsOf(const OneRunOptions& options) {
   return follow;
 }
 
-Result<int> Watch(Invocation& invocation, const OneRunOptions& options) {
+Result<int> WatchRun(Invocation& invocation, const OneRunOptions& options) {
   CTL_ASSIGN(FollowOptions follow, FollowOptionsOf(options));
   follow.lines_on_stdout = true;
   CTL_ASSIGN(const auto server, invocation.Server());
@@ -113,7 +112,7 @@ Result<int> Watch(Invocation& invocation, const OneRunOptions& options) {
   return FollowRun(invocation, server, name, follow);
 }
 
-Result<int> Cancel(Invocation& invocation, const OneRunOptions& options) {
+Result<int> CancelRun(Invocation& invocation, const OneRunOptions& options) {
   CTL_ASSIGN(const FollowOptions follow, FollowOptionsOf(options));
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::CancelRunRequest request;
@@ -129,7 +128,7 @@ Result<int> Cancel(Invocation& invocation, const OneRunOptions& options) {
   return kExitOk;
 }
 
-Result<int> Retry(Invocation& invocation, const OneRunOptions& options) {
+Result<int> RetryRun(Invocation& invocation, const OneRunOptions& options) {
   CTL_ASSIGN(const FollowOptions follow, FollowOptionsOf(options));
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::RetryRunRequest request;
@@ -146,7 +145,7 @@ Result<int> Retry(Invocation& invocation, const OneRunOptions& options) {
 }
 
 /// Prints lines as they come, over lost connections when they are followed.
-Result<int> Logs(Invocation& invocation, const LogOptions& options) {
+Result<int> PrintLogs(Invocation& invocation, const LogOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::TailLogsRequest request;
   CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "runs", options.run));
@@ -158,22 +157,20 @@ Result<int> Logs(Invocation& invocation, const LogOptions& options) {
   v1::LogLine::Severity_Parse(name, &severity);
   request.set_min_severity(severity);
   const bool json = !ForPeople(invocation) || invocation.options.log_format == "json";
-  const auto stub = v1::RunService::NewStub(server.channel);
   for (int lost = 0;;) {
-    grpc::ClientContext context;
-    const auto reader = stub->TailLogs(&context, request);
+    ServerStream lines(server.channel, request);
     v1::LogLine line;
-    while (reader->Read(&line)) {
+    while (lines.Read(line)) {
       lost = 0;
       request.set_cursor(std::max(request.cursor(), line.cursor()));
       std::printf("%s\n", LogLineText(line.time(), line, json).c_str());
       std::fflush(stdout);
     }
-    const grpc::Status status = reader->Finish();
-    if (status.ok()) return kExitOk;
-    const bool again = options.follow && ++lost <= 30 &&
-                       status.error_code() == grpc::StatusCode::UNAVAILABLE;
-    if (!again) return ErrorOf(status);
+    const auto ended = lines.Finish();
+    if (ended.ok()) return kExitOk;
+    const bool again =
+        options.follow && ++lost <= 30 && ended.error().rpc_status == "UNAVAILABLE";
+    if (!again) return ended.error();
     if (lost == 1) invocation.Note("The connection to dxtd was lost; trying again.");
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
   }
@@ -181,17 +178,13 @@ Result<int> Logs(Invocation& invocation, const LogOptions& options) {
 
 using RunAction = Result<int> (*)(Invocation&, const OneRunOptions&);
 
-CLI::App* AddOne(CLI::App& parent, Invocation& invocation, const char* name,
-                 const char* help, const char* examples, RunAction action,
-                 std::shared_ptr<OneRunOptions> options) {
+CLI::App* AddRunAction(CLI::App& parent, Invocation& invocation, const char* name,
+                       const char* help, const char* examples, RunAction action,
+                       std::shared_ptr<OneRunOptions> options) {
   auto* verb = parent.add_subcommand(name, help);
   verb->footer(examples);
   verb->add_option("run", options->run, "Id of a run")->required();
-  verb->callback([options, action, &invocation] {
-    invocation.action = [options, action, &invocation] {
-      return action(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, action);
   return verb;
 }
 
@@ -201,8 +194,8 @@ void AddWait(CLI::App& verb, OneRunOptions& options, const char* help) {
                   "Wait no longer than this (90s, 15m, 2h): exit code 7");
 }
 
-void AddListing(CLI::App& parent, Invocation& invocation) {
-  auto options = std::make_shared<ListOptions>();
+void AddRunListing(CLI::App& parent, Invocation& invocation) {
+  auto options = std::make_shared<RunListOptions>();
   auto* verb = parent.add_subcommand("list", "List runs, newest first");
   verb->footer(
       "  dxtctl runs list --state FAILED,PARTIAL --since 2d\n"
@@ -227,9 +220,7 @@ void AddListing(CLI::App& parent, Invocation& invocation) {
   verb->add_option("--limit", options->limit, "At most this many (default: 50)")
       ->check(CLI::Range(1, 1000000));
   verb->add_flag("--all-projects,-A", options->all_projects, "Of every project");
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return List(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, ListRuns);
 }
 
 void AddLogs(CLI::App& parent, Invocation& invocation, const char* help) {
@@ -245,17 +236,15 @@ void AddLogs(CLI::App& parent, Invocation& invocation, const char* help) {
   verb->add_option("--level", options->level,
                    "debug, info, warning or error, and what is worse (default: info)")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Logs(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, PrintLogs);
 }
 
 void AddCancel(CLI::App& parent, Invocation& invocation, const char* help) {
   auto options = std::make_shared<OneRunOptions>();
-  auto* verb = AddOne(parent, invocation, "cancel", help,
-                      "  dxtctl runs cancel 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --reason "
-                      "'wrong month' --wait",
-                      Cancel, options);
+  auto* verb = AddRunAction(parent, invocation, "cancel", help,
+                            "  dxtctl runs cancel 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --reason "
+                            "'wrong month' --wait",
+                            CancelRun, options);
   verb->add_option("--reason", options->reason, "Stored with the run");
   AddWait(*verb, *options, "Until it has ended");
 }
@@ -269,24 +258,24 @@ void AddRuns(CLI::App& app, Invocation& invocation) {
       "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
       "  dxtctl runs retry 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --wait");
   verb->require_subcommand(1);
-  AddListing(*verb, invocation);
-  AddOne(*verb, invocation, "get", "Show one run",
-         "  dxtctl runs get 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o json", Get,
-         std::make_shared<OneRunOptions>());
+  AddRunListing(*verb, invocation);
+  AddRunAction(*verb, invocation, "get", "Show one run",
+               "  dxtctl runs get 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o json", GetRun,
+               std::make_shared<OneRunOptions>());
   auto watched = std::make_shared<OneRunOptions>();
   watched->wait = true;
-  AddOne(*verb, invocation, "watch", "Follow a run; ends with its exit code",
-         "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
-         "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o jsonl    every event",
-         Watch, watched)
+  AddRunAction(*verb, invocation, "watch", "Follow a run; ends with its exit code",
+               "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
+               "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o jsonl    every event",
+               WatchRun, watched)
       ->add_option("--timeout", watched->timeout,
                    "Wait no longer than this (90s, 15m, 2h): exit code 7");
   AddLogs(*verb, invocation, "Print what a run logged");
   AddCancel(*verb, invocation, "Ask a run to stop");
   auto retried = std::make_shared<OneRunOptions>();
-  auto* retry =
-      AddOne(*verb, invocation, "retry", "Run again the streams that did not succeed",
-             "  dxtctl runs retry 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --wait", Retry, retried);
+  auto* retry = AddRunAction(
+      *verb, invocation, "retry", "Run again the streams that did not succeed",
+      "  dxtctl runs retry 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --wait", RetryRun, retried);
   AddWait(*retry, *retried, "Follow the new run, and end with its exit code");
   retry->add_option("--request-id", retried->request_id,
                     "Retries with one id make one run (default: a new one)");

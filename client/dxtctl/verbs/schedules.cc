@@ -10,6 +10,7 @@
 #include "client/dxtctl/run_table.h"
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/schedule_table.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/schedule_service.pb.h"
 
@@ -27,7 +28,7 @@ struct ScheduleOptions {
   bool validate_only = false;
 };
 
-struct OneOptions {
+struct OneScheduleOptions {
   std::string name, note, pipeline, request_id, timeout, cron, timezone, from, to;
   bool wait = false, all_projects = false;
   int limit = 10;
@@ -89,7 +90,7 @@ void PrintChanged(Invocation& invocation, const v1::Schedule& schedule,
   PrintSchedule(invocation, schedule);
 }
 
-Result<int> Create(Invocation& invocation, const ScheduleOptions& options) {
+Result<int> CreateSchedule(Invocation& invocation, const ScheduleOptions& options) {
   if (!options.cron || options.pipeline.empty()) {
     return UsageError("A new schedule needs a pipeline and a cron text",
                       "dxtctl schedules create " + options.name +
@@ -108,7 +109,7 @@ Result<int> Create(Invocation& invocation, const ScheduleOptions& options) {
   return kExitOk;
 }
 
-Result<int> Update(Invocation& invocation, const ScheduleOptions& options) {
+Result<int> UpdateSchedule(Invocation& invocation, const ScheduleOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::UpdateScheduleRequest request;
   auto& schedule = *request.mutable_schedule();
@@ -124,7 +125,7 @@ Result<int> Update(Invocation& invocation, const ScheduleOptions& options) {
   return kExitOk;
 }
 
-Result<int> List(Invocation& invocation, const OneOptions& options) {
+Result<int> ListSchedules(Invocation& invocation, const OneScheduleOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::ListSchedulesRequest request;
   request.set_parent(ListParent(server, options.all_projects));
@@ -148,7 +149,7 @@ Result<int> List(Invocation& invocation, const OneOptions& options) {
 
 /// The calls that take a schedule's name and answer with the schedule.
 template <typename Request>
-Result<int> OneCall(Invocation& invocation, const OneOptions& options) {
+Result<int> OneCall(Invocation& invocation, const OneScheduleOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   Request request;
   CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "schedules", options.name));
@@ -159,7 +160,7 @@ Result<int> OneCall(Invocation& invocation, const OneOptions& options) {
   return kExitOk;
 }
 
-Result<int> Delete(Invocation& invocation, const OneOptions& options) {
+Result<int> DeleteSchedule(Invocation& invocation, const OneScheduleOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::DeleteScheduleRequest request;
   CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "schedules", options.name));
@@ -170,7 +171,7 @@ Result<int> Delete(Invocation& invocation, const OneOptions& options) {
   return kExitOk;
 }
 
-Result<int> Trigger(Invocation& invocation, const OneOptions& options) {
+Result<int> Trigger(Invocation& invocation, const OneScheduleOptions& options) {
   FollowOptions follow;
   if (!options.timeout.empty()) {
     if (!options.wait)
@@ -196,7 +197,7 @@ Status SetMoment(const std::string& text, const char* flag,
   return Done{};
 }
 
-Result<int> Next(Invocation& invocation, const OneOptions& options) {
+Result<int> Next(Invocation& invocation, const OneScheduleOptions& options) {
   if (options.name.empty() == options.cron.empty()) {
     return UsageError("Fire times are of one schedule, or of one cron text",
                       "dxtctl schedules next NAME, or dxtctl schedules next --cron "
@@ -230,7 +231,7 @@ Result<int> Next(Invocation& invocation, const OneOptions& options) {
   return kExitOk;
 }
 
-Result<int> Ticks(Invocation& invocation, const OneOptions& options) {
+Result<int> Ticks(Invocation& invocation, const OneScheduleOptions& options) {
   CTL_ASSIGN(const auto server, invocation.Server());
   v1::ListTicksRequest request;
   CTL_ASSIGN(*request.mutable_name(), ResourceName(server, "schedules", options.name));
@@ -279,44 +280,36 @@ void AddChange(CLI::App& parent, Invocation& invocation, const char* name,
   verb->add_flag("--full-refresh", options->run.full_refresh, "Read from the beginning");
   verb->add_flag("--validate-only,--dry-run", options->validate_only,
                  "Check it; store nothing");
-  verb->callback([options, action, &invocation] {
-    invocation.action = [options, action, &invocation] {
-      return action(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, action);
 }
 
-using OneAction = Result<int> (*)(Invocation&, const OneOptions&);
+using OneAction = Result<int> (*)(Invocation&, const OneScheduleOptions&);
 
-CLI::App* AddOne(CLI::App& parent, Invocation& invocation, const char* name,
-                 const char* help, const char* examples, OneAction action,
-                 std::shared_ptr<OneOptions> options, bool required = true) {
+CLI::App* AddScheduleAction(CLI::App& parent, Invocation& invocation, const char* name,
+                            const char* help, const char* examples, OneAction action,
+                            std::shared_ptr<OneScheduleOptions> options,
+                            bool required = true) {
   auto* verb = parent.add_subcommand(name, help);
   verb->footer(examples);
   verb->add_option("schedule", options->name, "Name of the schedule")->required(required);
-  verb->callback([options, action, &invocation] {
-    invocation.action = [options, action, &invocation] {
-      return action(invocation, *options);
-    };
-  });
+  SetAction(*verb, invocation, options, action);
   return verb;
 }
 
-void AddListing(CLI::App& parent, Invocation& invocation) {
-  auto options = std::make_shared<OneOptions>();
+void AddScheduleListing(CLI::App& parent, Invocation& invocation) {
+  auto options = std::make_shared<OneScheduleOptions>();
   auto* verb = parent.add_subcommand("list", "List schedules");
   verb->footer("  dxtctl schedules list --pipeline orders -o wide");
   verb->add_option("--pipeline", options->pipeline, "Only of this pipeline");
   verb->add_flag("--all-projects,-A", options->all_projects, "Of every project");
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return List(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, ListSchedules);
 }
 
 void AddTrigger(CLI::App& parent, Invocation& invocation) {
-  auto options = std::make_shared<OneOptions>();
-  auto* verb = AddOne(parent, invocation, "trigger", "Run it now, beside its ticks",
-                      "  dxtctl schedules trigger nightly --wait", Trigger, options);
+  auto options = std::make_shared<OneScheduleOptions>();
+  auto* verb =
+      AddScheduleAction(parent, invocation, "trigger", "Run it now, beside its ticks",
+                        "  dxtctl schedules trigger nightly --wait", Trigger, options);
   verb->add_flag("--wait,-w", options->wait,
                  "Follow the run, and end with its exit code");
   verb->add_option("--timeout", options->timeout,
@@ -326,14 +319,14 @@ void AddTrigger(CLI::App& parent, Invocation& invocation) {
 }
 
 void AddNext(CLI::App& parent, Invocation& invocation) {
-  auto options = std::make_shared<OneOptions>();
-  auto* verb =
-      AddOne(parent, invocation, "next", "Show when it fires, or a cron text would",
-             "  dxtctl schedules next nightly --limit 5\n"
-             "  dxtctl schedules next --cron '30 2 * * *' --timezone Europe/Berlin "
-             "--from 2026-03-28\n"
-             "  dxtctl schedules next nightly --from 2026-10-01 --to 2026-11-01",
-             Next, options, /*required=*/false);
+  auto options = std::make_shared<OneScheduleOptions>();
+  auto* verb = AddScheduleAction(
+      parent, invocation, "next", "Show when it fires, or a cron text would",
+      "  dxtctl schedules next nightly --limit 5\n"
+      "  dxtctl schedules next --cron '30 2 * * *' --timezone Europe/Berlin "
+      "--from 2026-03-28\n"
+      "  dxtctl schedules next nightly --from 2026-10-01 --to 2026-11-01",
+      Next, options, /*required=*/false);
   verb->add_option("--cron", options->cron, "This instead of a stored schedule");
   verb->add_option("--timezone", options->timezone, "IANA name, of --cron");
   verb->add_option("--from", options->from, "From then on (default: now)");
@@ -352,31 +345,33 @@ void AddSchedules(CLI::App& app, Invocation& invocation) {
       "  dxtctl schedules next nightly\n"
       "  dxtctl schedules pause nightly --note 'until the audit is over'");
   verb->require_subcommand(1);
-  const auto one = [] { return std::make_shared<OneOptions>(); };
+  const auto one = [] { return std::make_shared<OneScheduleOptions>(); };
   AddChange(*verb, invocation, "create", "Let a pipeline run by itself",
             "  dxtctl schedules create nightly --pipeline orders --cron '0 3 * * *' "
             "--timezone Europe/Berlin",
-            Create);
-  AddListing(*verb, invocation);
-  AddOne(*verb, invocation, "get", "Show a schedule",
-         "  dxtctl schedules get nightly -o yaml", OneCall<v1::GetScheduleRequest>,
-         one());
+            CreateSchedule);
+  AddScheduleListing(*verb, invocation);
+  AddScheduleAction(*verb, invocation, "get", "Show a schedule",
+                    "  dxtctl schedules get nightly -o yaml",
+                    OneCall<v1::GetScheduleRequest>, one());
   AddChange(*verb, invocation, "update", "Change what is given",
-            "  dxtctl schedules update nightly --cron '0 4 * * *'", Update);
-  AddOne(*verb, invocation, "delete", "Delete a schedule",
-         "  dxtctl schedules delete nightly --yes", Delete, one());
+            "  dxtctl schedules update nightly --cron '0 4 * * *'", UpdateSchedule);
+  AddScheduleAction(*verb, invocation, "delete", "Delete a schedule",
+                    "  dxtctl schedules delete nightly --yes", DeleteSchedule, one());
   auto paused = one();
-  AddOne(*verb, invocation, "pause", "Let it not fire",
-         "  dxtctl schedules pause nightly --note 'until the audit is over'",
-         OneCall<v1::PauseScheduleRequest>, paused)
+  AddScheduleAction(*verb, invocation, "pause", "Let it not fire",
+                    "  dxtctl schedules pause nightly --note 'until the audit is over'",
+                    OneCall<v1::PauseScheduleRequest>, paused)
       ->add_option("--note", paused->note, "Why, for whoever looks");
-  AddOne(*verb, invocation, "resume", "Let it fire again",
-         "  dxtctl schedules resume nightly", OneCall<v1::ResumeScheduleRequest>, one());
+  AddScheduleAction(*verb, invocation, "resume", "Let it fire again",
+                    "  dxtctl schedules resume nightly",
+                    OneCall<v1::ResumeScheduleRequest>, one());
   AddTrigger(*verb, invocation);
   AddNext(*verb, invocation);
   auto ticks = one();
-  AddOne(*verb, invocation, "ticks", "Show what came of its ticks, newest first",
-         "  dxtctl schedules ticks nightly --limit 30", Ticks, ticks)
+  AddScheduleAction(*verb, invocation, "ticks",
+                    "Show what came of its ticks, newest first",
+                    "  dxtctl schedules ticks nightly --limit 30", Ticks, ticks)
       ->add_option("--limit", ticks->limit, "At most this many (default: 10)")
       ->check(CLI::Range(1, 1000));
 }

@@ -2,17 +2,16 @@
 #include <set>
 
 #include <google/protobuf/util/time_util.h>
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
-#include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/run_service.grpc.pb.h"
-#include "dxt/v1/state_service.grpc.pb.h"
+#include "dxt/v1/run_service.pb.h"
+#include "dxt/v1/state_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -34,7 +33,7 @@ struct StateCall {
   std::string pipeline;  ///< Resource name; …/pipelines/- = not named.
 };
 
-Result<StateCall> Begin(Invocation& invocation, const StateOptions& options) {
+Result<StateCall> BeginState(Invocation& invocation, const StateOptions& options) {
   DocumentOptions wanted;
   const bool document = IsDocumentArgument(options.pipeline);
   if (document) wanted.pipeline = options.pipeline;
@@ -50,25 +49,16 @@ Result<StateCall> Begin(Invocation& invocation, const StateOptions& options) {
 bool IsNamed(const std::string& pipeline) { return !pipeline.ends_with("/-"); }
 
 Result<v1::ListCursorsResponse> Cursors(Daemon& daemon, const std::string& parent) {
-  grpc::ClientContext context;
   v1::ListCursorsRequest request;
   request.set_parent(parent);
-  v1::ListCursorsResponse response;
-  const auto status = v1::StateService::NewStub(daemon.channel())
-                          ->ListCursors(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
-  return response;
+  return daemon.Call<v1::ListCursorsResponse>(request);
 }
 
 /// Pipelines of recent runs that had this stream, for a stream that has no cursor yet.
 Result<std::set<std::string>> PipelinesOfRuns(Daemon& daemon, const std::string& stream) {
-  grpc::ClientContext context;
   v1::ListRunsRequest request;
   request.set_parent("projects/-");
-  v1::ListRunsResponse response;
-  const auto status =
-      v1::RunService::NewStub(daemon.channel())->ListRuns(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
+  CTL_ASSIGN(const auto response, daemon.Call<v1::ListRunsResponse>(request));
   std::set<std::string> pipelines;
   for (const auto& run : response.runs()) {
     const Json result = Json::parse(run.result_json(), nullptr, false);
@@ -102,8 +92,8 @@ Result<std::string> FindPipeline(Daemon& daemon, const std::string& stream,
       "Name its pipeline: " + command);
 }
 
-void Print(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
-           const Invocation& invocation) {
+void PrintCursorTable(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
+                      const Invocation& invocation) {
   Json rows = Json::array();
   for (const auto& cursor : cursors) {
     const auto text = [](const std::string& value) {
@@ -139,35 +129,30 @@ void Print(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
                rows, invocation);
 }
 
-Result<int> Show(Invocation& invocation, StateOptions options) {
-  CTL_ASSIGN(const StateCall call, Begin(invocation, options));
+Result<int> ShowCursors(Invocation& invocation, StateOptions options) {
+  CTL_ASSIGN(const StateCall call, BeginState(invocation, options));
   CTL_ASSIGN(const auto response, Cursors(*call.daemon, call.pipeline));
-  Print(response.cursors(), invocation);
+  PrintCursorTable(response.cursors(), invocation);
   return kExitOk;
 }
 
-grpc::Status Send(Daemon& daemon, const std::string& pipeline,
-                  const StateOptions& options, Change change, v1::Cursor& cursor) {
-  const auto stub = v1::StateService::NewStub(daemon.channel());
-  grpc::ClientContext context;
+Result<v1::Cursor> Send(const Daemon& daemon, const std::string& pipeline,
+                        const StateOptions& options, Change change) {
   const auto fill = [&](auto request) {
     request.set_pipeline(pipeline);
     request.set_stream(options.stream);
     request.set_lane(options.lane);
     return request;
   };
-  switch (change) {
-    case Change::kSet: {
-      auto request = fill(v1::SetCursorRequest());
-      request.set_value(options.value);
-      return stub->SetCursor(&context, request, &cursor);
-    }
-    case Change::kReset:
-      return stub->ResetCursor(&context, fill(v1::ResetCursorRequest()), &cursor);
-    case Change::kAccept:
-      return stub->AcceptCursor(&context, fill(v1::AcceptCursorRequest()), &cursor);
+  if (change == Change::kReset) {
+    return daemon.Call<v1::Cursor>(fill(v1::ResetCursorRequest()));
   }
-  return grpc::Status::OK;
+  if (change == Change::kAccept) {
+    return daemon.Call<v1::Cursor>(fill(v1::AcceptCursorRequest()));
+  }
+  auto request = fill(v1::SetCursorRequest());
+  request.set_value(options.value);
+  return daemon.Call<v1::Cursor>(request);
 }
 
 Result<int> Modify(Invocation& invocation, StateOptions options, Change change,
@@ -184,15 +169,14 @@ Result<int> Modify(Invocation& invocation, StateOptions options, Change change,
   }
   options.stream = words[0];
   if (change == Change::kSet) options.value = words[1];
-  CTL_ASSIGN(const StateCall call, Begin(invocation, options));
+  CTL_ASSIGN(const StateCall call, BeginState(invocation, options));
   std::string pipeline = call.pipeline;
   if (!IsNamed(pipeline)) {
     CTL_ASSIGN(pipeline, FindPipeline(*call.daemon, options.stream, verb));
   }
   google::protobuf::RepeatedPtrField<v1::Cursor> cursors;
-  const auto status = Send(*call.daemon, pipeline, options, change, *cursors.Add());
-  if (!status.ok()) return ErrorOf(status);
-  Print(cursors, invocation);
+  CTL_ASSIGN(*cursors.Add(), Send(*call.daemon, pipeline, options, change));
+  PrintCursorTable(cursors, invocation);
   invocation.Note("The next run of " + pipeline + " carries this out.");
   return kExitOk;
 }
@@ -213,10 +197,8 @@ void AddModify(CLI::App& parent, Invocation& invocation, const char* name,
       ->expected(1, 3);
   verb->add_option("--lane", options->lane, "Lane of the stream (default: sync)");
   AddVariablesOption(*verb, options->variables);
-  verb->callback([=, &invocation] {
-    invocation.action = [=, &invocation] {
-      return Modify(invocation, *options, change, name);
-    };
+  SetAction(*verb, invocation, [=, &invocation]() -> Result<int> {
+    return Modify(invocation, *options, change, name);
   });
 }
 
@@ -229,9 +211,7 @@ void AddState(CLI::App& app, Invocation& invocation) {
   auto* show = verb->add_subcommand("show", "Show the stored cursors");
   show->add_option("pipeline", options->pipeline, "Pipeline file or name (default: all)");
   AddVariablesOption(*show, options->variables);
-  show->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Show(invocation, *options); };
-  });
+  SetAction(*show, invocation, options, ShowCursors);
   AddModify(*verb, invocation, "set", "The next run reads what comes after VALUE",
             Change::kSet);
   AddModify(*verb, invocation, "reset", "The next run reads from the beginning",

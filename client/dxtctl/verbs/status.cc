@@ -6,6 +6,7 @@
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/run_table.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/run_service.pb.h"
 #include "dxt/v1/server_service.pb.h"
@@ -82,9 +83,7 @@ void AddStatus(CLI::App& app, Invocation& invocation) {
       "  dxtctl status --context prod -o json");
   verb->add_option("--limit", *limit, "Runs to show (default: 10)")
       ->check(CLI::Range(1, 1000));
-  verb->callback([limit, &invocation] {
-    invocation.action = [limit, &invocation] { return ShowStatus(invocation, *limit); };
-  });
+  SetAction(*verb, invocation, limit, ShowStatus);
 }
 
 }  // namespace dxt::ctl

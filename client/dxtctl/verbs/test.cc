@@ -1,4 +1,3 @@
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
@@ -6,8 +5,9 @@
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/project_service.grpc.pb.h"
+#include "dxt/v1/project_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -27,15 +27,11 @@ Result<int> Test(Invocation& invocation, const TestOptions& options) {
   wanted.variables = options.variables;
   CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
-  grpc::ClientContext context;
   v1::CheckConnectionsRequest request;
   *request.mutable_documents() = document ? *documents.set : WithWorkingFolder(documents);
   request.set_only(options.connection.empty() && !document ? options.what
                                                            : options.connection);
-  v1::CheckConnectionsResponse response;
-  const auto status = v1::ProjectService::NewStub(daemon->channel())
-                          ->CheckConnections(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
+  CTL_ASSIGN(const auto response, daemon->Call<v1::CheckConnectionsResponse>(request));
   Json rows = Json::array();
   int exit_code = kExitOk;
   for (const auto& check : response.checks()) {
@@ -86,9 +82,7 @@ void AddTest(CLI::App& app, Invocation& invocation) {
   verb->add_option("--connection", options->connection, "Only this one of the pipeline")
       ->type_name("NAME");
   AddVariablesOption(*verb, options->variables);
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Test(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, Test);
 }
 
 }  // namespace dxt::ctl

@@ -1,14 +1,14 @@
 #include <cstdio>
 
-#include <grpcpp/grpcpp.h>
 #include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_verb.h"
+#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
-#include "dxt/v1/project_service.grpc.pb.h"
+#include "dxt/v1/project_service.pb.h"
 
 namespace dxt::ctl {
 namespace {
@@ -16,13 +16,9 @@ namespace {
 Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
   CTL_ASSIGN(const Documents documents, invocation.Load(options));
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
-  grpc::ClientContext context;
   v1::ValidateDocumentsRequest request;
   *request.mutable_documents() = *documents.set;
-  v1::ValidateDocumentsResponse response;
-  const auto status = v1::ProjectService::NewStub(daemon->channel())
-                          ->ValidateDocuments(&context, request, &response);
-  if (!status.ok()) return ErrorOf(status);
+  CTL_ASSIGN(const auto response, daemon->Call<v1::ValidateDocumentsResponse>(request));
   const int exit_code = response.valid() ? kExitOk : kExitUsage;
   const auto problems = nlohmann::ordered_json::parse(ProblemsJson(response.problems()));
   switch (invocation.format()) {
@@ -74,9 +70,7 @@ void AddValidate(CLI::App& app, Invocation& invocation) {
                    "Pipeline or project file; - = stdin (default: the project)");
   verb->add_flag("--strict", options->strict, "Secrets written as literals are errors");
   AddVariablesOption(*verb, options->variables);
-  verb->callback([options, &invocation] {
-    invocation.action = [options, &invocation] { return Validate(invocation, *options); };
-  });
+  SetAction(*verb, invocation, options, Validate);
 }
 
 }  // namespace dxt::ctl
