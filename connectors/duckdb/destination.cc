@@ -212,6 +212,12 @@ class DuckdbDestination : public Destination {
     ARROW_ASSIGN_OR_RAISE(auto last, ledger.Newest(spec.identity, stop));
     ARROW_RETURN_NOT_OK(CheckChain(last, record));
     CommitResult result = load->result;
+    if (load->keys_lost && last && last->rows > 0) {
+      result.warnings.push_back(
+          {"mirror.tracking_lost",
+           "The keys that earlier loads left in _dxt_keys are gone; nothing was deleted, "
+           "and what was loaded now is tracked"});
+    }
     ARROW_RETURN_NOT_OK(MakeVisible(spec, *load, guards, result, stop));
     LoadRecord row = record;
     row.fingerprint = spec.identity.fingerprint;
@@ -358,6 +364,10 @@ class DuckdbDestination : public Destination {
   arrow::Status MakeVisible(const WriteSpec& spec, HeldLoad& load,
                             const CommitGuards& guards, CommitResult& result,
                             std::stop_token stop) {
+    if (spec.table.mode == LoadMode::kMirror) {
+      return CheckDeletes(guards, load.rows_loaded, load.rows_before,
+                          result.rows_deleted);
+    }
     if (spec.table.mode != LoadMode::kReplace || spec.plan.create)
       return arrow::Status::OK();
     int64_t before = result.rows_deleted;  // A rewrite has deleted them already.

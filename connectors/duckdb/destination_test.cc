@@ -283,7 +283,7 @@ TEST_F(DestinationTest, PlanRefusesWhatCannotBeLoaded) {
   EXPECT_EQ(code(Table("st", LoadMode::kAppend, batch)), "duckdb.type_not_written");
   EXPECT_EQ(code(Table("new", LoadMode::kUpsert, batch)), "load.keys_required");
   EXPECT_EQ(code(Table("new", LoadMode::kUpsert, batch, {"ID2"})), "load.key_missing");
-  EXPECT_EQ(code(Table("new", LoadMode::kMirror, batch, {"id"})), "target.mode");
+  EXPECT_EQ(code(Table("new", LoadMode::kMirror, batch)), "load.keys_required");
   const auto wide = Batch({field("id", arrow::decimal256(39, 0))}, "[]");
   EXPECT_EQ(code(Table("new", LoadMode::kAppend, wide)), "duckdb.decimal_too_wide");
   const auto extra = Batch({field("id", arrow::int64()), field("nope", arrow::utf8()),

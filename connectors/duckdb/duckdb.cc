@@ -24,12 +24,12 @@ class DuckdbConnector : public Connector {
         .support = "core",
         .aliases = {},
         .url_schemes = {"duckdb"},
-        .capabilities = Capability::kRead | Capability::kDiscover |
-                        Capability::kPushdown | Capability::kSql |
-                        Capability::kReadAgain | Capability::kWrite |
-                        Capability::kAppend | Capability::kReplace | Capability::kUpsert |
-                        Capability::kAtomicCommit | Capability::kLedger |
-                        Capability::kReadsParquet | Capability::kEmbedded,
+        .capabilities =
+            Capability::kRead | Capability::kDiscover | Capability::kPushdown |
+            Capability::kSql | Capability::kReadAgain | Capability::kWrite |
+            Capability::kAppend | Capability::kReplace | Capability::kUpsert |
+            Capability::kDelete | Capability::kAtomicCommit | Capability::kLedger |
+            Capability::kReadsParquet | Capability::kEmbedded,
         .guarantee = Guarantee::kExactlyOnceTxn};
     return info;
   }

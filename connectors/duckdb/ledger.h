@@ -58,5 +58,4 @@ class Ledger {
   Clock& clock_;
 };
 
-
 }  // namespace dxt::duckdb

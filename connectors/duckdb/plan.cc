@@ -10,13 +10,16 @@
 namespace dxt::duckdb {
 namespace {
 
+constexpr char kSoftDeleteType[] = "TIMESTAMP WITH TIME ZONE";
+
 bool Holds(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 arrow::Status CheckKeys(const TableSpec& wanted) {
-  if (wanted.mode == LoadMode::kUpsert && wanted.keys.empty()) {
-    return MakeError(ErrorClass::kConfig, "load.keys_required", "Mode upsert needs keys",
+  if (IsKeyed(wanted.mode) && wanted.keys.empty()) {
+    return MakeError(ErrorClass::kConfig, "load.keys_required",
+                     "Mode " + std::string(LoadModeName(wanted.mode)) + " needs keys",
                      "Set load.upsert_keys");
   }
   std::vector<std::string> names;
@@ -86,6 +89,29 @@ arrow::Result<TablePlan::Column> ExistingColumn(const WantedColumn& wanted,
   return planned;
 }
 
+/// A mirror that marks rows needs a column for the time, which may be NULL.
+arrow::Status CheckSoftDelete(const TableSpec& wanted, const TargetTable& existing) {
+  const std::string& name = wanted.mirror.soft_delete_column;
+  if (name.empty()) return arrow::Status::OK();
+  const TargetColumn* column = FindColumn(existing, name);
+  if (!column) {
+    return MakeError(ErrorClass::kConfig, "target.column_missing",
+                     "The target " + existing.reference + " has no column '" + name + "'",
+                     "ALTER TABLE " + existing.reference + " ADD COLUMN " +
+                         sql::QuoteIdentifier(name) + " " + kSoftDeleteType);
+  }
+  if (column->nullable && !column->generated &&
+      column->native.type.starts_with("TIMESTAMP")) {
+    return arrow::Status::OK();
+  }
+  return MakeError(ErrorClass::kConfig, "target.soft_delete_column",
+                   "Column '" + name + "' of " + existing.reference + " is " +
+                       column->native.type + (column->nullable ? "" : " NOT NULL") +
+                       ", and cannot hold the time of a soft delete or nothing",
+                   "Name another load.mirror.soft_delete_column; it must be a timestamp "
+                   "that may be NULL");
+}
+
 arrow::Result<TablePlan::Column> NewColumn(const WantedColumn& wanted, bool is_key) {
   TablePlan::Column planned;
   planned.name = wanted.name;
@@ -109,12 +135,29 @@ arrow::Result<TablePlan::Column> NewColumn(const WantedColumn& wanted, bool is_k
 void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& plan) {
   if (plan.create) {
     plan.strategy = "create";
-    plan.ddl.push_back(CreateTableSql(existing.reference, plan, wanted.keys));
-    return;
+    plan.ddl.push_back(CreateTableSql(existing.reference, plan, wanted.PrimaryKey(),
+                                      wanted.mirror.soft_delete_column));
   }
-  if (wanted.mode != LoadMode::kReplace) {
-    plan.strategy = wanted.mode == LoadMode::kUpsert ? "merge" : "append";
-    return;
+  if (wanted.mode == LoadMode::kMirror) plan.strategy_reason = MirrorText(wanted.mirror);
+  if (plan.create) return;
+  switch (wanted.mode) {
+    case LoadMode::kUpsert:
+      plan.strategy = "merge";
+      return;
+    case LoadMode::kMirror:
+      plan.strategy = "delete and merge";
+      return;
+    case LoadMode::kInsertOnly:
+      plan.strategy = "insert_only by anti-join";
+      return;
+    case LoadMode::kDeleteInsert:
+      plan.strategy = "delete and insert";
+      return;
+    case LoadMode::kAppend:
+      plan.strategy = "append";
+      return;
+    case LoadMode::kReplace:
+      break;
   }
   switch (wanted.strategy) {
     case ReplaceStrategy::kRewrite:
@@ -127,7 +170,7 @@ void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& p
       plan.strategy_reason =
           "a new table without the indexes and comments of the old one";
       plan.ddl.push_back("DROP TABLE " + existing.reference);
-      plan.ddl.push_back(CreateTableSql(existing.reference, plan, wanted.keys));
+      plan.ddl.push_back(CreateTableSql(existing.reference, plan, wanted.keys, ""));
       return;
     case ReplaceStrategy::kAuto:
     case ReplaceStrategy::kSwap:
@@ -143,12 +186,16 @@ void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& p
 }  // namespace
 
 std::string CreateTableSql(const std::string& reference, const TablePlan& plan,
-                           const std::vector<std::string>& keys) {
+                           const std::vector<std::string>& keys,
+                           const std::string& soft_delete_column) {
   std::string text = "CREATE TABLE " + reference + " (";
   for (size_t i = 0; i < plan.columns.size(); ++i) {
     const auto& column = plan.columns[i];
     text += (i > 0 ? ", " : "") + sql::QuoteIdentifier(column.name) + " " + column.native;
     if (!column.nullable) text += " NOT NULL";
+  }
+  if (!soft_delete_column.empty()) {
+    text += ", " + sql::QuoteIdentifier(soft_delete_column) + " " + kSoftDeleteType;
   }
   for (size_t i = 0; i < keys.size(); ++i) {
     text += (i == 0 ? ", PRIMARY KEY (" : ", ") + sql::QuoteIdentifier(keys[i]);
@@ -158,10 +205,6 @@ std::string CreateTableSql(const std::string& reference, const TablePlan& plan,
 
 arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
                                          const TargetTable& existing) {
-  if (wanted.mode == LoadMode::kMirror) {
-    return MakeError(ErrorClass::kUnsupported, "target.mode",
-                     "DuckDB targets cannot mirror", "Use replace or upsert");
-  }
   if (existing.is_view) {
     return MakeError(ErrorClass::kConfig, "target.is_view",
                      "The target " + existing.reference + " is a view", "Name a table");
@@ -180,7 +223,10 @@ arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
     }
     plan.columns.push_back(std::move(planned));
   }
-  if (!anew) ARROW_RETURN_NOT_OK(CheckUnfilled(wanted, existing));
+  if (!anew) {
+    ARROW_RETURN_NOT_OK(CheckUnfilled(wanted, existing));
+    ARROW_RETURN_NOT_OK(CheckSoftDelete(wanted, existing));
+  }
   Describe(wanted, existing, plan);
   return plan;
 }

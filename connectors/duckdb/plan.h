@@ -13,8 +13,9 @@ arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
                                          const TargetTable& existing);
 
 /// CREATE TABLE of the planned columns under `reference` (quoted). `keys` become the
-/// primary key; empty = none.
+/// primary key; empty = none. `soft_delete_column`: one more column, or "".
 std::string CreateTableSql(const std::string& reference, const TablePlan& plan,
-                           const std::vector<std::string>& keys);
+                           const std::vector<std::string>& keys,
+                           const std::string& soft_delete_column);
 
 }  // namespace dxt::duckdb

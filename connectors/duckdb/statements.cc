@@ -27,6 +27,41 @@ std::vector<std::string> QuotedKeys(const WriteSpec& spec) {
   return keys;
 }
 
+/// Row t of the target and row s of the stage have one key.
+std::string SameKey(const WriteSpec& spec) {
+  const std::string equals = spec.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
+  std::string condition;
+  for (const auto& key : QuotedKeys(spec)) {
+    condition += (condition.empty() ? "t." : " AND t.") + key + equals + "s." + key;
+  }
+  return condition;
+}
+
+/// The stage's keys as the target holds them, as s.
+std::string StagedKeys(const WriteSpec& spec, const std::string& stage) {
+  const auto [names, values] = StagedColumns(spec);
+  const auto keys = QuotedKeys(spec);
+  std::vector<std::string> items;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (std::find(keys.begin(), keys.end(), names[i]) == keys.end()) continue;
+    items.push_back(values[i] + " AS " + names[i]);
+  }
+  return "(SELECT " + Joined(items) + " FROM " + stage + ") AS s";
+}
+
+/// The text by which `_dxt_keys` names row t of the target: each key's length and text,
+/// so that no two keys have one text.
+std::string KeyText(const WriteSpec& spec) {
+  std::string text;
+  for (const auto& key : QuotedKeys(spec)) {
+    const std::string value = "CAST(t." + key + " AS VARCHAR)";
+    text += (text.empty() ? "" : " || ',' || ") + ("CASE WHEN t." + key) +
+            " IS NULL THEN 'n' ELSE CAST(length(" + value + ") AS VARCHAR) || ':' || " +
+            value + " END";
+  }
+  return text;
+}
+
 std::string Deduplicated(const WriteSpec& spec, const std::string& stage) {
   const auto [names, values] = StagedColumns(spec);
   std::vector<std::string> items;
@@ -89,22 +124,60 @@ std::string MergeSql(const WriteSpec& spec, const std::string& stage,
                      const std::string& fill) {
   const auto names = StagedColumns(spec).first;
   const auto keys = QuotedKeys(spec);
-  const std::string equals = spec.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
-  std::string condition;
-  for (const auto& key : keys) {
-    condition += (condition.empty() ? "t." : " AND t.") + key + equals + "s." + key;
-  }
   std::vector<std::string> updates, inserts;
+  if (const std::string& soft = spec.table.mirror.soft_delete_column; !soft.empty()) {
+    updates.push_back(sql::QuoteIdentifier(soft) + " = NULL");
+  }
   for (const auto& name : names) {
     inserts.push_back("s." + name);
     if (std::find(keys.begin(), keys.end(), name) != keys.end()) continue;
     updates.push_back(name + " = s." + name);
   }
   std::string statement = "MERGE INTO " + fill + " AS t USING (" +
-                          Deduplicated(spec, stage) + ") AS s ON " + condition;
+                          Deduplicated(spec, stage) + ") AS s ON " + SameKey(spec);
   if (!updates.empty()) statement += " WHEN MATCHED THEN UPDATE SET " + Joined(updates);
   return statement + " WHEN NOT MATCHED THEN INSERT (" + Joined(names) + ") VALUES (" +
          Joined(inserts) + ")";
+}
+
+std::string InsertMissingSql(const WriteSpec& spec, const std::string& stage,
+                             const std::string& fill) {
+  const auto names = StagedColumns(spec).first;
+  return "INSERT INTO " + fill + " (" + Joined(names) + ") SELECT " + Joined(names) +
+         " FROM (" + Deduplicated(spec, stage) +
+         ") AS s WHERE NOT EXISTS (SELECT 1 FROM " + fill + " AS t WHERE " +
+         SameKey(spec) + ")";
+}
+
+std::string DeleteSeenSql(const WriteSpec& spec, const std::string& stage,
+                          const std::string& fill) {
+  return "DELETE FROM " + fill + " AS t WHERE EXISTS (SELECT 1 FROM " +
+         StagedKeys(spec, stage) + " WHERE " + SameKey(spec) + ")";
+}
+
+std::string DeleteUnseenSql(const WriteSpec& spec, const std::string& stage,
+                            const std::string& fill, const std::string& keys) {
+  const std::string& soft = spec.table.mirror.soft_delete_column;
+  const std::string marked = soft.empty() ? "" : "t." + sql::QuoteIdentifier(soft);
+  std::string condition = "NOT EXISTS (SELECT 1 FROM " + StagedKeys(spec, stage) +
+                          " WHERE " + SameKey(spec) + ")";
+  if (!soft.empty()) condition += " AND " + marked + " IS NULL";
+  if (!keys.empty()) {
+    condition +=
+        " AND EXISTS (SELECT 1 FROM " + keys +
+        " AS k WHERE k.pipeline = $1 AND k.stream = $2 AND k.key = " + KeyText(spec) +
+        ")";
+  }
+  if (soft.empty()) return "DELETE FROM " + fill + " AS t WHERE " + condition;
+  return "UPDATE " + fill + " AS t SET " + sql::QuoteIdentifier(soft) +
+         " = current_timestamp WHERE " + condition;
+}
+
+std::string SeenKeysSql(const WriteSpec& spec, const std::string& stage,
+                        const std::string& fill) {
+  return "SELECT DISTINCT " + KeyText(spec) + " AS key FROM " + fill +
+         " AS t WHERE EXISTS (SELECT 1 FROM " + StagedKeys(spec, stage) + " WHERE " +
+         SameKey(spec) + ")";
 }
 
 std::string CountKeysSql(const WriteSpec& spec, const std::string& stage) {

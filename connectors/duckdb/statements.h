@@ -26,6 +26,19 @@ std::string InsertLatestSql(const WriteSpec& spec, const std::string& stage,
                             const std::string& fill);
 std::string MergeSql(const WriteSpec& spec, const std::string& stage,
                      const std::string& fill);
+/// insert_only: rows whose key the target does not have.
+std::string InsertMissingSql(const WriteSpec& spec, const std::string& stage,
+                             const std::string& fill);
+/// delete_insert: rows of the target whose key the stage has.
+std::string DeleteSeenSql(const WriteSpec& spec, const std::string& stage,
+                          const std::string& fill);
+/// Mirror: rows of the target whose key the stage does not have go, or are marked. With
+/// `keys`, the quoted `_dxt_keys`: those of $1 the pipeline and $2 the stream alone.
+std::string DeleteUnseenSql(const WriteSpec& spec, const std::string& stage,
+                            const std::string& fill, const std::string& keys);
+/// The texts, as `_dxt_keys` holds them, of the target's rows whose key the stage has.
+std::string SeenKeysSql(const WriteSpec& spec, const std::string& stage,
+                        const std::string& fill);
 /// How many different keys the stage holds.
 std::string CountKeysSql(const WriteSpec& spec, const std::string& stage);
 

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "connectors/duckdb/arrays.h"
 #include "connectors/duckdb/errors.h"
+#include "connectors/duckdb/keyed.h"
 #include "connectors/duckdb/keys.h"
 #include "connectors/duckdb/plan.h"
 #include "connectors/duckdb/statements.h"
@@ -60,7 +61,7 @@ class DuckdbWriter : public Writer {
 
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) override {
     if (!load_) return Closed();
-    if (spec_.table.mode == LoadMode::kUpsert && !spec_.null_keys_match) {
+    if (IsKeyed(spec_.table.mode) && !spec_.null_keys_match) {
       ARROW_RETURN_NOT_OK(CheckNoNullKeys(batch, spec_.table.keys, rows_));
     }
     ARROW_ASSIGN_OR_RAISE(auto theirs, ToDuckdb(batch));
@@ -98,8 +99,10 @@ class DuckdbWriter : public Writer {
     if (!load_) return Closed();
     ARROW_RETURN_NOT_OK(Flush(stop));
     if (staged_) {
-      ARROW_RETURN_NOT_OK(spec_.table.mode == LoadMode::kUpsert ? Merge(stop)
-                                                                : Move(stop));
+      ARROW_RETURN_NOT_OK(
+          IsKeyed(spec_.table.mode)
+              ? ApplyKeyed(spec_, StageSql(), FillSql(), rows_, *load_, stop)
+              : Move(stop));
       ARROW_RETURN_NOT_OK(Execute("DROP TABLE " + StageSql(), stop));
     } else {
       load_->result.rows_written = rows_;
@@ -166,7 +169,7 @@ class DuckdbWriter : public Writer {
   arrow::Status MakeTables(std::stop_token stop) {
     stage_ = "_dxt_s_" + spec_.load_id;
     load_->fill_table = load_->target.table;
-    staged_ = spec_.table.mode == LoadMode::kUpsert;
+    staged_ = IsKeyed(spec_.table.mode);
     const bool replace = spec_.table.mode == LoadMode::kReplace && !spec_.plan.create;
     if (spec_.plan.create) {
       ARROW_RETURN_NOT_OK(CreateFill(stop));
@@ -202,11 +205,13 @@ class DuckdbWriter : public Writer {
   }
 
   arrow::Status CreateFill(std::stop_token stop) {
-    late_keys_ = spec_.table.keys;
+    late_keys_ = spec_.table.PrimaryKey();
     for (const auto& column : spec_.plan.columns) {
       if (!Direct(column.native, column.domain.deliver)) staged_ = true;
     }
-    return Execute(CreateTableSql(FillSql(), spec_.plan, {}), stop);
+    return Execute(
+        CreateTableSql(FillSql(), spec_.plan, {}, spec_.table.mirror.soft_delete_column),
+        stop);
   }
 
   arrow::Status CloneFill(std::stop_token stop) {
@@ -316,7 +321,7 @@ class DuckdbWriter : public Writer {
                                     " FROM " + source,
                                 "Writing to " + name_, stop));
     rows_ += rows;
-    if (!staged_ || spec_.table.mode != LoadMode::kUpsert || spec_.null_keys_match) {
+    if (!staged_ || !IsKeyed(spec_.table.mode) || spec_.null_keys_match) {
       return arrow::Status::OK();
     }
     return CheckNoNullsStaged(stop);
@@ -361,21 +366,6 @@ class DuckdbWriter : public Writer {
     }
     load_->result.rows_written = rows_;
     return Execute(InsertAllSql(spec_, StageSql(), FillSql()), stop);
-  }
-
-  arrow::Status Merge(std::stop_token stop) {
-    if (spec_.duplicate_keys_fail) {
-      ARROW_RETURN_NOT_OK(
-          CheckUnique(*load_->session, StageSql(), name_, spec_.table.keys, stop));
-    }
-    ARROW_ASSIGN_OR_RAISE(auto counted,
-                          load_->session->Rows(CountKeysSql(spec_, StageSql()),
-                                               "Counting the keys of " + name_, stop));
-    load_->result.rows_written = std::stoll(counted.at(0).at(0).value_or("0"));
-    load_->result.rows_deduplicated = rows_ - load_->result.rows_written;
-    return Execute(spec_.plan.create ? InsertLatestSql(spec_, StageSql(), FillSql())
-                                     : MergeSql(spec_, StageSql(), FillSql()),
-                   stop);
   }
 
   /// The appender takes any text for JSON; reading such a table would fail later.

@@ -23,6 +23,9 @@ struct HeldLoad {
   bool swap = false;   ///< Commit drops the target and renames `fill_table`.
   bool carry = false;  ///< A swap carries indexes and comments over.
   CommitResult result;
+  /// Of a mirror, for its guards: rows that came, and that it might have deleted.
+  int64_t rows_loaded = 0, rows_before = 0;
+  bool keys_lost = false;  ///< No key is tracked, though loads of this stream were.
 };
 
 /// What the Writers of one Destination hold until Commit. Thread-safe.

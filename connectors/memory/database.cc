@@ -207,17 +207,17 @@ arrow::Result<CommitResult> MemoryDatabase::Apply(const WriteSpec& spec,
   const auto schema = table.arrow_schema();
   Batches fresh;
   for (const auto& batch : batches) {
-    ARROW_ASSIGN_OR_RAISE(
-        auto aligned, Aligned(batch, mode == LoadMode::kUpsert ? spec.schema : schema));
+    ARROW_ASSIGN_OR_RAISE(auto aligned,
+                          Aligned(batch, IsKeyed(mode) ? spec.schema : schema));
     result.rows_written += aligned->num_rows();
     fresh.push_back(std::move(aligned));
   }
-  if (mode == LoadMode::kUpsert) {
+  if (IsKeyed(mode)) {
     ARROW_ASSIGN_OR_RAISE(auto before, Joined(table.batches, schema));
     ARROW_ASSIGN_OR_RAISE(auto rows, Joined(fresh, spec.schema));
     ARROW_ASSIGN_OR_RAISE(auto merged,
                           Merge(before, rows, spec.table.keys, spec.dedup_column,
-                                spec.duplicate_keys_fail));
+                                spec.duplicate_keys_fail, mode == LoadMode::kInsertOnly));
     result.rows_written = merged.written;
     result.rows_deduplicated = merged.deduplicated;
     table.batches = {merged.rows};

@@ -120,9 +120,11 @@ class MemoryDestination final : public Destination {
 
   arrow::Result<TablePlan> PlanTable(const TableSpec& wanted,
                                      const TargetTable& existing) const override {
-    if (wanted.mode == LoadMode::kMirror) {
-      return MakeError(ErrorClass::kUnsupported, "target.mode",
-                       "A memory database cannot mirror", "Use replace or upsert");
+    if (wanted.mode == LoadMode::kMirror || wanted.mode == LoadMode::kDeleteInsert) {
+      return MakeError(
+          ErrorClass::kUnsupported, "target.mode",
+          "A memory database cannot do mode " + std::string(LoadModeName(wanted.mode)),
+          "Use replace or upsert");
     }
     TablePlan plan;
     plan.create = !existing.exists;
@@ -138,9 +140,10 @@ class MemoryDestination final : public Destination {
       return MakeError(ErrorClass::kConfig, "load.key_missing",
                        "The key column '" + key + "' is not among the stream's columns");
     }
-    if (wanted.mode == LoadMode::kUpsert && wanted.keys.empty()) {
+    if (IsKeyed(wanted.mode) && wanted.keys.empty()) {
       return MakeError(ErrorClass::kConfig, "load.keys_required",
-                       "Mode upsert needs keys", "Set load.upsert_keys");
+                       "Mode " + std::string(LoadModeName(wanted.mode)) + " needs keys",
+                       "Set load.upsert_keys");
     }
     if (!plan.create) {
       ARROW_RETURN_NOT_OK(CheckExisting(wanted, existing));

@@ -107,7 +107,8 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Aligned(
 arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
                             const std::shared_ptr<arrow::RecordBatch>& fresh,
                             const std::vector<std::string>& keys,
-                            const std::string& dedup_column, bool duplicates_fail) {
+                            const std::string& dedup_column, bool duplicates_fail,
+                            bool insert_only) {
   ARROW_ASSIGN_OR_RAISE(const auto fresh_keys, KeysOf(*fresh, keys));
   std::shared_ptr<arrow::Array> order;
   FieldType order_type;
@@ -145,8 +146,9 @@ arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
     if (winner == winners.end()) {
       from.emplace_back(row);
     } else {
-      matched[winner->first] = true;
-      from.emplace_back(before + winner->second);
+      const bool first = matched.emplace(winner->first, true).second;
+      if (insert_only && first) --merged.written;
+      from.emplace_back(insert_only ? row : before + winner->second);
     }
     kept.emplace_back(row);
   }

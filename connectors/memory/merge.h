@@ -12,7 +12,7 @@ namespace dxt::memory {
 
 struct Merged {
   std::shared_ptr<arrow::RecordBatch> rows;
-  int64_t written = 0;       ///< Distinct keys of `fresh`.
+  int64_t written = 0;       ///< Rows updated or inserted, one a key.
   int64_t deduplicated = 0;  ///< Rows of `fresh` that lost against an equal key.
 };
 
@@ -29,10 +29,12 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Aligned(
 /// Upserts `fresh` into `old` by `keys` (contracts 3.6): of equal keys in `fresh` the one
 /// with the largest `dedup_column` wins, then the last; columns of `old` that `fresh`
 /// lacks keep their values. A NULL key is kData "load.null_key"; equal keys are kData
-/// "load.duplicate_key" where `duplicates_fail`.
+/// "load.duplicate_key" where `duplicates_fail`. With `insert_only` rows of `old` stay as
+/// they are.
 arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
                             const std::shared_ptr<arrow::RecordBatch>& fresh,
                             const std::vector<std::string>& keys,
-                            const std::string& dedup_column, bool duplicates_fail);
+                            const std::string& dedup_column, bool duplicates_fail,
+                            bool insert_only);
 
 }  // namespace dxt::memory

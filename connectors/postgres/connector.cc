@@ -191,7 +191,8 @@ class PostgresConnector : public Connector {
     info_.url_schemes = {"postgresql", "postgres"};
     info_.capabilities = C::kRead | C::kDiscover | C::kPushdown | C::kSql |
                          C::kReadAgain | C::kWrite | C::kAppend | C::kReplace |
-                         C::kUpsert | C::kAtomicCommit | C::kLedger | C::kRawValues;
+                         C::kUpsert | C::kDelete | C::kAtomicCommit | C::kLedger |
+                         C::kRawValues;
     info_.guarantee = Guarantee::kExactlyOnceTxn;
   }
 

@@ -339,17 +339,9 @@ arrow::Status PostgresDestination::Guard(Connection& connection, const WriteSpec
   if (spec.table.mode != LoadMode::kReplace || !spec.target.exists)
     return arrow::Status::OK();
   if (guards.max_shrink >= 1.0 && guards.allow_empty) return arrow::Status::OK();
-  constexpr int64_t kExactUpTo = 1000000;
   ARROW_ASSIGN_OR_RAISE(auto parts, sql::SplitReference(spec.target.reference));
-  ARROW_ASSIGN_OR_RAISE(
-      auto counted,
-      connection.Run("SELECT count(*) FROM (SELECT 1 FROM " + sql::QuoteReference(parts) +
-                         " LIMIT " + std::to_string(kExactUpTo + 1) + ") AS q",
-                     "Counting the target's rows", stop));
-  int64_t before = counted.Int(0, 0);
-  if (before > kExactUpTo && last && last->mode == LoadModeName(LoadMode::kReplace)) {
-    before = std::max(before, last->rows);
-  }
+  ARROW_ASSIGN_OR_RAISE(const int64_t before,
+                        RowsBefore(connection, sql::QuoteReference(parts), last, stop));
   return CheckGuards(guards, before, rows);
 }
 
@@ -373,7 +365,7 @@ arrow::Result<CommitResult> PostgresDestination::CommitLoad(Load& load,
   ARROW_RETURN_NOT_OK(ledger.CheckFence(spec.identity, spec.epoch, stop));
   ARROW_RETURN_NOT_OK(CheckChain(last, record));
   ARROW_RETURN_NOT_OK(Guard(connection, spec, last, guards, load.rows(), stop));
-  ARROW_ASSIGN_OR_RAISE(auto result, load.Apply(stop));
+  ARROW_ASSIGN_OR_RAISE(auto result, load.Apply(guards, last, stop));
   record.target = spec.target.reference;
   record.target_ident = result.target_ident;
   record.rows = result.rows_written;

@@ -18,8 +18,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// Number of the row in arrival order, in staging tables.
-constexpr std::string_view kOrdinal = "\"_dxt_n\"";
 constexpr int kLockTimeoutMs = 3000;
 constexpr auto kCommitWait = std::chrono::minutes(10);
 
@@ -88,7 +86,7 @@ arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
     out.array = type.array;
     out.wire = type.wire;
     out.type = spec_.schema->field(static_cast<int>(i))->type();
-    out.key = column.key && spec_.table.mode == LoadMode::kUpsert;
+    out.key = column.key && IsKeyed(spec_.table.mode);
     if (type.wire == Wire::kNone && !raw) {
       out.wire = Wire::kText;
       if (type.array || !text_types.contains(planned.native)) {
@@ -99,8 +97,8 @@ arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
     columns_.push_back(std::move(column));
     encoded.push_back(std::move(out));
   }
-  const bool upsert = spec_.table.mode == LoadMode::kUpsert;
-  ARROW_ASSIGN_OR_RAISE(encoder_, CopyEncoder::Make(std::move(encoded), upsert));
+  const bool keyed = IsKeyed(spec_.table.mode);
+  ARROW_ASSIGN_OR_RAISE(encoder_, CopyEncoder::Make(std::move(encoded), keyed));
   return arrow::Status::OK();
 }
 
@@ -108,13 +106,13 @@ void Load::ChoosePath() {
   const bool casts = std::any_of(columns_.begin(), columns_.end(),
                                  [](const auto& column) { return !column.cast.empty(); });
   path_ = casts ? LoadPath::kInsert : LoadPath::kDirect;
-  if (spec_.table.mode == LoadMode::kUpsert) path_ = LoadPath::kUpsert;
+  if (IsKeyed(spec_.table.mode)) path_ = LoadPath::kKeyed;
   if (spec_.table.mode == LoadMode::kReplace && spec_.target.exists) {
     path_ = spec_.plan.strategy == "swap"       ? LoadPath::kSwap
             : spec_.plan.strategy == "recreate" ? LoadPath::kRecreate
                                                 : LoadPath::kRewrite;
   }
-  const bool staged = path_ == LoadPath::kUpsert || path_ == LoadPath::kRewrite || casts;
+  const bool staged = path_ == LoadPath::kKeyed || path_ == LoadPath::kRewrite || casts;
   std::string suffix = spec_.load_id;
   for (char& c : suffix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   const std::string name = "_dxt_s_" + suffix;
@@ -152,8 +150,8 @@ arrow::Status Load::MakeTables(std::stop_token stop) {
       ARROW_RETURN_NOT_OK(
           Run("CREATE SCHEMA IF NOT EXISTS " + sql::QuoteIdentifier(schema_), stop));
     }
-    ARROW_RETURN_NOT_OK(
-        Run(NewTableSql(target_, spec_.plan.columns, spec_.table.keys).create, stop));
+    const auto columns = ColumnsToCreate(spec_.table, spec_.plan);
+    ARROW_RETURN_NOT_OK(Run(NewTableSql(target_, columns, {}).create, stop));
   } else if (path_ == LoadPath::kRecreate) {
     ARROW_RETURN_NOT_OK(Run(NewTableSql(fresh_, spec_.plan.columns, {}).create, stop));
   } else if (path_ == LoadPath::kSwap) {
@@ -168,14 +166,14 @@ arrow::Status Load::MakeStage(std::stop_token stop) {
   for (const auto& column : columns_) {
     body += (body.empty() ? "" : ", ") + column.quoted + " " + column.staged;
   }
-  if (path_ == LoadPath::kUpsert) body += ", " + std::string(kOrdinal) + " bigint";
+  if (path_ == LoadPath::kKeyed) body += ", " + std::string(kOrdinal) + " bigint";
   return Run("CREATE TEMPORARY TABLE " + stage_ + " (" + body + ") ON COMMIT DROP", stop);
 }
 
 arrow::Status Load::StartCopy(std::stop_token stop) {
   const bool made_here = stage_.empty() && (spec_.plan.create || !fresh_.empty());
   std::string columns = ColumnList();
-  if (path_ == LoadPath::kUpsert) columns += ", " + std::string(kOrdinal);
+  if (path_ == LoadPath::kKeyed) columns += ", " + std::string(kOrdinal);
   const std::string& into = !stage_.empty() ? stage_ : !fresh_.empty() ? fresh_ : target_;
   return connection_->StartCopyIn("COPY " + into + " (" + columns +
                                       ") FROM STDIN (FORMAT binary" +
@@ -196,7 +194,7 @@ arrow::Status Load::RefuseNullKeys() const {
   info.code = "upsert.null_key";
   info.hint = "Filter such rows out, or set `null_key: match`";
   return MakeError(std::move(info),
-                   "Rows with NULL in a key column cannot be upserted into " +
+                   "Rows with NULL in a key column cannot be loaded by key into " +
                        spec_.target.reference + ": " +
                        Joined(encoder_->null_keys(), ", "));
 }
@@ -211,7 +209,7 @@ arrow::Status Load::Finish(std::stop_token stop) {
   const bool insert_now =
       !stage_.empty() && (path_ == LoadPath::kInsert || !fresh_.empty());
   if (insert_now) ARROW_RETURN_NOT_OK(Run(InsertFromStage(into), stop));
-  if (path_ == LoadPath::kUpsert) {
+  if (path_ == LoadPath::kKeyed) {
     ARROW_RETURN_NOT_OK(Run("ANALYZE " + stage_, stop));
   } else if (spec_.plan.create) {
     const auto key = NewTableSql(target_, spec_.plan.columns, spec_.table.keys).add_key;
@@ -243,104 +241,6 @@ arrow::Status Load::LockTarget(std::string_view mode, std::stop_token stop) {
   }
 }
 
-arrow::Status Load::RefuseDuplicates(std::stop_token stop) {
-  if (!spec_.duplicate_keys_fail) return arrow::Status::OK();
-  std::vector<std::string> keys, texts;
-  for (const auto& column : columns_) {
-    if (!column.key) continue;
-    keys.push_back(column.Value(""));
-    texts.push_back("coalesce(" + column.quoted + "::text, 'NULL')");
-  }
-  ARROW_ASSIGN_OR_RAISE(
-      auto rows,
-      connection_->Run("SELECT min(concat_ws(', ', " + Joined(texts, ", ") +
-                           ")), count(*) FROM " + stage_ + " GROUP BY " +
-                           Joined(keys, ", ") + " HAVING count(*) > 1 LIMIT 10",
-                       doing_, stop));
-  if (rows.rows() == 0) return arrow::Status::OK();
-  std::vector<std::string> found;
-  for (int i = 0; i < rows.rows(); ++i) {
-    found.push_back("(" + rows.Text(i, 0) + ") " + rows.Text(i, 1) + " times");
-  }
-  return MakeError(
-      ErrorClass::kData, "upsert.duplicate_key",
-      "Keys come more than once for " + spec_.target.reference + ": " +
-          Joined(found, ", "),
-      "Remove the duplicates at the source, or set `on_duplicate_key: last`");
-}
-
-arrow::Result<CommitResult> Load::Upsert(std::stop_token stop) {
-  ARROW_RETURN_NOT_OK(RefuseDuplicates(stop));
-  std::vector<std::string> keys, key_values, order, values, sets;
-  for (const auto& column : columns_) {
-    values.push_back(column.Value("s."));
-    if (column.key) {
-      keys.push_back(column.quoted);
-      key_values.push_back(column.Value("s."));
-    } else {
-      sets.push_back(column.quoted);
-    }
-  }
-  order = key_values;
-  if (!spec_.dedup_column.empty()) {
-    for (const auto& column : columns_) {
-      if (column.quoted != sql::QuoteIdentifier(spec_.dedup_column)) continue;
-      order.push_back(column.Value("s.") + " DESC NULLS LAST");
-    }
-  }
-  order.push_back("s." + std::string(kOrdinal) + " DESC");
-  const std::string latest = "SELECT DISTINCT ON (" + Joined(key_values, ", ") + ") " +
-                             Joined(values, ", ") + " FROM " + stage_ +
-                             " AS s ORDER BY " + Joined(order, ", ");
-  const std::string insert = "INSERT INTO " + target_ + " AS t (" + ColumnList() + ") ";
-  CommitResult result;
-  if (spec_.plan.create) {
-    ARROW_ASSIGN_OR_RAISE(result.rows_written, Count(insert + latest, stop));
-    const auto key = NewTableSql(target_, spec_.plan.columns, spec_.table.keys).add_key;
-    if (!key.empty()) ARROW_RETURN_NOT_OK(Run(key, stop));
-  } else if (!spec_.null_keys_match && HasUniqueKey(spec_.target, spec_.table.keys)) {
-    std::vector<std::string> assigned;
-    for (const auto& set : sets) assigned.push_back(set + " = excluded." + set);
-    // With nothing but keys an update of the key to itself still counts the row.
-    if (assigned.empty())
-      assigned.push_back(keys.front() + " = excluded." + keys.front());
-    ARROW_ASSIGN_OR_RAISE(result.rows_written,
-                          Count(insert + latest + " ON CONFLICT (" + Joined(keys, ", ") +
-                                    ") DO UPDATE SET " + Joined(assigned, ", "),
-                                stop));
-  } else {
-    ARROW_RETURN_NOT_OK(LockTarget("SHARE ROW EXCLUSIVE", stop));
-    const std::string last = "\"_dxt_last\"";
-    ARROW_ASSIGN_OR_RAISE(result.rows_written,
-                          Count("CREATE TEMPORARY TABLE " + last +
-                                    " ON COMMIT DROP AS SELECT * "
-                                    "FROM (" +
-                                    latest + ") AS q (" + ColumnList() + ")",
-                                stop));
-    std::vector<std::string> matches, assigned, key_order;
-    const std::string equals = spec_.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
-    for (const auto& key : keys) {
-      matches.push_back("t." + key + equals + "s." + key);
-      key_order.push_back("s." + key);
-    }
-    for (const auto& set : sets) assigned.push_back(set + " = s." + set);
-    const std::string source = " FROM pg_temp." + last + " AS s WHERE ";
-    const std::string match = Joined(matches, " AND ");
-    ARROW_RETURN_NOT_OK(Run("ANALYZE pg_temp." + last, stop));
-    if (!assigned.empty()) {
-      ARROW_RETURN_NOT_OK(Run(
-          "UPDATE " + target_ + " AS t SET " + Joined(assigned, ", ") + source + match,
-          stop));
-    }
-    ARROW_RETURN_NOT_OK(Run(insert + "SELECT " + ColumnList() + source +
-                                "NOT EXISTS (SELECT 1 FROM " + target_ + " AS t WHERE " +
-                                match + ") ORDER BY " + Joined(key_order, ", "),
-                            stop));
-  }
-  result.rows_deduplicated = rows() - result.rows_written;
-  return result;
-}
-
 arrow::Status Load::Swap(std::stop_token stop) {
   ARROW_RETURN_NOT_OK(LockTarget("ACCESS EXCLUSIVE", stop));
   if (path_ == LoadPath::kSwap) {
@@ -359,15 +259,17 @@ arrow::Status Load::Swap(std::stop_token stop) {
   return arrow::Status::OK();
 }
 
-arrow::Result<CommitResult> Load::Apply(std::stop_token stop) {
+arrow::Result<CommitResult> Load::Apply(const CommitGuards& guards,
+                                        const std::optional<LoadRecord>& last,
+                                        std::stop_token stop) {
   CommitResult result;
   result.rows_written = rows();
   switch (path_) {
     case LoadPath::kDirect:
     case LoadPath::kInsert:
       break;
-    case LoadPath::kUpsert: {
-      ARROW_ASSIGN_OR_RAISE(result, Upsert(stop));
+    case LoadPath::kKeyed: {
+      ARROW_ASSIGN_OR_RAISE(result, ApplyKeyed(guards, last, stop));
       break;
     }
     case LoadPath::kRewrite:

@@ -2,9 +2,11 @@
 // One window on its way into a table: an open transaction that holds its rows.
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <arrow/result.h>
@@ -14,6 +16,9 @@
 #include "connectors/sdk/destination.h"
 
 namespace dxt::postgres {
+
+/// Number of the row in arrival order, in staging tables.
+inline constexpr std::string_view kOrdinal = "\"_dxt_n\"";
 
 /// A column between the stage and the target.
 struct LoadColumn {
@@ -30,7 +35,7 @@ struct LoadColumn {
 enum class LoadPath : uint8_t {
   kDirect,    ///< COPY straight into the target: append, or a table made here.
   kInsert,    ///< Staged because some values need a cast, then INSERT.
-  kUpsert,    ///< Staged, then merged by key.
+  kKeyed,     ///< Staged, then applied by key.
   kRewrite,   ///< Staged, then TRUNCATE and INSERT.
   kSwap,      ///< COPY into a new table that takes the target's place.
   kRecreate,  ///< The same with the document's columns instead of the target's.
@@ -49,7 +54,10 @@ class Load {
   /// Ends the COPY; builds keys and indexes of a new table. The rows stay invisible.
   arrow::Status Finish(std::stop_token stop);
   /// Makes the rows visible within the transaction: merge, truncate and insert, or swap.
-  arrow::Result<CommitResult> Apply(std::stop_token stop);
+  /// A mirror tests `guards` on what it deleted; `last` is the chain's newest load.
+  arrow::Result<CommitResult> Apply(const CommitGuards& guards,
+                                    const std::optional<LoadRecord>& last,
+                                    std::stop_token stop);
 
   Connection& connection() { return *connection_; }
   const std::string& schema() const { return schema_; }
@@ -74,7 +82,28 @@ class Load {
   arrow::Status RefuseDuplicates(std::stop_token stop);
   /// LOCK TABLE with a short lock_timeout, again and again, without losing the rows.
   arrow::Status LockTarget(std::string_view mode, std::stop_token stop);
-  arrow::Result<CommitResult> Upsert(std::stop_token stop);
+  struct KeyedSql;
+  KeyedSql Keyed() const;
+  arrow::Result<CommitResult> ApplyKeyed(const CommitGuards& guards,
+                                         const std::optional<LoadRecord>& last,
+                                         std::stop_token stop);
+  /// How many keys were updated or inserted.
+  arrow::Result<int64_t> Upsert(const KeyedSql& sql, std::stop_token stop);
+  /// A temporary table of the rows that win; how many they are.
+  arrow::Result<int64_t> MakeLatest(const KeyedSql& sql, std::stop_token stop);
+  std::string SameAsLatest(const KeyedSql& sql) const;
+  /// INSERT of the winning rows whose key the target does not have.
+  std::string InsertUnknown(const KeyedSql& sql) const;
+  arrow::Status InsertMissing(const KeyedSql& sql, CommitResult* result,
+                              std::stop_token stop);
+  arrow::Status DeleteInsert(const KeyedSql& sql, CommitResult* result,
+                             std::stop_token stop);
+  /// Mirror: deletes or marks what the stage does not have, in one statement.
+  arrow::Status DeleteUnseen(const KeyedSql& sql, const CommitGuards& guards,
+                             const std::optional<LoadRecord>& last, CommitResult* result,
+                             std::stop_token stop);
+  /// Makes `_dxt_keys` hold the keys of this load and no others of the stream.
+  arrow::Status TrackKeys(const KeyedSql& sql, std::stop_token stop);
   arrow::Status Swap(std::stop_token stop);
   /// INSERT of all staged rows into `table`.
   std::string InsertFromStage(const std::string& table) const;
@@ -93,5 +122,11 @@ class Load {
   std::vector<std::string> after_swap_;
   std::string fingerprint_;  ///< Of the target's catalogue entry, when it is swapped.
 };
+
+/// How many rows `rows` (SQL behind FROM) is, exactly up to a million; for more the
+/// newest load of the whole also tells.
+arrow::Result<int64_t> RowsBefore(Connection& connection, const std::string& rows,
+                                  const std::optional<LoadRecord>& last,
+                                  std::stop_token stop);
 
 }  // namespace dxt::postgres

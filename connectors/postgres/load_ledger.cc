@@ -41,11 +41,7 @@ arrow::Result<bool> LoadLedger::Exists(std::stop_token stop) {
 arrow::Status LoadLedger::Ensure(std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(bool exists, Exists(stop));
   if (exists) return arrow::Status::OK();
-  ARROW_RETURN_NOT_OK(connection_
-                          .Query("SELECT pg_catalog.pg_advisory_xact_lock("
-                                 "pg_catalog.hashtextextended('_dxt_' || $1, 0))",
-                                 {schema_}, kWriting, stop)
-                          .status());
+  ARROW_RETURN_NOT_OK(Lock(stop));
   ARROW_ASSIGN_OR_RAISE(exists, Exists(stop));
   if (exists) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(auto schema,
@@ -57,6 +53,33 @@ arrow::Status LoadLedger::Ensure(std::stop_token stop) {
     statements.push_back("CREATE SCHEMA IF NOT EXISTS " + sql::QuoteIdentifier(schema_));
   }
   for (auto& statement : sql_.Create()) statements.push_back(std::move(statement));
+  return Create(statements, stop);
+}
+
+arrow::Status LoadLedger::EnsureKeys(std::stop_token stop) {
+  const auto exists = [&]() -> arrow::Result<bool> {
+    ARROW_ASSIGN_OR_RAISE(
+        auto found, connection_.Query("SELECT pg_catalog.to_regclass($1) IS NOT NULL",
+                                      {sql_.keys_table()}, kDoing, stop));
+    return found.Bool(0, 0);
+  };
+  ARROW_ASSIGN_OR_RAISE(const bool there, exists());
+  if (there) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(Lock(stop));
+  return Create({sql_.CreateKeys(/*indexed=*/true)}, stop);
+}
+
+arrow::Status LoadLedger::Lock(std::stop_token stop) {
+  return connection_
+      .Query(
+          "SELECT pg_catalog.pg_advisory_xact_lock("
+          "pg_catalog.hashtextextended('_dxt_' || $1, 0))",
+          {schema_}, kWriting, stop)
+      .status();
+}
+
+arrow::Status LoadLedger::Create(const std::vector<std::string>& statements,
+                                 std::stop_token stop) {
   for (const auto& statement : statements) {
     const auto status = connection_.Run(statement, kWriting, stop).status();
     if (!HasSqlState(status, "42501")) {
@@ -69,7 +92,7 @@ arrow::Status LoadLedger::Ensure(std::stop_token stop) {
         ErrorClass::kAuth, "pg.metadata_denied",
         "The role may not create the ledger tables in schema '" + schema_ + "'",
         "Let an administrator run, and grant SELECT, INSERT, UPDATE, DELETE on "
-        "both: " +
+        "them: " +
             all);
   }
   return arrow::Status::OK();

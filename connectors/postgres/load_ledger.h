@@ -23,6 +23,8 @@ class LoadLedger {
   /// Makes what is missing, inside the caller's transaction, under an advisory lock;
   /// kAuth "pg.metadata_denied" with the SQL for an administrator.
   arrow::Status Ensure(std::stop_token stop);
+  /// The same for `_dxt_keys`, which only tracked mirrors need.
+  arrow::Status EnsureKeys(std::stop_token stop);
 
   arrow::Result<std::optional<LoadRecord>> Newest(const StreamIdentity& identity,
                                                   std::stop_token stop);
@@ -41,10 +43,12 @@ class LoadLedger {
                        int64_t epoch, const std::string& owner, std::stop_token stop);
 
  private:
+  arrow::Status Lock(std::stop_token stop);
+  arrow::Status Create(const std::vector<std::string>& statements, std::stop_token stop);
+
   Connection& connection_;
   const std::string schema_;
   const sql::LedgerSql sql_;
 };
-
 
 }  // namespace dxt::postgres

@@ -9,6 +9,8 @@
 namespace dxt::postgres {
 namespace {
 
+constexpr std::string_view kSoftDeleteType = "timestamp with time zone";
+
 std::string Joined(const std::vector<std::string>& texts, std::string_view separator) {
   std::string joined;
   for (const auto& text : texts) {
@@ -45,11 +47,6 @@ class Planner {
                        "The target " + existing_.reference + " is a view",
                        "Name a table, or another target");
     }
-    if (wanted_.mode == LoadMode::kMirror) {
-      return MakeError(ErrorClass::kUnsupported, "target.mode",
-                       "PostgreSQL targets do not mirror yet",
-                       "Use mode: replace, or upsert");
-    }
     plan_.create = !existing_.exists;
     bool fresh = plan_.create;
     if (!plan_.create && wanted_.mode == LoadMode::kReplace) {
@@ -68,6 +65,7 @@ class Planner {
       Create();
     } else {
       ARROW_RETURN_NOT_OK(CheckRequired());
+      ARROW_RETURN_NOT_OK(CheckSoftDelete());
       if (!missing_.empty()) return Missing();
     }
     ARROW_RETURN_NOT_OK(Describe());
@@ -76,9 +74,10 @@ class Planner {
 
  private:
   arrow::Status CheckKeys() const {
-    if (wanted_.mode == LoadMode::kUpsert && wanted_.keys.empty()) {
+    if (IsKeyed(wanted_.mode) && wanted_.keys.empty()) {
       return MakeError(ErrorClass::kConfig, "load.keys_required",
-                       "Mode upsert needs keys", "Set load.upsert_keys");
+                       "Mode " + std::string(LoadModeName(wanted_.mode)) + " needs keys",
+                       "Set load.upsert_keys");
     }
     for (const auto& key : wanted_.keys) {
       const bool found =
@@ -186,6 +185,30 @@ class Planner {
     return arrow::Status::OK();
   }
 
+  /// A mirror that marks rows needs a column for the time, which may be NULL.
+  arrow::Status CheckSoftDelete() {
+    const std::string& name = wanted_.mirror.soft_delete_column;
+    if (name.empty()) return arrow::Status::OK();
+    const TargetColumn* column = existing_.Find(name);
+    if (!column) {
+      missing_.push_back("ADD COLUMN " + sql::QuoteIdentifier(name) + " " +
+                         std::string(kSoftDeleteType));
+      missing_names_.push_back(name);
+      return arrow::Status::OK();
+    }
+    const std::string& type = column->native.type;
+    if (column->nullable && !column->generated && type.starts_with("timestamp")) {
+      return arrow::Status::OK();
+    }
+    return MakeError(
+        ErrorClass::kConfig, "target.soft_delete_column",
+        "Column '" + name + "' of " + existing_.reference + " is " + type +
+            (column->nullable ? "" : " NOT NULL") +
+            ", and cannot hold the time of a soft delete or nothing",
+        "Name another load.mirror.soft_delete_column; it must be a timestamp "
+        "that may be NULL");
+  }
+
   arrow::Status Missing() const {
     std::vector<std::string> names;
     for (const auto& column : existing_.columns) names.push_back(column.name);
@@ -211,7 +234,8 @@ class Planner {
     }
     const std::string quoted = sql::QuoteReference(*parts);
     if (existing_.exists) plan_.ddl.push_back("DROP TABLE " + quoted);
-    const NewTable table = NewTableSql(quoted, plan_.columns, wanted_.keys);
+    const NewTable table =
+        NewTableSql(quoted, ColumnsToCreate(wanted_, plan_), wanted_.PrimaryKey());
     plan_.ddl.push_back(table.create);
     if (!table.add_key.empty()) plan_.ddl.push_back(table.add_key);
   }
@@ -221,13 +245,22 @@ class Planner {
     if (plan_.create) {
       plan_.strategy = "create";
       plan_.strategy_reason = "the table does not exist";
-    } else if (wanted_.mode == LoadMode::kUpsert) {
+    } else if (wanted_.mode == LoadMode::kDeleteInsert) {
+      plan_.strategy = "delete and insert";
+    } else if (IsKeyed(wanted_.mode)) {
       const bool unique = HasUniqueKey(existing_, wanted_.keys);
-      plan_.strategy = unique ? "upsert by unique index" : "upsert by update and insert";
+      const bool updates = wanted_.mode != LoadMode::kInsertOnly;
+      plan_.strategy =
+          std::string(LoadModeName(wanted_.mode)) + (unique    ? " by unique index"
+                                                     : updates ? " by update and insert"
+                                                               : " by anti-join");
       plan_.strategy_reason = unique ? "the keys are a unique index"
                                      : "no unique index is on exactly the keys";
     } else {
       plan_.strategy = "append";
+    }
+    if (wanted_.mode == LoadMode::kMirror) {
+      plan_.strategy_reason += "; " + MirrorText(wanted_.mirror);
     }
     return arrow::Status::OK();
   }
@@ -245,6 +278,17 @@ arrow::Result<TablePlan> MakeTablePlan(const TableSpec& wanted,
                                        const TargetTable& existing,
                                        const UserTypes& types) {
   return Planner(wanted, existing, types).Plan();
+}
+
+std::vector<TablePlan::Column> ColumnsToCreate(const TableSpec& wanted,
+                                               const TablePlan& plan) {
+  auto columns = plan.columns;
+  if (wanted.mirror.soft_delete_column.empty()) return columns;
+  TablePlan::Column soft;
+  soft.name = wanted.mirror.soft_delete_column;
+  soft.native = kSoftDeleteType;
+  columns.push_back(std::move(soft));
+  return columns;
 }
 
 NewTable NewTableSql(const std::string& quoted,
@@ -277,7 +321,8 @@ arrow::Result<ReplaceStrategy> ChooseStrategy(const TableSpec& wanted,
         ErrorClass::kUnsupported, "target.referenced",
         "The target " + existing.reference + " cannot be replaced: " +
             Joined(existing.referenced_by, ", ") + " points at its rows",
-        "Use `mode: upsert`, or drop the foreign key before and make it after");
+        "Use `mode: mirror`, which deletes only rows that are gone, or drop the foreign "
+        "key before and make it after");
   }
   const std::string attached = Joined(existing.attachments, ", ");
   switch (wanted.strategy) {

@@ -24,6 +24,9 @@ struct NewTable {
   std::string create;
   std::string add_key;  ///< "" without keys.
 };
+/// The plan's columns, and the one that soft deletes set.
+std::vector<TablePlan::Column> ColumnsToCreate(const TableSpec& wanted,
+                                               const TablePlan& plan);
 NewTable NewTableSql(const std::string& quoted,
                      const std::vector<TablePlan::Column>& columns,
                      const std::vector<std::string>& keys);

@@ -54,8 +54,21 @@ std::string_view LoadModeName(LoadMode mode) {
       return "upsert";
     case LoadMode::kMirror:
       return "mirror";
+    case LoadMode::kInsertOnly:
+      return "insert_only";
+    case LoadMode::kDeleteInsert:
+      return "delete_insert";
   }
   return "append";
+}
+
+std::string MirrorText(const MirrorSpec& mirror) {
+  const bool tracked = mirror.scope == MirrorScope::kTracked;
+  const std::string which =
+      tracked ? "rows that this stream loaded and the source no longer has"
+              : "rows that the source does not have";
+  if (mirror.soft_delete_column.empty()) return which + " are deleted";
+  return which + " are marked in " + mirror.soft_delete_column;
 }
 
 std::string_view ReplaceStrategyName(ReplaceStrategy strategy) {

@@ -31,7 +31,7 @@ enum class Capability : uint32_t {
   kAppend = 1u << 9,
   kReplace = 1u << 10,
   kUpsert = 1u << 11,
-  kDelete = 1u << 12,
+  kDelete = 1u << 12,        ///< Loads that delete rows by key: mirror, delete_insert.
   kAtomicCommit = 1u << 13,  ///< All receipts become visible, or none.
   kLedger = 1u << 14,        ///< Loads are recorded in the target itself.
   kReadsParquet = 1u << 15,  ///< Writers take sealed Parquet files.

@@ -16,11 +16,26 @@
 
 namespace dxt {
 
-enum class LoadMode : uint8_t { kAppend, kReplace, kUpsert, kMirror };
+enum class LoadMode : uint8_t {
+  kAppend,
+  kReplace,
+  kUpsert,
+  kMirror,
+  kInsertOnly,   ///< Rows whose key is there already are left as they are.
+  kDeleteInsert  ///< The target's rows with a key of the load go, its rows come.
+};
 enum class ReplaceStrategy : uint8_t { kAuto, kSwap, kRewrite, kRecreate };
 enum class Guarantee : uint8_t { kExactlyOnceTxn, kExactlyOnceIdempotent, kAtLeastOnce };
 
 std::string_view LoadModeName(LoadMode mode);
+/// Whether the mode finds rows of the target by key, so that TableSpec::keys are needed.
+constexpr bool IsKeyed(LoadMode mode) {
+  return mode != LoadMode::kAppend && mode != LoadMode::kReplace;
+}
+/// Whether every load of the mode stands for the whole source.
+constexpr bool IsWhole(LoadMode mode) {
+  return mode == LoadMode::kReplace || mode == LoadMode::kMirror;
+}
 std::string_view ReplaceStrategyName(ReplaceStrategy strategy);
 std::string_view GuaranteeName(Guarantee guarantee);
 
@@ -103,13 +118,35 @@ struct WantedColumn {
   bool nullable = true;
 };
 
+/// Which rows of the target a mirror may delete.
+enum class MirrorScope : uint8_t {
+  kUnset,
+  kDestination,  ///< All.
+  kTracked       ///< Those whose keys its own loads left in `_dxt_keys`.
+};
+
+struct MirrorSpec {
+  MirrorScope scope = MirrorScope::kUnset;
+  /// Where the time of the deletion is set, in place of deleting; "" = rows go.
+  std::string soft_delete_column;
+};
+/// What such a mirror deletes, for plans.
+std::string MirrorText(const MirrorSpec& mirror);
+
 struct TableSpec {
   std::string reference;
   std::vector<WantedColumn> columns;
   std::vector<std::string> keys;  ///< Target names of `upsert_keys` or the primary key.
   LoadMode mode = LoadMode::kAppend;
   ReplaceStrategy strategy = ReplaceStrategy::kAuto;
+  MirrorSpec mirror;    ///< Of kMirror.
   ConfigValue options;  ///< `load.options`.
+
+  /// Keys that a new table is to prove unique: those of kDeleteInsert name groups of
+  /// rows.
+  std::vector<std::string> PrimaryKey() const {
+    return mode == LoadMode::kDeleteInsert ? std::vector<std::string>() : keys;
+  }
 };
 
 /// What would be done to the target table. Shown by `plan`, carried out by the Writer.
@@ -149,6 +186,9 @@ struct WriteSpec {
   std::string dedup_column;
   bool duplicate_keys_fail = false;  ///< `on_duplicate_key: fail`.
   bool null_keys_match = false;      ///< `null_key: match`; else a NULL key fails.
+  /// Tracked mirror: what `_dxt_keys` holds is not of this target; forget it and delete
+  /// nothing.
+  bool forget_keys = false;
   int64_t batch_rows = 10000;
 };
 

@@ -38,6 +38,17 @@ std::string LedgerSql::fence_table() const {
   return container_.empty() ? name : QuoteIdentifier(container_) + "." + name;
 }
 
+std::string LedgerSql::keys_table() const {
+  const std::string name = QuoteIdentifier(prefix_ + "keys");
+  return container_.empty() ? name : QuoteIdentifier(container_) + "." + name;
+}
+
+std::string LedgerSql::CreateKeys(bool indexed) const {
+  return "CREATE TABLE IF NOT EXISTS " + keys_table() +
+         " (pipeline TEXT NOT NULL, stream TEXT NOT NULL, key TEXT NOT NULL" +
+         (indexed ? ", PRIMARY KEY (pipeline, stream, key))" : ")");
+}
+
 std::vector<std::string> LedgerSql::Create() const {
   return {
       "CREATE TABLE IF NOT EXISTS " + fence_table() +

@@ -21,6 +21,10 @@ class LedgerSql {
   std::vector<std::string> Create() const;
   std::string loads_table() const;
   std::string fence_table() const;
+  /// The keys that tracked mirrors loaded: (pipeline, stream, key).
+  std::string keys_table() const;
+  /// CREATE TABLE IF NOT EXISTS for it. `indexed`: with a primary key.
+  std::string CreateKeys(bool indexed) const;
   /// $1 pipeline, $2 stream, $3 lane: the newest load; columns as in LoadColumns().
   std::string SelectNewest() const;
   /// $1 load_id: the window_seq of that load.

@@ -339,7 +339,7 @@ class SqliteDestination final : public Destination {
     }
     ARROW_ASSIGN_OR_RAISE(const auto last, NewestLoad(connection, spec.identity));
     ARROW_RETURN_NOT_OK(CheckChain(last, record));
-    if (held) ARROW_RETURN_NOT_OK(window->Apply(guards, result));
+    if (held) ARROW_RETURN_NOT_OK(window->Apply(guards, last, result));
     LoadRecord row = record;
     row.rows = result->rows_written;
     row.rows_deleted = result->rows_deleted;

@@ -10,6 +10,8 @@
 namespace dxt::sqlite {
 namespace {
 
+constexpr char kSoftDeleteType[] = "TIMESTAMPTZ";
+
 bool IsInteger(const FieldType& type) {
   return type.dtype >= DType::kInt8 && type.dtype <= DType::kUint64;
 }
@@ -97,8 +99,9 @@ arrow::Status CheckKeys(const TableSpec& wanted) {
                        "The key column '" + key + "' is named twice");
     }
   }
-  if (wanted.mode == LoadMode::kUpsert && wanted.keys.empty()) {
-    return MakeError(ErrorClass::kConfig, "load.keys_required", "Mode upsert needs keys",
+  if (IsKeyed(wanted.mode) && wanted.keys.empty()) {
+    return MakeError(ErrorClass::kConfig, "load.keys_required",
+                     "Mode " + std::string(LoadModeName(wanted.mode)) + " needs keys",
                      "Set load.upsert_keys");
   }
   return arrow::Status::OK();
@@ -119,6 +122,29 @@ arrow::Status CheckRest(const TableSpec& wanted, const TargetTable& existing) {
   return arrow::Status::OK();
 }
 
+/// A mirror that marks rows needs a column for the time, which may be NULL.
+arrow::Status CheckSoftDelete(const TableSpec& wanted, const TargetTable& existing) {
+  const std::string& name = wanted.mirror.soft_delete_column;
+  if (name.empty()) return arrow::Status::OK();
+  const auto* column = existing.Find(name);
+  if (!column) {
+    return MakeError(ErrorClass::kConfig, "target.column_missing",
+                     "The target " + existing.reference + " has no column '" + name + "'",
+                     "ALTER TABLE " + existing.reference + " ADD COLUMN " +
+                         sql::QuoteIdentifier(name) + " " + kSoftDeleteType);
+  }
+  if (column->nullable && !column->generated &&
+      AffinityOf(column->native.type) == AffinityOf(kSoftDeleteType)) {
+    return arrow::Status::OK();
+  }
+  return MakeError(
+      ErrorClass::kConfig, "target.soft_delete_column",
+      "The column '" + name + "' of " + existing.reference + ", declared '" +
+          column->native.type + "', cannot hold the time of a soft delete or nothing",
+      std::string("Name another load.mirror.soft_delete_column; it must be ") +
+          kSoftDeleteType + " and may be NULL");
+}
+
 std::string CreateTable(const TableSpec& wanted, const std::string& reference,
                         const std::vector<TablePlan::Column>& columns) {
   std::string ddl = "CREATE TABLE " + reference + " (";
@@ -127,10 +153,14 @@ std::string CreateTable(const TableSpec& wanted, const std::string& reference,
     ddl += sql::QuoteIdentifier(columns[i].name) + " " + columns[i].native;
     if (!columns[i].nullable) ddl += " NOT NULL";
   }
-  for (size_t i = 0; i < wanted.keys.size(); ++i) {
-    ddl += (i == 0 ? ", PRIMARY KEY (" : ", ") + sql::QuoteIdentifier(wanted.keys[i]);
+  if (const std::string& soft = wanted.mirror.soft_delete_column; !soft.empty()) {
+    ddl += ", " + sql::QuoteIdentifier(soft) + " " + kSoftDeleteType;
   }
-  return ddl + (wanted.keys.empty() ? ")" : "))");
+  const auto keys = wanted.PrimaryKey();
+  for (size_t i = 0; i < keys.size(); ++i) {
+    ddl += (i == 0 ? ", PRIMARY KEY (" : ", ") + sql::QuoteIdentifier(keys[i]);
+  }
+  return ddl + (keys.empty() ? ")" : "))");
 }
 
 arrow::Status PlanReplace(const TableSpec& wanted, const TargetTable& existing,
@@ -177,10 +207,6 @@ TargetTable TargetOf(const TableEntry& table) {
 }
 
 arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& existing) {
-  if (wanted.mode == LoadMode::kMirror) {
-    return MakeError(ErrorClass::kUnsupported, "target.mode",
-                     "SQLite targets cannot mirror", "Use replace or upsert");
-  }
   if (existing.is_view) {
     return MakeError(ErrorClass::kConfig, "sqlite.is_view",
                      "The target " + existing.reference + " is a view",
@@ -201,20 +227,29 @@ arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& e
     plan.ddl.push_back(CreateTable(wanted, existing.reference, plan.columns));
   } else {
     ARROW_RETURN_NOT_OK(CheckRest(wanted, existing));
+    ARROW_RETURN_NOT_OK(CheckSoftDelete(wanted, existing));
   }
   if (recreate) {
     plan.strategy = kRecreate;
     plan.strategy_reason =
         "asked for: the table is dropped with its indexes and triggers";
-  } else if (wanted.mode == LoadMode::kUpsert) {
+  } else if (wanted.mode == LoadMode::kDeleteInsert) {
+    plan.strategy = plan.create ? "create" : "delete and insert";
+  } else if (IsKeyed(wanted.mode)) {
     const std::set<std::string> keys(wanted.keys.begin(), wanted.keys.end());
     bool indexed = plan.create;
     for (const auto& unique : existing.unique_keys) {
       indexed = indexed || (unique.size() == keys.size() &&
                             std::set<std::string>(unique.begin(), unique.end()) == keys);
     }
-    plan.strategy = indexed ? kByIndex : kByJoin;
+    plan.strategy = std::string(LoadModeName(wanted.mode)) + " " +
+                    (indexed                                ? kByIndex
+                     : wanted.mode != LoadMode::kInsertOnly ? "by update and insert"
+                                                            : "by anti-join");
     if (!indexed) plan.strategy_reason = "no unique index has exactly the keys";
+    if (wanted.mode == LoadMode::kMirror) {
+      plan.strategy_reason += (indexed ? "" : "; ") + MirrorText(wanted.mirror);
+    }
   } else if (plan.create) {
     plan.strategy = "create";
   } else if (wanted.mode == LoadMode::kReplace) {

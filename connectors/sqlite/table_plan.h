@@ -14,9 +14,9 @@ TargetTable TargetOf(const TableEntry& table);
 /// Destination::PlanTable.
 arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& existing);
 
-/// The texts of TablePlan::strategy that a window acts on.
-inline constexpr char kByIndex[] = "upsert by unique index";
-inline constexpr char kByJoin[] = "upsert by update and insert";
+/// The texts of TablePlan::strategy that a window acts on: this one at its end, behind
+/// the mode, the others whole.
+inline constexpr char kByIndex[] = "by unique index";
 inline constexpr char kSwap[] = "swap";
 inline constexpr char kRecreate[] = "recreate";
 

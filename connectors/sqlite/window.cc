@@ -77,7 +77,7 @@ arrow::Status Window::PrepareTable() {
     }
     ARROW_ASSIGN_OR_RAISE(entry, ReadTable(*connection_, name));
   }
-  if (upsert()) return arrow::Status::OK();
+  if (keyed()) return arrow::Status::OK();
   // SQLite would give a NULL rowid a number of its own.
   const int alias = spec_.schema->GetFieldIndex(entry->rowid_alias);
   if (alias >= 0) keys_.push_back(alias);
@@ -148,7 +148,7 @@ arrow::Status Window::Append(const arrow::RecordBatch& batch) {
         ErrorClass::kInternal, "sqlite.schema",
         "A batch has another schema than its writer: " + batch.schema()->ToString());
   }
-  ARROW_RETURN_NOT_OK(upsert() ? OpenStage() : Open());
+  ARROW_RETURN_NOT_OK(keyed() ? OpenStage() : Open());
   ARROW_RETURN_NOT_OK(CheckKeys(batch));
   for (int i = 0; i < batch.num_columns(); ++i) binders_[i]->Use(*batch.column(i));
   sqlite3_stmt* insert = insert_->handle();
@@ -218,7 +218,7 @@ arrow::Status Window::Refuse(const arrow::RecordBatch& batch, int column, int64_
 }
 
 arrow::Status Window::Finish() {
-  if (!upsert()) {
+  if (!keyed()) {
     ARROW_RETURN_NOT_OK(Open());
     insert_.reset();
     for (const auto& trigger : set_aside_)
@@ -231,98 +231,10 @@ arrow::Status Window::Finish() {
   return connection_->Execute("COMMIT");
 }
 
-arrow::Status Window::Deduplicate(int64_t* dropped) {
-  const std::string keys = Joined(spec_.table.keys, "", ", ");
-  ARROW_RETURN_NOT_OK(connection_->Execute(
-      "CREATE INDEX temp." + QuoteIdentifier("_dxt_k_" + spec_.load_id) + " ON " +
-      QuoteIdentifier("_dxt_s_" + spec_.load_id) + " (" + keys + ")"));
-  ARROW_ASSIGN_OR_RAISE(
-      auto twice,
-      connection_->Prepare("SELECT " + keys + ", count(*) FROM " + Stage() +
-                           " GROUP BY " + keys + " HAVING count(*) > 1 LIMIT 1"));
-  ARROW_ASSIGN_OR_RAISE(const bool found, twice.Step());
-  if (!found) return arrow::Status::OK();
-  if (spec_.duplicate_keys_fail) {
-    std::string key;
-    for (size_t i = 0; i < spec_.table.keys.size(); ++i) {
-      key += (i > 0 ? ", " : "") + spec_.table.keys[i] + " = " +
-             twice.Text(static_cast<int>(i));
-    }
-    return MakeError(ErrorClass::kData, "load.duplicate_key",
-                     "Several rows of the load have the key " + key,
-                     "Set on_duplicate_key: last, or choose other upsert_keys");
-  }
-  twice.Reset();
-  std::string order = "rowid DESC";
-  if (!spec_.dedup_column.empty()) {
-    const auto field = spec_.schema->GetFieldByName(spec_.dedup_column);
-    // A decimal's text does not sort as its number; all other texts are of fixed width.
-    const bool decimal = field && arrow::is_decimal(field->type()->id());
-    order = QuoteIdentifier(spec_.dedup_column) +
-            (decimal ? " COLLATE dxt_decimal" : "") + " DESC, " + order;
-  }
-  ARROW_RETURN_NOT_OK(connection_->Execute(
-      "DELETE FROM " + Stage() +
-      " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r, "
-      "row_number() OVER (PARTITION BY " +
-      keys + " ORDER BY " + order + ") AS n FROM " + Stage() + ") WHERE n > 1)"));
-  *dropped = connection_->Changes();
-  return arrow::Status::OK();
-}
-
-arrow::Status Window::Merge() {
-  const std::string keys = Joined(spec_.table.keys, "", ", ");
-  std::vector<std::string> rest;
-  for (const auto& name : spec_.schema->field_names()) {
-    if (std::find(spec_.table.keys.begin(), spec_.table.keys.end(), name) ==
-        spec_.table.keys.end()) {
-      rest.push_back(name);
-    }
-  }
-  const auto assignments = [&](const std::string& from) {
-    std::string text;
-    for (const auto& name : rest) {
-      text += (text.empty() ? "" : ", ") + QuoteIdentifier(name) + " = " + from +
-              QuoteIdentifier(name);
-    }
-    return text;
-  };
-  const std::string insert = "INSERT INTO " + table_ + " (" + ColumnList("") +
-                             ") SELECT " + ColumnList("_dxt_s.") + " FROM " + Stage() +
-                             " AS _dxt_s WHERE ";
-  if (spec_.plan.strategy == kByIndex) {
-    return connection_->Execute(
-        insert + "true ORDER BY " + keys + " ON CONFLICT (" + keys + ") DO " +
-        (rest.empty() ? "NOTHING" : "UPDATE SET " + assignments("excluded.")));
-  }
-  if (!rest.empty()) {
-    // The stage's column stands first: its collation, bytewise, decides what is equal.
-    std::string same;
-    for (const auto& key : spec_.table.keys) {
-      same += (same.empty() ? "_dxt_s." : " AND _dxt_s.") + QuoteIdentifier(key) +
-              " = _dxt_t." + QuoteIdentifier(key);
-    }
-    ARROW_RETURN_NOT_OK(connection_->Execute("UPDATE " + table_ + " AS _dxt_t SET " +
-                                             assignments("_dxt_s.") + " FROM " + Stage() +
-                                             " AS _dxt_s WHERE " + same));
-  }
-  std::string known;
-  for (const auto& key : spec_.table.keys) {
-    known += (known.empty() ? "" : " AND ") + QuoteIdentifier(key) + " IS NOT NULL";
-  }
-  return connection_->Execute(insert + "(" + Joined(spec_.table.keys, "_dxt_s.", ", ") +
-                              ") NOT IN (SELECT " + keys + " FROM " + table_ + " WHERE " +
-                              known + ") ORDER BY " + keys);
-}
-
-arrow::Status Window::Apply(const CommitGuards& guards, CommitResult* result) {
+arrow::Status Window::Apply(const CommitGuards& guards,
+                            const std::optional<LoadRecord>& last, CommitResult* result) {
   result->rows_written = rows_;
-  if (upsert()) {
-    ARROW_RETURN_NOT_OK(Deduplicate(&result->rows_deduplicated));
-    result->rows_written -= result->rows_deduplicated;
-    ARROW_RETURN_NOT_OK(Merge());
-    return connection_->Execute("DROP TABLE " + Stage());
-  }
+  if (keyed()) return ApplyKeyed(guards, last, result);
   if (spec_.table.mode != LoadMode::kReplace) return arrow::Status::OK();
   result->rows_deleted = rows_before_;
   return CheckGuards(guards, rows_before_, rows_);

@@ -18,21 +18,23 @@ class Connection;
 class Statement;
 
 /// One window on its way into a table. Append and replace insert into the table inside
-/// the transaction that Commit ends. Upsert fills a temporary table first, which locks
-/// nothing, and merges it inside Commit's transaction. Used under the Destination's lock.
+/// the transaction that Commit ends. Modes with keys fill a temporary table first, which
+/// locks nothing, and apply it inside Commit's transaction. Used under the Destination's
+/// lock.
 class Window {
  public:
   Window(Connection* connection, WriteSpec spec);
   ~Window();
 
   arrow::Status Append(const arrow::RecordBatch& batch);
-  /// All rows are in; leaves the transaction (append, replace) or the stage (upsert).
+  /// All rows are in; leaves the transaction (append, replace) or the stage (keys).
   arrow::Status Finish();
   /// Begins the transaction if there is none yet.
   arrow::Status Open();
   /// Inside the transaction: what remains to be done before the ledger row, and the
-  /// guards.
-  arrow::Status Apply(const CommitGuards& guards, CommitResult* result);
+  /// guards. `last` is the chain's newest load.
+  arrow::Status Apply(const CommitGuards& guards, const std::optional<LoadRecord>& last,
+                      CommitResult* result);
   /// Drops the transaction and the stage.
   void Abandon() noexcept;
 
@@ -41,15 +43,29 @@ class Window {
   int64_t bytes() const { return bytes_; }
 
  private:
-  bool upsert() const { return spec_.table.mode == LoadMode::kUpsert; }
+  bool keyed() const { return IsKeyed(spec_.table.mode); }
   arrow::Status PrepareTable();
   arrow::Status ClearTable();
   arrow::Status PrepareInsert(const std::string& table);
   arrow::Status OpenStage();
   arrow::Status CheckKeys(const arrow::RecordBatch& batch);
   arrow::Status Refuse(const arrow::RecordBatch& batch, int column, int64_t row);
+  arrow::Status ApplyKeyed(const CommitGuards& guards,
+                           const std::optional<LoadRecord>& last, CommitResult* result);
+  arrow::Status IndexStage();
   arrow::Status Deduplicate(int64_t* dropped);
-  arrow::Status Merge();
+  arrow::Status Merge(CommitResult* result);
+  /// Mirror: deletes or marks what the stage does not have, in one statement.
+  arrow::Status DeleteUnseen(const CommitGuards& guards,
+                             const std::optional<LoadRecord>& last, CommitResult* result);
+  /// Makes `_dxt_keys` hold the keys of this load and no others of the stream.
+  arrow::Status TrackKeys();
+  arrow::Status DeleteSeen(CommitResult* result);
+  /// Runs a statement with $1 the pipeline and $2 the stream.
+  arrow::Status ExecuteForStream(const std::string& sql);
+  arrow::Result<int64_t> Number(const std::string& sql, bool for_stream);
+  /// Row _dxt_s of the stage has the key of row _dxt_t of the target.
+  std::string SameKey() const;
   std::string Stage() const;
   std::string ColumnList(const std::string& prefix) const;
 

@@ -154,17 +154,18 @@ void CheckTogether(const std::vector<StreamConfig>& streams, CompileContext& con
                                  "' is taken by the stream at line " +
                                  std::to_string(at(*first->second, "id").line));
     }
-    if (stream.load.mode != LoadMode::kReplace || stream.target.empty() ||
+    if (!IsWhole(stream.load.mode) || stream.target.empty() ||
         stream.target.find("{name}") != std::string::npos) {
       continue;
     }
     const auto [other, alone] = replaced.emplace(stream.target, &stream);
     if (!alone) {
-      context.problems.Error(at(stream, "target"), path + ".target",
-                             "stream.replaced_twice",
-                             "'" + stream.target + "' is replaced by stream '" +
-                                 other->second->id + "' too, so only one would remain",
-                             "use mode: append or upsert, or another target");
+      context.problems.Error(
+          at(stream, "target"), path + ".target", "stream.replaced_twice",
+          "'" + stream.target + "' is " +
+              (other->second->load.mode == LoadMode::kMirror ? "mirrored" : "replaced") +
+              " by stream '" + other->second->id + "' too, so only one would remain",
+          "use mode: append or upsert, or another target");
     }
   }
 }

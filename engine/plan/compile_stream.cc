@@ -171,7 +171,7 @@ void CheckExtract(const Draft& draft, const StreamConfig& stream) {
   }
   const ConfigValue* own = draft.own.Get("extract");
   if (!extract.incremental && !WasRefused(draft.Get("extract", "mode")) && IsSet(own) &&
-      IsSet(own->Get("watermark_field")) && stream.load.mode != LoadMode::kUpsert) {
+      IsSet(own->Get("watermark_field")) && !IsKeyed(stream.load.mode)) {
     draft.Warn("extract", "watermark_field", "extract.watermark_unused",
                "`watermark_field` has no effect with mode: full",
                "add mode: incremental, or remove it");
@@ -206,7 +206,21 @@ LoadMode ModeNamed(const std::string& name) {
   if (name == "replace" || name == "overwrite") return LoadMode::kReplace;
   if (name == "upsert" || name == "merge") return LoadMode::kUpsert;
   if (name == "mirror") return LoadMode::kMirror;
+  if (name == "insert_only") return LoadMode::kInsertOnly;
+  if (name == "delete_insert") return LoadMode::kDeleteInsert;
   return LoadMode::kAppend;
+}
+
+MirrorSpec ReadMirror(const ConfigValue& block) {
+  MirrorSpec mirror;
+  const auto scope = TextAt(block, "scope");
+  if (scope == "destination") mirror.scope = MirrorScope::kDestination;
+  if (scope == "tracked") mirror.scope = MirrorScope::kTracked;
+  if (TextAt(block, "deletes") == "soft") {
+    mirror.soft_delete_column = TextAt(block, "soft_delete_column");
+    if (mirror.soft_delete_column.empty()) mirror.soft_delete_column = "_dxt_deleted_at";
+  }
+  return mirror;
 }
 
 void ReadLoad(const Draft& draft, StreamConfig& stream) {
@@ -234,6 +248,9 @@ void ReadLoad(const Draft& draft, StreamConfig& stream) {
   }
   if (IsSet(draft.Get("load", "allow_empty"))) {
     load.allow_empty = draft.Flag("load", "allow_empty");
+  }
+  if (const ConfigValue* mirror = draft.Get("load", "mirror"); IsSet(mirror)) {
+    load.mirror = ReadMirror(*mirror);
   }
   if (const ConfigValue* options = draft.Get("load", "options"); IsSet(options)) {
     load.options = *options;
@@ -264,18 +281,42 @@ void CheckFieldNames(const Draft& draft, const StreamConfig& stream) {
   if (IsSet(sort)) check("dedup_sort", *sort);
 }
 
+/// A row that a mirror does not read is one that it deletes, so it reads all.
+void CheckMirror(const Draft& draft, const StreamConfig& stream) {
+  if (stream.load.mode != LoadMode::kMirror) {
+    const ConfigValue* own = draft.own.Get("load");
+    if (!WasRefused(draft.Get("load", "mode")) && IsSet(own) &&
+        IsSet(own->Get("mirror"))) {
+      draft.Warn("load", "mirror", "load.mirror_unused",
+                 "`mirror` has no effect with mode: " +
+                     std::string(LoadModeName(stream.load.mode)));
+    }
+    return;
+  }
+  if (stream.extract.incremental) {
+    draft.Error("load", "mode", "load.mirror_incremental",
+                "mirror with an incremental read would delete all rows that are not new",
+                "use upsert, which deletes nothing, or extract.mode: full");
+  }
+  if (!stream.filters.empty() || !stream.where.empty()) {
+    draft.Error("load", "mode", "load.mirror_filtered",
+                std::string("mirror with ") +
+                    (stream.where.empty() ? "`filters`" : "`criteria.where`") +
+                    " would delete the rows that the source has and does not yield",
+                "read a view or a query that is the whole of what is mirrored, or use "
+                "upsert");
+  }
+}
+
 void CheckLoad(const Draft& draft, const StreamConfig& stream) {
   const LoadConfig& load = stream.load;
   const ConfigValue* keys = draft.Get("load", "upsert_keys");
-  if (load.mode == LoadMode::kMirror) {
-    draft.Error("load", "mode", "load.mirror_unsupported",
-                "mode: mirror is not supported by this version of dxt",
-                "use upsert, which deletes nothing, or replace");
-  }
-  if (load.mode == LoadMode::kUpsert && load.upsert_keys.empty() && !WasRefused(keys)) {
-    draft.Error("load", "mode", "load.keys_missing", "mode: upsert needs `upsert_keys`",
+  if (IsKeyed(load.mode) && load.upsert_keys.empty() && !WasRefused(keys)) {
+    draft.Error("load", "mode", "load.keys_missing",
+                "mode: " + std::string(LoadModeName(load.mode)) + " needs `upsert_keys`",
                 "name the fields that identify a record, for example upsert_keys: [id]");
   }
+  CheckMirror(draft, stream);
   if (IsSet(keys)) {
     std::map<std::string, int> seen;
     for (const auto& key : keys->list) {

@@ -115,6 +115,7 @@ struct LoadConfig {
   bool shared_target = false;
   double max_shrink = 0.5;
   std::optional<bool> allow_empty;  ///< Default: contracts 3.7.
+  MirrorSpec mirror;
   ConfigValue options;
 };
 

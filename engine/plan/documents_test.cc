@@ -69,6 +69,23 @@ TEST_F(Documents, TheNameIsWrittenOrTheFiles) {
   EXPECT_EQ(Pipeline(std::string("name: other\n") + kHead + kStream).name, "other");
 }
 
+TEST_F(Documents, AMirrorSaysWhatItDeletesAndHow) {
+  auto stream = Stream(", load: {mode: mirror, upsert_keys: [id]}");
+  EXPECT_EQ(stream.load.mode, LoadMode::kMirror);
+  EXPECT_EQ(stream.load.mirror.scope, MirrorScope::kUnset);
+  EXPECT_EQ(stream.load.mirror.soft_delete_column, "");
+  stream = Stream(
+      ", load: {mode: mirror, upsert_keys: [id], mirror: {scope: tracked, deletes: "
+      "soft}}");
+  EXPECT_EQ(stream.load.mirror.scope, MirrorScope::kTracked);
+  EXPECT_EQ(stream.load.mirror.soft_delete_column, "_dxt_deleted_at");
+  stream = Stream(
+      ", load: {mode: mirror, upsert_keys: [id], mirror: {scope: destination, "
+      "deletes: soft, soft_delete_column: gone}}");
+  EXPECT_EQ(stream.load.mirror.scope, MirrorScope::kDestination);
+  EXPECT_EQ(stream.load.mirror.soft_delete_column, "gone");
+}
+
 TEST_F(Documents, EveryKeyOfAStreamArrives) {
   const auto stream = Stream(
       ", kind: view, tags: [x, y], criteria: {where: a > 1}, exclude: [z],"

@@ -71,12 +71,6 @@ void AddAliasRules(const OptionSpec& field, Json& rules) {
   }
 }
 
-void AddLoadRules(Json& rules) {
-  for (const char* key : {"mode", "write_mode", "write_disposition"}) {
-    rules.push_back(Not(HasValue(key, {{"const", "mirror"}})));
-  }
-}
-
 void AddExtractRules(Json& rules) {
   const auto form = [&](std::vector<std::string> types, const std::string& pattern) {
     const Json text = {{"type", {"string", "number"}},
@@ -130,8 +124,16 @@ void AddStreamRules(Json& rules) {
   const std::vector<const char*> keys = {"upsert_keys", "upsert_key", "merge_keys",
                                          "primary_key", "primary_keys"};
   excludes(keys, "load", keys);
+  // A mirror reads the whole source.
+  const Json partial = {
+      {"anyOf", Json::array({incremental, Has("filters"), Has("criteria")})}};
   for (const char* key : {"mode", "write_mode", "write_disposition"}) {
-    rules.push_back(Not(HasValue(key, {{"const", "mirror"}})));
+    const Json mirror = HasValue(key, {{"const", "mirror"}});
+    rules.push_back(Not({{"allOf", Json::array({partial, mirror})}}));
+    rules.push_back(
+        Not({{"allOf",
+              Json::array(
+                  {partial, HasValue("load", {{"allOf", Json::array({mirror})}})})}}));
   }
 }
 
@@ -192,7 +194,6 @@ Json RulesOf(const OptionSpec& spec) {
     return false;
   };
   if (spec.name == "extract") AddExtractRules(rules);
-  if (spec.name == "load") AddLoadRules(rules);
   if (spec.name == "stream") AddStreamRules(rules);
   if (spec.name == "pipeline") AddPipelineRules(rules);
   if (spec.name == "buffer")

@@ -31,7 +31,8 @@ OptionSpec WatermarkKeys() {
 OptionSpec WriteModeKeys() {
   return Key("write_disposition", OptionKind::kString, "Short for `load.mode`.")
       .Alias({"write_mode", "mode"})
-      .Choices({"append", "replace", "upsert", "mirror", "merge", "overwrite"});
+      .Choices({"append", "replace", "upsert", "mirror", "insert_only", "delete_insert",
+                "merge", "overwrite"});
 }
 
 OptionSpec KeyColumns() {

@@ -331,6 +331,7 @@ TableSpec WantedTable(const StreamConfig& config, const ColumnPlan& columns,
   table.reference = config.target;
   table.mode = mode;
   table.strategy = config.load.strategy;
+  if (mode == LoadMode::kMirror) table.mirror = config.load.mirror;
   table.options = config.load.options;
   std::vector<std::string> keys;
   for (const auto& id : columns.key_ids) {

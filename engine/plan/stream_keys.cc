@@ -39,6 +39,24 @@ OptionSpec FilterKeys() {
                })});
 }
 
+OptionSpec MirrorKeys() {
+  return Key("mirror", OptionKind::kObject, "What mode mirror deletes, and how.")
+      .Fields({
+          Key("scope", OptionKind::kString,
+              "destination: every row of the target that the source does not have; "
+              "tracked: of the rows that this stream loaded. The default is destination "
+              "for a table that dxt made.")
+              .Choices({"destination", "tracked"}),
+          Key("deletes", OptionKind::kString,
+              "hard takes the rows away; soft keeps them and sets the time.")
+              .Default("hard")
+              .Choices({"hard", "soft"}),
+          Key("soft_delete_column", OptionKind::kString,
+              "Column of the target that soft deletes set; NULL in rows that live.")
+              .Default("_dxt_deleted_at"),
+      });
+}
+
 }  // namespace
 
 OptionSpec ExtractKeys() {
@@ -96,10 +114,13 @@ OptionSpec LoadKeys() {
   return Key("load", OptionKind::kObject, "How records are written.")
       .Fields({
           Key("mode", OptionKind::kString,
-              "append inserts, replace exchanges the contents, upsert updates by key.")
+              "append inserts, replace exchanges the contents, upsert updates by key, "
+              "mirror also deletes what the source no longer has, insert_only leaves "
+              "known keys alone, delete_insert exchanges all rows of each key.")
               .Default("append")
               .Alias({"write_mode", "write_disposition"})
-              .Choices({"append", "replace", "upsert", "mirror", "merge", "overwrite"}),
+              .Choices({"append", "replace", "upsert", "mirror", "insert_only",
+                        "delete_insert", "merge", "overwrite"}),
           BatchSize(),
           keys,
           Key("replace_strategy", OptionKind::kString,
@@ -122,14 +143,15 @@ OptionSpec LoadKeys() {
               "Allow replace with an incremental or limited read.")
               .Default("false"),
           Key("shared_target", OptionKind::kBoolean,
-              "Allow replace of a table that another pipeline loads too.")
+              "Allow replace and mirror of a table that another pipeline loads too.")
               .Default("false"),
           Key("max_shrink", OptionKind::kNumber,
-              "Largest part of the target's rows that a replace may take away.")
+              "Largest part of the target's rows that replace and mirror may take away.")
               .Default("0.5")
               .Between(0, 1),
           Key("allow_empty", OptionKind::kBoolean,
-              "Allow a replace with no records to empty the target."),
+              "Allow a replace or mirror with no records to empty the target."),
+          MirrorKeys(),
           Options("target"),
       });
 }

@@ -35,6 +35,12 @@ arrow::Result<std::optional<LoadRecord>> TakeOver(PreparedStream& stream,
   }
   ARROW_RETURN_NOT_OK(journal.ClearIntent(stream.identity, pending->load_id));
   if (!committed) return std::nullopt;
+  // The intent was noted before the target counted.
+  const auto& newest = ownership->last;
+  if (newest && newest->load_id == pending->load_id) {
+    pending->rows = newest->rows;
+    pending->rows_deleted = newest->rows_deleted;
+  }
   meter.Event(Severity::kInfo, "load_settled",
               "An interrupted run had committed this load: " + pending->load_id);
   return pending;
@@ -99,7 +105,7 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
   record_.window_seq = newest(ownership_.last) + 1;
   record_.cursor_before = ownership_.last ? ownership_.last->cursor_after : "";
   record_.run = context_.run_id;
-  record_.mode = LoadModeName(stream_.mode);
+  record_.mode = stream_.LedgerMode();
   record_.fingerprint = stream_.identity.fingerprint;
   record_.target =
       stream_.target.reference.empty() ? stream_.config.target : stream_.target.reference;
@@ -115,6 +121,7 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
   write_.window_seq = record_.window_seq;
   write_.duplicate_keys_fail = stream_.config.load.duplicate_keys_fail;
   write_.null_keys_match = stream_.config.load.null_keys_match;
+  write_.forget_keys = !stream_.KeysAreTracked();
   write_.batch_rows = stream_.config.load.batch_size;
   const std::string& sort = stream_.config.load.dedup_sort;
   const PlannedColumn* by = sort.empty() ? nullptr : stream_.Column(sort);
@@ -180,12 +187,12 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Convert(
       while (array->IsValid(row)) ++row;
       const auto& keys = stream_.table.keys;
       const std::string& name = stream_.table_plan.columns[i].name;
-      if (stream_.mode == LoadMode::kUpsert &&
+      if (IsKeyed(stream_.mode) &&
           std::find(keys.begin(), keys.end(), name) != keys.end()) {
         return BadValue(
             MakeError(
                 ErrorClass::kData, "upsert.null_key",
-                "The upsert key '" + column.id + "' is NULL, so its row has no key",
+                "The key '" + column.id + "' is NULL, so its row has no key",
                 "Exclude such rows with `filters`, or let NULL keys match each other "
                 "with load.null_key: match"),
             batch, row, column);
@@ -214,7 +221,9 @@ arrow::Status Loader::BadValue(const arrow::Status& status,
 CommitGuards Loader::Guards() const {
   CommitGuards guards;
   if (stream_.accept_shrink) return guards;
-  if (stream_.mode == LoadMode::kReplace && !stream_.config.load.partial_replace) {
+  const bool partial =
+      stream_.mode == LoadMode::kReplace && stream_.config.load.partial_replace;
+  if (IsWhole(stream_.mode) && !partial) {
     guards.max_shrink = stream_.config.load.max_shrink;
     guards.allow_empty = stream_.config.load.allow_empty.value_or(false);
     // Whoever allows an empty result has answered the question about a smaller one.
@@ -267,6 +276,7 @@ arrow::Result<CommitResult> Loader::Settle(const arrow::Status& failure) {
   }
   CommitResult result;
   result.rows_written = (*settled)->rows;
+  result.rows_deleted = (*settled)->rows_deleted;
   result.target_ident = (*settled)->target_ident;
   return result;
 }

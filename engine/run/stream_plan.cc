@@ -29,6 +29,22 @@ ConfigValue Scalar(std::string text) {
   return value;
 }
 
+Capability NeededFor(LoadMode mode) {
+  switch (mode) {
+    case LoadMode::kAppend:
+      return Capability::kAppend;
+    case LoadMode::kReplace:
+      return Capability::kReplace;
+    case LoadMode::kUpsert:
+    case LoadMode::kInsertOnly:
+      return Capability::kUpsert;
+    case LoadMode::kMirror:
+    case LoadMode::kDeleteInsert:
+      return Capability::kDelete;
+  }
+  return Capability::kAppend;
+}
+
 class Preparer {
  public:
   Preparer(const PipelineDocument& pipeline, const StreamConfig& config,
@@ -71,6 +87,7 @@ class Preparer {
     ARROW_ASSIGN_OR_RAISE(out_->columns, ResolveColumns(out_->config, out_->info, typed));
     ARROW_RETURN_NOT_OK(CheckSameTable());
     ARROW_RETURN_NOT_OK(PlanTarget());
+    ARROW_RETURN_NOT_OK(CheckShared());
     ARROW_RETURN_NOT_OK(ChooseBuffer());
     ChooseRaw();
     ARROW_RETURN_NOT_OK(FillReadSpec(std::move(ref)));
@@ -103,8 +120,8 @@ class Preparer {
     }
     ARROW_ASSIGN_OR_RAISE(out_->columns, ResolveColumns(config, out_->info, {}));
     ARROW_RETURN_NOT_OK(PlanTarget());
+    ARROW_RETURN_NOT_OK(CheckShared());
     out_->raw.assign(out_->columns.columns.size(), false);
-    ARROW_ASSIGN_OR_RAISE(out_->last, out_->destination->Peek(out_->identity, stop_));
     return std::move(out_);
   }
 
@@ -159,10 +176,7 @@ class Preparer {
           "Stream '" + config.id + "' has criteria.where, but " + source + " has no SQL",
           "Use `filters`, which work everywhere");
     }
-    const Capability needed = out_->mode == LoadMode::kReplace  ? Capability::kReplace
-                              : out_->mode == LoadMode::kUpsert ? Capability::kUpsert
-                                                                : Capability::kAppend;
-    if (!out_->target_can.Has(needed)) {
+    if (!out_->target_can.Has(NeededFor(out_->mode))) {
       return Unsupported("plan.mode_unsupported",
                          "Stream '" + config.id + "' wants load.mode " +
                              std::string(LoadModeName(out_->mode)) + ", which " + target +
@@ -173,6 +187,12 @@ class Preparer {
         pipeline_.target.connector->info().guarantee == Guarantee::kAtLeastOnce) {
       return Unsupported("plan.guarantee", target + " can only promise at_least_once",
                          "Remove `guarantee: required`, or load into another target");
+    }
+    if (options_.limit && out_->mode == LoadMode::kMirror) {
+      return MakeError(ErrorClass::kConfig, "plan.partial_mirror",
+                       "--limit with load.mode mirror would delete the rows of stream '" +
+                           config.id + "' that it leaves out",
+                       "Try it with dxtctl preview, or with mode: upsert");
     }
     const bool partial = out_->config.load.partial_replace;
     if (options_.limit && out_->mode == LoadMode::kReplace && !partial) {
@@ -272,10 +292,62 @@ class Preparer {
 
   arrow::Status PlanTarget() {
     out_->table = WantedTable(out_->config, out_->columns, out_->info, out_->mode);
+    ARROW_ASSIGN_OR_RAISE(out_->last, out_->destination->Peek(out_->identity, stop_));
+    if (out_->mode == LoadMode::kMirror) ARROW_RETURN_NOT_OK(DecideMirror());
     ARROW_ASSIGN_OR_RAISE(out_->table_plan,
                           out_->destination->PlanTable(out_->table, out_->target));
     ARROW_ASSIGN_OR_RAISE(out_->fits, JudgeColumns(out_->columns, out_->table_plan));
     return arrow::Status::OK();
+  }
+
+  /// Whether the newest load of this stream left the target that stands there now.
+  bool LoadedLast() const {
+    return out_->last && out_->target.exists &&
+           out_->last->fingerprint == out_->identity.fingerprint &&
+           (out_->last->target_ident == out_->target.ident ||
+            out_->last->target_ident.empty());
+  }
+
+  /// Contracts 3.7: nobody's rows are deleted from a table that dxt did not make, unless
+  /// the document says so.
+  arrow::Status DecideMirror() {
+    MirrorSpec& mirror = out_->table.mirror;
+    const std::string& soft = mirror.soft_delete_column;
+    for (const auto& column : out_->table.columns) {
+      if (soft.empty() || column.name != soft) continue;
+      return MakeError(ErrorClass::kConfig, "plan.soft_delete_column",
+                       "Stream '" + out_->config.id + "' has a field for the column '" +
+                           soft + "', which soft deletes set",
+                       "Leave the field out with `exclude`, or name another "
+                       "load.mirror.soft_delete_column");
+    }
+    if (mirror.scope != MirrorScope::kUnset) return arrow::Status::OK();
+    mirror.scope = MirrorScope::kDestination;
+    const bool whole =
+        LoadedLast() && (out_->last->mode == LoadModeName(LoadMode::kMirror) ||
+                         out_->last->mode == LoadModeName(LoadMode::kReplace));
+    if (!out_->target.exists || whole) return arrow::Status::OK();
+    return MakeError(ErrorClass::kConfig, "plan.mirror_scope",
+                     "Stream '" + out_->config.id + "' mirrors into " +
+                         out_->target.reference +
+                         ", which dxt did not make: it may hold rows of others",
+                     "Write load.mirror.scope: tracked to delete only rows that this "
+                     "stream loaded, or destination to delete every row that the source "
+                     "does not have");
+  }
+
+  /// Contracts 4.1: what another pipeline loads is not this one's to take away.
+  arrow::Status CheckShared() {
+    if (!IsWhole(out_->mode) || !out_->target.exists || out_->config.load.shared_target)
+      return arrow::Status::OK();
+    ARROW_ASSIGN_OR_RAISE(const bool shared,
+                          out_->destination->SharedTarget(out_->identity, stop_));
+    if (!shared) return arrow::Status::OK();
+    return MakeError(ErrorClass::kConfig, "plan.shared_target",
+                     "Stream '" + out_->config.id + "' would take away from " +
+                         out_->target.reference + " what another pipeline loaded there",
+                     "Write load.shared_target: true if that is meant, or load into "
+                     "another target");
   }
 
   arrow::Status ChooseBuffer() {
@@ -341,7 +413,6 @@ class Preparer {
   }
 
   arrow::Status DecideCursor() {
-    ARROW_ASSIGN_OR_RAISE(out_->last, out_->destination->Peek(out_->identity, stop_));
     if (!out_->config.extract.incremental) {
       if (out_->last) out_->watermark.stored_before = out_->last->cursor_after;
       // Whether filters run at the source is not known here, so the engine cuts as well.
@@ -425,7 +496,7 @@ const PlannedColumn* PreparedStream::Column(const std::string& id) const {
 bool PreparedStream::ReadsNullCursors(bool first) const {
   switch (config.extract.null_cursor) {
     case NullCursor::kAuto:
-      return first || mode == LoadMode::kUpsert;
+      return first || IsKeyed(mode);
     case NullCursor::kFirst:
       return first;
     case NullCursor::kAlways:
@@ -475,6 +546,17 @@ arrow::Status PreparedStream::BeginAtWatermark() {
 
 std::string PreparedStream::ReadFrom() const {
   return read.cursor ? read.cursor->lower.value_or("") : "";
+}
+
+std::string PreparedStream::LedgerMode() const {
+  const bool tracked =
+      mode == LoadMode::kMirror && table.mirror.scope == MirrorScope::kTracked;
+  return std::string(LoadModeName(mode)) + (tracked ? " tracked" : "");
+}
+
+bool PreparedStream::KeysAreTracked() const {
+  return last && last->mode == LedgerMode() && target.exists &&
+         last->fingerprint == identity.fingerprint && last->target_ident == target.ident;
 }
 
 arrow::Status PreparedStream::Reopen(const RunContext& context) {

@@ -47,6 +47,11 @@ struct PreparedStream {
   arrow::Status BeginAtWatermark();
   /// Where the read really begins; "" = at the first row.
   std::string ReadFrom() const;
+  /// What the ledger calls this load: the mode, and of a mirror also its scope.
+  std::string LedgerMode() const;
+  /// Tracked mirror: whether the keys that the target keeps are those of its newest load
+  /// into this very table.
+  bool KeysAreTracked() const;
   const PlannedColumn* Column(const std::string& id) const;
   /// Replaces `destination` by a new connection.
   arrow::Status Reopen(const RunContext& context);

@@ -181,7 +181,10 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
     ARROW_ASSIGN_OR_RAISE(const bool done, SettleInterrupted(*stream, stop));
     if (done) return arrow::Status::OK();
   }
-  if (!stream->staged) return Stream(*stream, stop);
+  if (!stream->staged) {
+    ARROW_RETURN_NOT_OK(Stream(*stream, stop));
+    return IsWhole(stream->mode) ? ReleaseOlder() : arrow::Status::OK();
+  }
   ARROW_ASSIGN_OR_RAISE(auto package, ExtractPackage(*stream, stop));
   if (!package || options_.phase == Phase::kExtract) return arrow::Status::OK();
   // A retry loads this package; reading again would be another window.
@@ -257,7 +260,7 @@ arrow::Status StreamRun::Describe(const PreparedStream& stream, std::stop_token 
 }
 
 bool StreamRun::NothingToWrite(const PreparedStream& stream) const {
-  if (!stream.target.exists) return false;
+  if (!stream.target.exists || stream.mode == LoadMode::kMirror) return false;
   return stream.mode != LoadMode::kReplace ||
          (stream.config.load.partial_replace && stream.config.extract.incremental);
 }
@@ -383,7 +386,7 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
   const bool full = !stream.config.extract.incremental;
   std::vector<PackageManifest> replaced;
   if (!pending.empty() && full) {
-    if (stream.mode != LoadMode::kReplace) {
+    if (!IsWhole(stream.mode)) {
       return MakeError(
           ErrorClass::kConfig, "buffer.pending",
           "Stream '" + config_.id + "' has a full package that is not loaded yet",
@@ -403,6 +406,8 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
   spec.run = context_.run_id;
   spec.document_hash = pipeline_.text_hash;
   spec.full = full;
+  spec.whole = full && !options_.limit && stream.config.filters.empty() &&
+               stream.config.where.empty();
   spec.cursor_before = stream.watermark.stored_before;
   spec.read_from = stream.ReadFrom();
   spec.schema = extractor->fields();
@@ -479,6 +484,7 @@ arrow::Result<bool> StreamRun::SettleInterrupted(PreparedStream& stream,
   result_.load_id = settled->load_id;
   result_.window_seq = settled->window_seq;
   result_.rows_written = settled->rows;
+  result_.rows_deleted = settled->rows_deleted;
   if (result_.watermark) result_.watermark->after = settled->cursor_after;
   return true;
 }
@@ -489,9 +495,8 @@ arrow::Result<bool> StreamRun::LoadPending(std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto pending, packages_.Pending(identity));
   bool full_loaded = false;
   for (const auto& package : pending) {
-    // A new full extract of a replaced table makes an older one worthless.
-    if (!only_load && package.spec.full && config_.load.mode == LoadMode::kReplace)
-      continue;
+    // A new full extract of the whole makes an older one worthless.
+    if (!only_load && package.spec.full && IsWhole(config_.load.mode)) continue;
     ARROW_RETURN_NOT_OK(LoadPackage(package, stop));
     full_loaded = full_loaded || package.spec.full;
   }
@@ -519,6 +524,14 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
       PreparePackage(pipeline_, config_, package.spec.schema, options_, context_, stop));
   planned_ = true;
   if (options_.phase == Phase::kLoad) Report(*stream);
+  if (stream->mode == LoadMode::kMirror && !package.spec.whole) {
+    return MakeError(
+        ErrorClass::kConfig, "load.partial_package",
+        "Package " + package.spec.load_id + " of stream '" + config_.id +
+            "' does not have the whole source, so a mirror would delete "
+            "what was left out of it",
+        "dxtctl packages drop " + package.spec.load_id + ", then dxtctl extract");
+  }
   result_.buffer = SegmentFormatName(package.spec.format);
   const std::string chain = stream->last ? stream->last->cursor_after : "";
   ARROW_ASSIGN_OR_RAISE(auto loader, Loader::Make(*stream, context_, meter_,
@@ -531,6 +544,7 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
     result_.load_id = settled->load_id;
     result_.window_seq = settled->window_seq;
     result_.rows_written += settled->rows;
+    result_.rows_deleted += settled->rows_deleted;
     return release();
   }
   if (!package.spec.full && package.spec.cursor_before != chain) {
@@ -569,6 +583,14 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
   result_.bytes_read = std::max(result_.bytes_read, package.seal.bytes_read);
   Took(*loader, *committed);
   return release();
+}
+
+arrow::Status StreamRun::ReleaseOlder() const {
+  ARROW_ASSIGN_OR_RAISE(const auto pending, packages_.Pending(Identity()));
+  for (const auto& package : pending) {
+    if (package.spec.full) ARROW_RETURN_NOT_OK(packages_.Release(package));
+  }
+  return arrow::Status::OK();
 }
 
 arrow::Status StreamRun::NotLoaded(const PackageManifest& package,

@@ -52,6 +52,8 @@ class StreamRun {
   arrow::Result<std::optional<PackageManifest>> ExtractPackage(PreparedStream& stream,
                                                                std::stop_token stop);
   arrow::Status LoadPackage(const PackageManifest& package, std::stop_token stop);
+  /// Full packages that wait are older than what was just committed of the whole.
+  arrow::Status ReleaseOlder() const;
   /// What a package that was read but not committed leaves: the failure, and the package
   /// or nothing.
   arrow::Status NotLoaded(const PackageManifest& package, const arrow::Status& failure);

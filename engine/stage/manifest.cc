@@ -87,6 +87,7 @@ PackageManifest Read(const Json& json) {
   spec.load_id = json.at("load_id");
   spec.run = json.at("run");
   spec.document_hash = json.at("document_hash");
+  spec.whole = json.value("whole", false);
   spec.full = json.at("phase") == "full";
   spec.cursor_before = json.at("cursor_before");
   spec.read_from = json.at("read_from");
@@ -134,6 +135,7 @@ Json Written(const PackageManifest& manifest) {
           {"load_id", spec.load_id},
           {"run", spec.run},
           {"document_hash", spec.document_hash},
+          {"whole", spec.whole},
           {"phase", spec.full ? "full" : "incremental"},
           {"cursor_before", spec.cursor_before},
           {"cursor_after", manifest.seal.cursor_after},

@@ -33,7 +33,9 @@ struct PackageSpec {
   std::string load_id;
   std::string run;
   std::string document_hash;
-  bool full = true;           ///< Phase: full or incremental.
+  bool full = true;  ///< Phase: full or incremental.
+  /// Nothing of the source was left out: no cursor, no filter, no limit.
+  bool whole = false;
   std::string cursor_before;  ///< "" = none.
   std::string read_from;
   StreamSchema schema;  ///< Field ids in batch order, their types and native types.

@@ -270,6 +270,8 @@ void UndeclaredWritesAreUnsupported(Harness& harness) {
       {Capability::kAppend, LoadMode::kAppend},
       {Capability::kReplace, LoadMode::kReplace},
       {Capability::kUpsert, LoadMode::kUpsert},
+      {Capability::kUpsert, LoadMode::kInsertOnly},
+      {Capability::kDelete, LoadMode::kDeleteInsert},
       {Capability::kDelete, LoadMode::kMirror}};
   for (const auto& [capability, mode] : modes) {
     if (harness.Can(capability)) continue;

@@ -19,6 +19,8 @@ struct Wanted {
   std::string pipeline = "suite/people";
   std::string dedup_column;
   bool duplicate_keys_fail = false;
+  MirrorSpec mirror;
+  bool forget_keys = false;
 };
 
 /// `people`: id int64 NOT NULL, name string.

@@ -43,8 +43,8 @@ bool PassesAside(const Case& test, Harness& harness, std::string* failures) {
 const std::vector<Case>& AllCases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> all;
-    for (const auto& part :
-         {SourceCases(), DestinationCases(), ProtocolCases(), TypeCases()}) {
+    for (const auto& part : {SourceCases(), DestinationCases(), KeyedCases(),
+                             ProtocolCases(), TypeCases()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

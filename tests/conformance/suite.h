@@ -32,6 +32,7 @@ void CheckWaivers(const HarnessFactory& factory);
 
 std::vector<Case> SourceCases();
 std::vector<Case> DestinationCases();
+std::vector<Case> KeyedCases();
 std::vector<Case> ProtocolCases();
 std::vector<Case> TypeCases();
 

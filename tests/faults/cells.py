@@ -16,6 +16,7 @@ from systems import Failed, sqlite_query  # noqa: E402 (stands in a folder of it
 
 ROWS = 1200  # Of one window.
 COLUMNS = "seq, payload, checksum, updated"
+KEYED = ("upsert", "mirror")
 
 
 def row(seq, version):
@@ -42,8 +43,10 @@ class Mode:
         newest = {}
         for version in range(1, window + 1):
             newest.update((seq, version) for seq in self.block(version))
-            if self.load == "upsert":  # Some older rows change with each window.
+            if self.load in KEYED:  # Some older rows change with each window.
                 newest.update((seq, version) for seq in newest if seq % 5 == version % 5)
+            if self.load == "mirror" and version > 1:  # And some go.
+                newest = {seq: at for seq, at in newest.items() if seq % 7 != version % 7}
         return [row(seq, version) for seq, version in sorted(newest.items())]
 
     def target(self, window):
@@ -64,14 +67,14 @@ class Mode:
         if self.incremental:
             extract = {"mode": "incremental",
                        "watermark_field": "seq" if self.load == "append" else "updated"}
-        if self.load == "upsert":
+        if self.load in KEYED:
             load["upsert_keys"] = ["seq"]
         return {"id": "t", "source": "rows", "target": target, "extract": extract, "load": load}
 
 
 MODES = {mode.name: mode for mode in (
     Mode("append", False), Mode("replace", False), Mode("upsert", False),
-    Mode("append", True), Mode("upsert", True))}
+    Mode("mirror", False), Mode("append", True), Mode("upsert", True))}
 
 
 class Target:
