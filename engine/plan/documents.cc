@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "engine/plan/checker.h"
 #include "engine/plan/compile.h"
+#include "engine/plan/document_parser.h"
 #include "engine/plan/keys.h"
 #include "engine/plan/variables.h"
 #include "engine/plan/yaml.h"
@@ -94,20 +95,41 @@ bool ParsedDocuments::ok() const {
   });
 }
 
+struct DocumentParser::Keys {
+  OptionSpec project, pipeline;
+};
+
+DocumentParser::DocumentParser(const ConnectorRegistry& registry,
+                               std::unique_ptr<const Keys> keys)
+    : registry_(registry), keys_(std::move(keys)) {}
+DocumentParser::~DocumentParser() = default;
+
+std::unique_ptr<const DocumentParser> DocumentParser::Make(
+    const ConnectorRegistry& registry) {
+  auto keys =
+      std::make_unique<const Keys>(Keys{ProjectKeys(registry), PipelineKeys(registry)});
+  return std::unique_ptr<const DocumentParser>(
+      new DocumentParser(registry, std::move(keys)));
+}
+
 ParsedDocuments ParseDocuments(const DocumentInputs& inputs,
                                const ConnectorRegistry& registry) {
+  return DocumentParser::Make(registry)->Parse(inputs);
+}
+
+ParsedDocuments DocumentParser::Parse(const DocumentInputs& inputs) const {
   ParsedDocuments parsed;
   ProblemList problems;
   Substitution substitution(inputs.variables);
-  CompileContext context{registry, inputs, problems, {}, substitution.used(), {}};
+  CompileContext context{registry_, inputs, problems, {}, substitution.used(), {}};
   ProjectDocument project;
   std::string hashed, first_file;
   bool complete = true;
   if (inputs.project) {
     first_file = FileName(*inputs.project, "<project>");
     hashed = inputs.project->text;
-    auto root = Checked(*inputs.project, first_file, ProjectKeys(registry), substitution,
-                        problems);
+    auto root =
+        Checked(*inputs.project, first_file, keys_->project, substitution, problems);
     complete = root.has_value();
     if (root) project = CompileProject(*root, inputs.project->path, context);
   }
@@ -116,8 +138,7 @@ ParsedDocuments ParseDocuments(const DocumentInputs& inputs,
     const std::string file = FileName(*inputs.pipeline, "<pipeline>");
     if (first_file.empty()) first_file = file;
     hashed += '\0' + inputs.pipeline->text;
-    auto root =
-        Checked(*inputs.pipeline, file, PipelineKeys(registry), substitution, problems);
+    auto root = Checked(*inputs.pipeline, file, keys_->pipeline, substitution, problems);
     // Without the project, every connection's name would look unknown.
     if (root && complete) {
       ForgiveUnusedConnections(*root, problems);

@@ -147,7 +147,7 @@ grpc::Status RunServiceImpl::Prepare(const v1::SubmitRunRequest& request,
     submission = std::move(*prepared);
   } else {
     const DocumentInputs inputs = FromProto(request.documents());
-    auto parsed = ParseDocuments(inputs, *parts_.registry);
+    auto parsed = parts_.catalog->Parse(inputs);
     const Redactor redactor(parsed.secrets);
     if (!parsed.ok()) return ProblemsToGrpc(parsed.problems, redactor);
     if (!parsed.pipeline) {

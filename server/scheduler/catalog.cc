@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/plan/document_parser.h"
 
 namespace dxt {
 namespace {
@@ -171,13 +172,25 @@ std::vector<Problem> Catalog::Problems(const ParsedDocuments& parsed) const {
   return problems;
 }
 
+Catalog::Catalog(CatalogOptions options, const ConnectorRegistry& registry, Clock& clock,
+                 StateStore& store)
+    : options_(std::move(options)),
+      parser_(DocumentParser::Make(registry)),
+      clock_(clock),
+      store_(store) {}
+Catalog::~Catalog() = default;
+
+ParsedDocuments Catalog::Parse(const DocumentInputs& inputs) const {
+  return parser_->Parse(inputs);
+}
+
 arrow::Result<Applied<ProjectRecord>> Catalog::ApplyProject(
     std::string_view project, const DocumentText& document, Origin origin,
     std::optional<int64_t> expected_revision, bool validate_only,
     const AuditRecord* audit) {
   // What a client sends stands in no folder of this machine.
   const DocumentText text{origin == Origin::kFolder ? document.path : "", document.text};
-  ParsedDocuments parsed = ParseDocuments(InputsOf(text, std::nullopt), registry_);
+  ParsedDocuments parsed = parser_->Parse(InputsOf(text, std::nullopt));
   AddSecrets(parsed);
   Applied<ProjectRecord> applied;
   applied.problems = Problems(parsed);
@@ -210,7 +223,7 @@ arrow::Result<Applied<PipelineRecord>> Catalog::ApplyPipeline(
     const AuditRecord* audit) {
   const DocumentText text{origin == Origin::kFolder ? document.path : "", document.text};
   ARROW_ASSIGN_OR_RAISE(const auto inputs, InputsFor(project, text));
-  ParsedDocuments parsed = ParseDocuments(inputs, registry_);
+  ParsedDocuments parsed = parser_->Parse(inputs);
   AddSecrets(parsed);
   Applied<PipelineRecord> applied;
   applied.problems = Problems(parsed);
@@ -245,9 +258,8 @@ arrow::Result<ProjectDocument> Catalog::Project(std::string_view project) {
     if (project == kDefaultProject) return ProjectDocument{};
     return NotFound("project", project);
   }
-  ParsedDocuments parsed = ParseDocuments(
-      InputsOf(DocumentText{stored->document.path, stored->document.text}, std::nullopt),
-      registry_);
+  ParsedDocuments parsed = parser_->Parse(
+      InputsOf(DocumentText{stored->document.path, stored->document.text}, std::nullopt));
   AddSecrets(parsed);
   if (!parsed.ok()) return ProblemsToStatus(Problems(parsed));
   return std::move(*parsed.project);
@@ -268,7 +280,7 @@ arrow::Result<PipelineAlerts> Catalog::Alerts(std::string_view project,
     return document && document->text.find("alerts") != std::string::npos;
   };
   if (may_name(inputs.pipeline) || may_name(inputs.project)) {
-    alerts.rules = ParseDocuments(inputs, registry_).alerts;
+    alerts.rules = parser_->Parse(inputs).alerts;
   }
   return alerts;
 }
@@ -290,7 +302,7 @@ arrow::Result<Submission> Catalog::Prepare(
       auto inputs,
       InputsFor(project, DocumentText{stored->document.path, stored->document.text}));
   inputs.sql_variables = sql_variables;
-  ParsedDocuments parsed = ParseDocuments(inputs, registry_);
+  ParsedDocuments parsed = parser_->Parse(inputs);
   AddSecrets(parsed);
   if (!parsed.ok() || !parsed.pipeline) {
     return Prefix(ProblemsToStatus(Problems(parsed)),
@@ -390,7 +402,7 @@ arrow::Result<FolderChanges> Catalog::LoadFolder(const fs::path& folder) {
     const auto status = [&]() -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(std::string text, ReadFile(file));
       const DocumentText document{file.string(), std::move(text)};
-      const auto parsed = ParseDocuments(InputsOf(document, std::nullopt), registry_);
+      const auto parsed = parser_->Parse(InputsOf(document, std::nullopt));
       if (!parsed.ok()) return ProblemsToStatus(Problems(parsed));
       project = parsed.project->name;
       return ApplyProject(project, document, Origin::kFolder, std::nullopt, false)

@@ -20,6 +20,7 @@
 namespace dxt {
 
 class Clock;
+class DocumentParser;
 
 struct CatalogOptions {
   /// Values for ${NAME} in stored documents: dxtd's `variables:` and `secrets:`, and its
@@ -76,8 +77,11 @@ class Catalog : public RunSource {
  public:
   /// All must outlive the catalog.
   Catalog(CatalogOptions options, const ConnectorRegistry& registry, Clock& clock,
-          StateStore& store)
-      : options_(std::move(options)), registry_(registry), clock_(clock), store_(store) {}
+          StateStore& store);
+  ~Catalog() override;
+
+  /// Documents as a client sent them.
+  ParsedDocuments Parse(const DocumentInputs& inputs) const;
 
   /// `project` is the name that the document must have; "" = the one it has. With
   /// `validate_only` nothing is stored and `record` is what would be. Fails with the
@@ -130,7 +134,7 @@ class Catalog : public RunSource {
 
   mutable std::mutex mutex_;
   CatalogOptions options_;
-  const ConnectorRegistry& registry_;
+  const std::unique_ptr<const DocumentParser> parser_;
   Clock& clock_;
   StateStore& store_;
 };
