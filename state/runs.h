@@ -11,6 +11,8 @@
 
 #include <arrow/result.h>
 
+#include "state/records.h"
+
 namespace dxt {
 
 struct AuditRecord;
@@ -93,6 +95,8 @@ struct RunOutcome {
   /// The dependencies on this pipeline are satisfied by the run: it succeeded, and it
   /// moved what its dependents wait for.
   bool satisfies = false;
+  /// What it logged and is not stored yet: goes into the log with the end.
+  std::vector<LogRecord> last_lines;
 };
 
 struct CreatedRun {
@@ -161,9 +165,9 @@ class RunStore {
   virtual arrow::Result<RunRecord> RequestCancel(std::string_view id,
                                                  std::string_view reason,
                                                  const AuditRecord* audit = nullptr) = 0;
-  /// Ends the run, erases its input, satisfies its dependents if `outcome` says so, and
-  /// then makes its follow-ups (dependents, an automatic retry): all in one transaction.
-  /// Returns the runs that were made.
+  /// Ends the run, stores its last lines, erases its input, satisfies its dependents if
+  /// `outcome` says so, and then makes its follow-ups (dependents, an automatic retry):
+  /// all in one transaction. Returns the runs that were made.
   virtual arrow::Result<std::vector<RunRecord>> Finish(
       const Lease& lease, const RunOutcome& outcome,
       std::span<const NewRun> follow_ups) = 0;

@@ -1,3 +1,4 @@
+#include <atomic>
 #include <fstream>
 #include <thread>
 
@@ -110,6 +111,41 @@ TEST_F(DaemonTest, TheHighestPriorityRunsFirst) {
   engine_->Release();
   for (const auto& id : ids) Ended(id);
   EXPECT_EQ(engine_->order(), (std::vector<std::string>{"a", "d", "c", "b"}));
+}
+
+/// Whoever tells of an end waits here.
+class SlowListener : public RunListener {
+ public:
+  void OnEnded(const RunRecord&, const RunResult&, const PipelineDocument&) override {
+    let_go_.wait(false);
+  }
+  void LetGo() {
+    let_go_ = true;
+    let_go_.notify_all();
+  }
+
+ private:
+  std::atomic<bool> let_go_{false};
+};
+
+TEST_F(DaemonTest, TheNextRunExecutesWhileTheEndOfAnotherIsDealtWith) {
+  SlowListener listener;
+  options_.max_workers = 1;
+  options_.listeners = {&listener};
+  Shut();
+  Start();
+  StorePipeline("a");
+  StorePipeline("b");
+  engine_->Release();
+  const auto first = *Run("a");
+  const auto second = *Run("b");
+  engine_->AwaitBegun(2);
+  listener.LetGo();
+  Ended(first.id);
+  Ended(second.id);
+  Shut();
+  options_.listeners.clear();
+  Start();
 }
 
 TEST_F(DaemonTest, AConnectionServesAsManyRunsAsItMay) {

@@ -13,6 +13,13 @@
 #include "server/scheduler/run_listener.h"
 
 namespace dxt {
+namespace {
+
+/// While some store the end of a run, others execute the next.
+constexpr int kThreadsPerPlace = 2;
+
+}  // namespace
+
 QueuedRun QueuedOf(const RunRecord& run, const Submission& submission) {
   QueuedRun queued;
   queued.id = run.id;
@@ -218,8 +225,8 @@ void Dispatcher::Enqueue(JobPtr job) {
   if (stopping_) job->stop.request_stop();
   queue_.Add(QueuedOf(job->run, job->submission));
   jobs_[job->run.id] = std::move(job);
-  const int free =
-      options_.max_workers + lost_workers_ - static_cast<int>(workers_.size());
+  const int free = kThreadsPerPlace * options_.max_workers + lost_workers_ -
+                   static_cast<int>(workers_.size());
   if (idle_workers_ < static_cast<int>(queue_.waiting()) && free > 0 && !stopping_) {
     workers_.emplace_back([this] { Work(); });
   }
@@ -262,6 +269,9 @@ DispatcherStatus Dispatcher::Status() const {
   std::lock_guard lock(mutex_);
   status.queued = queue_.waiting();
   status.busy = static_cast<int>(queue_.running());
+  if (options_.max_workers > 0) {
+    status.busy = std::min(status.busy, options_.max_workers);
+  }
   status.memory_reserved = queue_.memory_used();
   status.draining = draining_;
   return status;

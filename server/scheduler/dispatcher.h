@@ -36,7 +36,8 @@ struct DispatcherOptions {
   /// ParseDocuments, or what a test puts in its place; unset = with the registry.
   std::function<ParsedDocuments(const DocumentInputs&)> parse;
   std::filesystem::path state_dir;
-  /// Runs at a time. 0 = no threads: the caller begins and ends runs itself.
+  /// Runs that execute at a time; storing the end of one is no part of it. 0 = no
+  /// threads: the caller begins and ends runs itself.
   int max_workers = 16;
   int threads_per_run = 2;
   int64_t memory_budget = 1 << 30;  ///< Shared by the runs that execute.
@@ -186,6 +187,10 @@ class Dispatcher {
   /// True when an end that the store refused like this is worth another try.
   bool MayBeStored(const arrow::Status& refused, int attempt) const;
   void Release(const JobPtr& job);
+  /// Its worker's place is free for the next run.
+  void LeavePlace(Job& job);
+  /// As Begin, unless every place is taken.
+  JobPtr BeginInPlace();
   void Work();
   RunResult Execute(Job& job);
   RunContext ContextFor(const Job& job, Observer& observer, Journal& journal) const;
@@ -206,6 +211,7 @@ class Dispatcher {
   uint64_t changes_ = 0;      ///< Grows with all that may let a run begin.
   int idle_workers_ = 0;
   int lost_workers_ = 0;  ///< Given up, and not returned yet.
+  int places_taken_ = 0;  ///< By runs that are begun or execute.
   RunQueue queue_;
   std::map<std::string, JobPtr, std::less<>> jobs_;  ///< Not ended.
   std::deque<std::pair<std::string, std::shared_ptr<RunFeed>>> ended_;

@@ -171,6 +171,7 @@ void Dispatcher::GiveUp(const JobPtr& job) {
     job->lost = true;
     // Another thread takes its place; there is none where the caller executes.
     if (options_.max_workers > 0) ++lost_workers_;
+    LeavePlace(*job);
     reason = job->stop_reason;
   }
   // From here on whatever the worker writes is refused, by the store and, once another

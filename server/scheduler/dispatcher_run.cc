@@ -1,5 +1,6 @@
 // How a run is begun, executed and ended.
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -224,10 +225,14 @@ void Dispatcher::End(const JobPtr& job, RunResult result) {
   std::map<std::string, Admission> admissions;
   std::vector<NewRun> follow_ups;
   if (outcome.satisfies) follow_ups = FollowUps(*job, result, submissions, admissions);
+  if (run_logs_) outcome.last_lines = run_logs_->Take(job->run.id);
   auto made = store_.runs().Finish(job->lease, outcome, follow_ups);
   for (int attempt = 1; !made.ok() && MayBeStored(made.status(), attempt); ++attempt) {
     clock_.WaitUntil(clock_.Tick() + std::min(attempt * kStoreWait, kMostStoreWait), {});
     made = store_.runs().Finish(job->lease, outcome, follow_ups);
+  }
+  if (!made.ok()) {
+    for (auto& line : outcome.last_lines) run_logs_->Add(job->run.id, std::move(line));
   }
   {
     std::lock_guard lock(mutex_);
@@ -235,7 +240,6 @@ void Dispatcher::End(const JobPtr& job, RunResult result) {
   }
   // The data is committed or rolled back already; the next start looks what became of it.
   Warn("run_not_stored", made.status(), job->run.id);
-  if (run_logs_) run_logs_->Flush();
   Release(job);
   Tell(job, result, outcome);
   if (!made.ok()) return;
@@ -253,13 +257,41 @@ void Dispatcher::Release(const JobPtr& job) {
   changed_.notify_all();
 }
 
+void Dispatcher::LeavePlace(Job& job) {
+  if (!std::exchange(job.executes, false)) return;
+  --places_taken_;
+  ++changes_;
+  changed_.notify_one();
+}
+
+Dispatcher::JobPtr Dispatcher::BeginInPlace() {
+  std::unique_lock lock(mutex_);
+  if (places_taken_ >= options_.max_workers) return nullptr;
+  ++places_taken_;
+  lock.unlock();
+  const JobPtr job = Begin();
+  lock.lock();
+  // One that was given up already needs no place.
+  const bool executes = job && !job->lost;
+  if (executes) job->executes = true;
+  if (!executes) --places_taken_;
+  return job;
+}
+
 void Dispatcher::Work() {
   std::unique_lock lock(mutex_);
   while (true) {
     const uint64_t seen = changes_;
     lock.unlock();
-    const JobPtr job = Begin();
-    if (job) End(job, Execute(*job));
+    const JobPtr job = BeginInPlace();
+    if (job) {
+      RunResult result = Execute(*job);
+      {
+        std::lock_guard held(mutex_);
+        LeavePlace(*job);
+      }
+      End(job, std::move(result));
+    }
     lock.lock();
     if (job && job->lost) {
       --lost_workers_;

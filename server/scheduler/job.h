@@ -11,8 +11,9 @@ struct Dispatcher::Job {
   std::stop_source stop;
 
   // Under the dispatcher's mutex.
-  bool held = false;  ///< Claimed by a worker.
-  bool lost = false;  ///< Its worker was given up; whatever it brings back is void.
+  bool held = false;      ///< Claimed by a worker.
+  bool executes = false;  ///< Has one of the workers' places.
+  bool lost = false;      ///< Its worker was given up; whatever it brings back is void.
   StopReason stop_reason = StopReason::kNone;
   std::optional<std::chrono::steady_clock::time_point> times_out, stuck;
 

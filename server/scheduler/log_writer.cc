@@ -1,7 +1,5 @@
 #include "server/scheduler/log_writer.h"
 
-#include <map>
-
 #include "base/log.h"
 
 namespace dxt {
@@ -26,53 +24,49 @@ LogWriter::~LogWriter() {
 
 void LogWriter::Add(const std::string& run, LogRecord line) {
   std::lock_guard lock(mutex_);
-  if (waiting_.size() > kMostWaiting) return;
-  if (waiting_.size() == kMostWaiting) {
+  if (count_ > kMostWaiting) return;
+  if (count_ == kMostWaiting) {
     line.severity = "WARNING";
     line.event = "log_lines_lost";
     line.message = "Lines come faster than they can be stored; some are left out";
   }
-  waiting_.emplace_back(run, std::move(line));
-  ++added_;
-  if (waiting_.size() == 1 || waiting_.size() == kBatch) changed_.notify_one();
+  waiting_[run].push_back(std::move(line));
+  ++count_;
+  if (count_ == 1 || count_ == kBatch) changed_.notify_one();
 }
 
-void LogWriter::Flush() {
+std::vector<LogRecord> LogWriter::Take(const std::string& run) {
   std::unique_lock lock(mutex_);
-  const uint64_t mine = added_;
-  if (done_ >= mine) return;
-  wanted_ = std::max(wanted_, mine);
-  changed_.notify_one();
-  written_.wait(lock, [&] { return done_ >= mine; });
+  written_.wait(lock, [&] { return !writing_.contains(run); });
+  auto found = waiting_.extract(run);
+  if (found.empty()) return {};
+  count_ -= found.mapped().size();
+  return std::move(found.mapped());
 }
 
 void LogWriter::Work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
-    // A little patience makes one transaction of what comes one by one.
-    changed_.wait_for(lock, kDelay, [&] {
-      return stopping_ || wanted_ > done_ || waiting_.size() >= kBatch;
-    });
+    changed_.wait(lock, [&] { return stopping_ || count_ > 0; });
+    // A little patience makes few transactions of what comes one by one, and none of the
+    // lines of a run that ends meanwhile.
+    changed_.wait_for(lock, kDelay, [&] { return stopping_ || count_ >= kBatch; });
     if (waiting_.empty()) {
       if (stopping_) return;
       continue;
     }
-    std::deque<std::pair<std::string, LogRecord>> lines;
-    lines.swap(waiting_);
-    const uint64_t count = lines.size();
+    writing_.swap(waiting_);
+    count_ = 0;
     lock.unlock();
-    Write(std::move(lines));
+    Write(writing_);
     lock.lock();
-    done_ += count;
+    writing_.clear();
     written_.notify_all();
   }
 }
 
-void LogWriter::Write(std::deque<std::pair<std::string, LogRecord>> lines) {
-  std::map<std::string, std::vector<LogRecord>> by_run;
-  for (auto& [run, line] : lines) by_run[run].push_back(std::move(line));
-  for (const auto& [run, batch] : by_run) {
+void LogWriter::Write(const Lines& lines) {
+  for (const auto& [run, batch] : lines) {
     const auto stored = store_.Append(run, batch);
     if (!stored.ok() && log_ != nullptr) {
       log_->Write(LogLevel::kWarning, "run_log_not_stored", stored.status().message(),

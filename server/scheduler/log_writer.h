@@ -2,11 +2,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <deque>
+#include <map>
 #include <mutex>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "state/state_store.h"
@@ -31,20 +30,22 @@ class LogWriter {
 
   /// Never blocks on the store.
   void Add(const std::string& run, LogRecord line);
-  /// Waits until what was added before is stored, or was refused.
-  void Flush();
+  /// The lines of a run that wait, which are then the caller's to store. Those before
+  /// them are stored, or were refused, when it returns.
+  std::vector<LogRecord> Take(const std::string& run);
 
  private:
+  using Lines = std::map<std::string, std::vector<LogRecord>>;  ///< Of each run.
+
   void Work();
-  void Write(std::deque<std::pair<std::string, LogRecord>> lines);
+  void Write(const Lines& lines);
 
   LogStore& store_;
   Log* const log_;
   std::mutex mutex_;
   std::condition_variable changed_, written_;
-  std::deque<std::pair<std::string, LogRecord>> waiting_;
-  uint64_t added_ = 0, done_ = 0;
-  uint64_t wanted_ = 0;  ///< Flush waits for this many.
+  Lines waiting_, writing_;
+  size_t count_ = 0;  ///< Lines in waiting_.
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -62,6 +62,21 @@ TEST_P(StateStoreSuite, LinesOfManyThreadsEachGetAPlace) {
   EXPECT_EQ(*places.rbegin(), kThreads * 60);
 }
 
+TEST_P(StateStoreSuite, TheLastLinesOfARunAreStoredWithItsEnd) {
+  const Lease lease = Claimed("01A");
+  ASSERT_TRUE(store_->logs().Append("01A", Lines(2, "INFO", "orders")).ok());
+  RunOutcome outcome = Outcome("SUCCEEDED");
+  outcome.last_lines = Lines(3, "ERROR", "items");
+  EXPECT_EQ(CodeOf(store_->runs().Finish({"01A", 7}, outcome)), "run.fenced");
+  ASSERT_TRUE(store_->runs().Finish(lease, outcome).ok());
+  Reopen();
+  const auto lines = store_->logs().Read("01A", 0, 10).ValueOrDie();
+  ASSERT_EQ(lines.size(), 5u);
+  EXPECT_EQ(lines[2].seq, 3);
+  EXPECT_EQ(lines[2].stream, "items");
+  EXPECT_EQ(lines[4].message, "line 2");
+}
+
 TEST_P(StateStoreSuite, LogsOfOldRunsArePruned) {
   for (const char* id : {"01A", "01B", "01C"}) {
     NewRun run = MakeRun(id);

@@ -21,6 +21,10 @@ arrow::Status RequirePipeline(StateDatabase::Transaction& transaction,
 /// Stores `audit` unless it is null.
 arrow::Status WriteAudit(StateDatabase::Transaction& transaction,
                          const AuditRecord* audit);
+/// As LogStore::Append.
+arrow::Result<int64_t> AppendLines(StateDatabase::Transaction& transaction,
+                                   std::string_view run,
+                                   std::span<const LogRecord> lines);
 /// The last revision that a deleted definition of this name had; 0 = there was none.
 arrow::Result<int64_t> RetiredRevision(StateDatabase::Transaction& transaction,
                                        std::string_view kind, std::string_view project,

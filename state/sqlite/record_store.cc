@@ -43,37 +43,47 @@ arrow::Result<int64_t> ReadNumber(StateDatabase& database, string_view sql) {
   return number;
 }
 
+arrow::Result<int64_t> AppendLines(Transaction& transaction, string_view run,
+                                   std::span<const LogRecord> lines) {
+  int64_t seq = 0;
+  bool exists = false;
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("SELECT (SELECT max(seq) FROM run_logs WHERE run = ?1) FROM runs "
+               "WHERE id = ?1",
+               {run},
+               [&](const Row& row) {
+                 exists = true;
+                 seq = row.Integer(0);
+               })
+          .status());
+  if (!exists) {
+    return MakeError(ErrorClass::kConfig, "run.not_found",
+                     "there is no run " + std::string(run));
+  }
+  for (const LogRecord& line : lines) {
+    ARROW_RETURN_NOT_OK(transaction
+                            .Run("INSERT INTO run_logs VALUES (?, ?, ?, ?, ?, ?, ?)",
+                                 {run, ++seq, string_view(line.time),
+                                  SeverityRank(line.severity), string_view(line.stream),
+                                  string_view(line.event), string_view(line.message)})
+                            .status());
+  }
+  constexpr int64_t kMost = LogStore::kLinesPerRun;
+  if (seq > kMost) {
+    ARROW_RETURN_NOT_OK(
+        transaction
+            .Run("DELETE FROM run_logs WHERE run = ? AND seq <= ?", {run, seq - kMost})
+            .status());
+  }
+  return seq;
+}
+
 arrow::Result<int64_t> SqliteLogStore::Append(string_view run,
                                               std::span<const LogRecord> lines) {
   int64_t seq = 0;
-  ARROW_RETURN_NOT_OK(database_.Write([&](Transaction& transaction) -> arrow::Status {
-    bool exists = false;
-    ARROW_RETURN_NOT_OK(
-        transaction
-            .Run("SELECT (SELECT max(seq) FROM run_logs WHERE run = ?1) FROM runs "
-                 "WHERE id = ?1",
-                 {run},
-                 [&](const Row& row) {
-                   exists = true;
-                   seq = row.Integer(0);
-                 })
-            .status());
-    if (!exists) {
-      return MakeError(ErrorClass::kConfig, "run.not_found",
-                       "there is no run " + std::string(run));
-    }
-    for (const LogRecord& line : lines) {
-      ARROW_RETURN_NOT_OK(transaction
-                              .Run("INSERT INTO run_logs VALUES (?, ?, ?, ?, ?, ?, ?)",
-                                   {run, ++seq, string_view(line.time),
-                                    SeverityRank(line.severity), string_view(line.stream),
-                                    string_view(line.event), string_view(line.message)})
-                              .status());
-    }
-    if (seq <= kLinesPerRun) return arrow::Status::OK();
-    return transaction
-        .Run("DELETE FROM run_logs WHERE run = ? AND seq <= ?", {run, seq - kLinesPerRun})
-        .status();
+  ARROW_RETURN_NOT_OK(database_.Write([&](Transaction& transaction) {
+    return AppendLines(transaction, run, lines).Value(&seq);
   }));
   return seq;
 }

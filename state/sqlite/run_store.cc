@@ -33,6 +33,9 @@ arrow::Status StoreEnd(Transaction& transaction, string_view id,
                  {id, string_view(outcome.result_json)})
             .status());
   }
+  if (!outcome.last_lines.empty()) {
+    ARROW_RETURN_NOT_OK(AppendLines(transaction, id, outcome.last_lines).status());
+  }
   return transaction.Run("DELETE FROM run_inputs WHERE run = ?", {id}).status();
 }
 
