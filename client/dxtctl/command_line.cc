@@ -1,5 +1,6 @@
 #include "client/dxtctl/command_line.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -7,6 +8,7 @@
 
 #include "client/dxtctl/help.h"
 #include "client/dxtctl/interrupts.h"
+#include "client/dxtctl/json_path_output.h"
 #include "client/dxtctl/usage.h"
 #include "client/dxtctl/verbs.h"
 
@@ -36,11 +38,24 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
                  "and above); "
                  "for stored resources the project's name")
       ->type_name("PATH|NAME");
-  app.add_option("--output,-o", options.output, "table, wide, json, jsonl, yaml or name")
+  app.add_option("--output,-o", options.output,
+                 "table, wide, json, jsonl, yaml, name or jsonpath=TEMPLATE")
       ->type_name("FORMAT")
-      ->check(CLI::IsMember({"table", "wide", "json", "jsonl", "yaml", "name"}));
+      ->check([](const std::string& format) {
+        static constexpr std::string_view kKnown[] = {"table", "wide", "json",
+                                                      "jsonl", "yaml", "name"};
+        const bool known = format.starts_with("jsonpath=") ||
+                           std::count(std::begin(kKnown), std::end(kKnown), format) > 0;
+        return known ? std::string()
+                     : "'" + format +
+                           "' is none of table, wide, json, jsonl, yaml, name and "
+                           "jsonpath=TEMPLATE";
+      });
   app.add_flag("--quiet,-q", options.quiet, "The same as -o json");
   app.add_flag("--no-headers", options.no_headers, "Tables without their first line");
+  app.add_option("--sort-by", options.sort_by,
+                 "Order lists by fields of their JSON: 'state, create_time desc'")
+      ->type_name("FIELDS");
   app.add_option("--time-format", options.time_format,
                  "Of times in tables: relative, local or iso (UTC)")
       ->type_name("FORMAT")
@@ -62,10 +77,17 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
   AddEndpointOptions(app, options.endpoint);
 }
 
-/// Runs the verb. The file system throws where the working folder is gone.
+/// Runs the verb, with stdout as -o asks for it. The file system throws where the working
+/// folder is gone.
 Result<int> Act(const Invocation& invocation) {
+  std::unique_ptr<JsonPathOutput> output;
+  if (const auto text = invocation.json_path()) {
+    CTL_ASSIGN(output, JsonPathOutput::Begin(*text));
+  }
   try {
-    return invocation.action();
+    auto outcome = invocation.action();
+    if (outcome.ok() && invocation.refused()) return *invocation.refused();
+    return outcome;
   } catch (const std::filesystem::filesystem_error& error) {
     return UsageError(std::string("A path cannot be read: ") + error.code().message(),
                       "Is the folder gone that this shell is in? Change to another one");

@@ -66,8 +66,8 @@ const std::map<std::string, std::string>& KindsOfArguments() {
 
 const Words* ChoicesOf(const std::string& option) {
   static const auto* choices = new std::map<std::string, Words>{
-      {"--output", {"table", "wide", "json", "jsonl", "yaml", "name"}},
-      {"-o", {"table", "wide", "json", "jsonl", "yaml", "name"}},
+      {"--output", {"table", "wide", "json", "jsonl", "yaml", "name", "jsonpath="}},
+      {"-o", {"table", "wide", "json", "jsonl", "yaml", "name", "jsonpath="}},
       {"--time-format", {"relative", "local", "iso"}},
       {"--color", {"auto", "always", "never"}},
       {"--log-format", {"text", "json"}},

@@ -10,11 +10,18 @@ namespace dxt::ctl {
 
 OutputFormat Invocation::format() const {
   if (options.quiet || options.output == "json") return OutputFormat::kJson;
+  if (json_path()) return OutputFormat::kJson;
   if (options.output == "wide") return OutputFormat::kWide;
   if (options.output == "jsonl") return OutputFormat::kJsonl;
   if (options.output == "yaml") return OutputFormat::kYaml;
   if (options.output == "name") return OutputFormat::kName;
   return OutputFormat::kTable;
+}
+
+std::optional<std::string> Invocation::json_path() const {
+  constexpr std::string_view kPrefix = "jsonpath=";
+  if (options.quiet || !options.output.starts_with(kPrefix)) return std::nullopt;
+  return options.output.substr(kPrefix.size());
 }
 
 const Terminal& Invocation::terminal() {
@@ -84,7 +91,7 @@ Error Invocation::Explained(const Error& error) const {
 }
 
 void Invocation::Report(const Error& error) {
-  if (!error.problems_json.empty() && format() == OutputFormat::kJson) {
+  if (!error.problems_json.empty() && format() == OutputFormat::kJson && !json_path()) {
     std::printf("%s\n", error.problems_json.c_str());
   }
   std::string text = terminal().Red("Error:") + " ";

@@ -29,6 +29,7 @@ struct GlobalOptions {
   std::string log_format = "text";
   EndpointFlags endpoint;
   bool no_headers = false;
+  std::string sort_by;
   std::string time_format = "relative";
   bool yes = false, no_input = false;
   bool debug = false;
@@ -43,6 +44,8 @@ class Invocation {
   std::function<Result<int>()> action;
 
   OutputFormat format() const;
+  /// Of -o jsonpath=TEMPLATE: then the format is kJson.
+  std::optional<std::string> json_path() const;
   /// Valid once the command line was parsed.
   const Terminal& terminal();
   /// Documents under the global options.
@@ -57,12 +60,16 @@ class Invocation {
   /// Prints one paragraph on stderr; with -o json, refused documents go to stdout as
   /// dxt.problems/1.
   void Report(const Error& error);
+  /// Nothing is printed for this reason, which becomes what the command ends with.
+  void Refuse(Error error) { refused_ = std::move(error); }
+  const std::optional<Error>& refused() const { return refused_; }
   /// `error`, as what came of speaking to the daemon that was named.
   Error Explained(const Error& error) const;
   void Note(const std::string& text);
 
  private:
   std::unique_ptr<Terminal> terminal_;
+  std::optional<Error> refused_;
   std::optional<Endpoint> endpoint_;  ///< What was connected to, but for a private one.
 };
 

@@ -4,10 +4,13 @@
 #include <cctype>
 #include <cstdio>
 #include <map>
+#include <numeric>
 
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <nlohmann/json.hpp>
+
+#include "client/dxtctl/json_path.h"
 
 namespace dxt::ctl {
 namespace {
@@ -169,9 +172,24 @@ TableStyle TableStyleOf(const Invocation& invocation) {
   return {!invocation.options.no_headers, OutputWidth()};
 }
 
-void PrintListing(const Listing& listing, const Json& rows,
-                  const Invocation& invocation) {
-  PrintListing(listing, rows, invocation.format(), TableStyleOf(invocation));
+std::optional<std::vector<size_t>> SortedPlaces(const Json& rows,
+                                                Invocation& invocation) {
+  std::vector<size_t> places(rows.size());
+  std::iota(places.begin(), places.end(), 0);
+  if (invocation.options.sort_by.empty()) return places;
+  const auto order = SortOrder::Parse(invocation.options.sort_by);
+  auto sorted = order.ok() ? order->Of(rows) : order.error();
+  if (sorted.ok()) return std::move(*sorted);
+  invocation.Refuse(sorted.error());
+  return std::nullopt;
+}
+
+void PrintListing(const Listing& listing, const Json& rows, Invocation& invocation) {
+  const auto places = SortedPlaces(rows, invocation);
+  if (!places) return;
+  Json sorted = Json::array();
+  for (const size_t place : *places) sorted.push_back(rows[place]);
+  PrintListing(listing, sorted, invocation.format(), TableStyleOf(invocation));
 }
 
 void PrintListing(const Listing& listing, const Json& rows, OutputFormat format,

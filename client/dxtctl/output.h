@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,12 @@ TableStyle TableStyleOf(const Invocation& invocation);
 /// Prints `rows`, a JSON array of objects, on stdout; `style` is of tables.
 void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
                   OutputFormat format, const TableStyle& style = {});
-/// Likewise, as the command line wants it.
+/// Likewise, as the command line wants it, --sort-by included.
 void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
-                  const Invocation& invocation);
+                  Invocation& invocation);
+/// Places of the rows in the order of --sort-by, or nothing once it was refused.
+std::optional<std::vector<size_t>> SortedPlaces(const nlohmann::ordered_json& rows,
+                                                Invocation& invocation);
 
 /// Prints columns aligned by display width; `rows` hold one cell a column.
 void PrintTable(const std::vector<TableColumn>& columns,

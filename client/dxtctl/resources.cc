@@ -85,12 +85,17 @@ void ResourceTable::Print(Invocation& invocation, const std::string& when_empty)
   const OutputFormat format = invocation.format();
   if (names_.empty() && !when_empty.empty() && ForPeople(invocation))
     invocation.Note(when_empty);
+  const auto places = SortedPlaces(*rows_, invocation);
+  if (!places) return;
   if (format == OutputFormat::kName) {
-    for (const auto& name : names_) std::printf("%s\n", Printable(name).c_str());
+    for (const size_t place : *places)
+      std::printf("%s\n", Printable(names_[place]).c_str());
     return;
   }
   if (!ForPeople(invocation)) {
-    PrintListing({key_, "", {}}, *rows_, format);
+    Json sorted = Json::array();
+    for (const size_t place : *places) sorted.push_back((*rows_)[place]);
+    PrintListing({key_, "", {}}, sorted, format);
     return;
   }
   if (names_.empty()) return;
@@ -99,7 +104,8 @@ void ResourceTable::Print(Invocation& invocation, const std::string& when_empty)
     if (!column.wide || format == OutputFormat::kWide) shown.push_back(column);
   }
   std::vector<std::vector<std::string>> rows;
-  for (const auto& cells : cells_) {
+  for (const size_t place : *places) {
+    const auto& cells = cells_[place];
     auto& row = rows.emplace_back();
     for (size_t i = 0; i < columns_.size(); ++i) {
       if (!columns_[i].wide || format == OutputFormat::kWide)

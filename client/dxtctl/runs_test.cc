@@ -238,7 +238,7 @@ TEST_F(RunsTest, CompletionKnowsVerbsOptionsAndNamesOfTheServer) {
   EXPECT_EQ(RunCtl({"__complete", "--", "runs", "wa"}).out, "watch\n");
   EXPECT_EQ(RunCtl({"__complete", "--", "runs", "list", "--al"}).out, "--all-projects\n");
   EXPECT_EQ(RunCtl({"__complete", "--", "runs", "list", "-o", "json"}).out,
-            "json\njsonl\n");
+            "json\njsonl\njsonpath=\n");
   EXPECT_EQ(
       RunCtl({"__complete", "--", "--server", dxtd_.address(), "runs", "get", "0"}).out,
       "01A\n02B\n");

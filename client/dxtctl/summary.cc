@@ -54,7 +54,7 @@ const std::vector<TableColumn> kSummaryColumns = {
     {"WATERMARK", "watermark_text"},
 };
 
-void PrintSummary(const Json& result, const Invocation& invocation) {
+void PrintSummary(const Json& result, Invocation& invocation) {
   Json rows = Json::array();
   for (auto stream : result.value("streams", Json::array())) {
     const int64_t bytes = Number(stream, "bytes_written") > 0

@@ -20,7 +20,7 @@ struct PreviewOptions {
   std::vector<std::string> variables;
 };
 
-void PrintPreview(const v1::PreviewStreamResponse& table, const Invocation& invocation) {
+void PrintPreview(const v1::PreviewStreamResponse& table, Invocation& invocation) {
   const OutputFormat format = invocation.format();
   if (format == OutputFormat::kTable || format == OutputFormat::kWide) {
     std::vector<TableColumn> columns;

@@ -93,7 +93,7 @@ Result<std::string> FindPipeline(Daemon& daemon, const std::string& stream,
 }
 
 void PrintCursorTable(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
-                      const Invocation& invocation) {
+                      Invocation& invocation) {
   Json rows = Json::array();
   for (const auto& cursor : cursors) {
     const auto text = [](const std::string& value) {
