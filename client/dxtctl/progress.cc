@@ -48,6 +48,7 @@ void ProgressLines::Update(const v1::StreamProgress& progress) {
   line.rows = std::max(progress.rows_read(), progress.rows_written());
   line.bytes = std::max(progress.bytes_read(), progress.bytes_written());
   line.expected = progress.expected_rows();
+  line.windows = progress.windows();
   line.done = progress.phase() == v1::StreamProgress::DONE;
   Draw();
 }
@@ -57,6 +58,7 @@ std::string ProgressLines::Text(const std::string& stream, const Line& line) con
       Printable(stream) + "  " + ShortCount(static_cast<double>(line.rows));
   if (line.expected > 0) text += "/" + ShortCount(static_cast<double>(line.expected));
   text += " rows";
+  if (line.windows > 1) text += "  " + std::to_string(line.windows) + " windows";
   const std::chrono::duration<double> elapsed =
       std::chrono::steady_clock::now() - line.began;
   const bool timed = line.began != std::chrono::steady_clock::time_point() && !line.done;

@@ -30,7 +30,7 @@ class ProgressLines {
   struct Line {
     std::chrono::steady_clock::time_point began;
     std::string phase;
-    int64_t rows = 0, bytes = 0, expected = 0;
+    int64_t rows = 0, bytes = 0, expected = 0, windows = 0;
     bool done = false;
   };
   void Draw();

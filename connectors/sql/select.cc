@@ -169,7 +169,9 @@ arrow::Result<std::string> BuildSelect(const ReadSpec& spec, std::string_view so
                         FromAndWhere(spec, source_sql, dialect, extra_predicate));
   sql += rest;
   if (spec.order_by_cursor && spec.cursor) {
-    sql += " ORDER BY " + CursorSql(*spec.cursor, dialect);
+    // Rows without a cursor belong to the beginning: no watermark is above them.
+    sql += " ORDER BY " + CursorSql(*spec.cursor, dialect) +
+           (spec.cursor->include_null ? " NULLS FIRST" : "");
   }
   if (spec.limit) sql += " LIMIT " + std::to_string(*spec.limit);
   return sql;

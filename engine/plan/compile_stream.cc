@@ -252,8 +252,39 @@ void ReadLoad(const Draft& draft, StreamConfig& stream) {
   if (const ConfigValue* mirror = draft.Get("load", "mirror"); IsSet(mirror)) {
     load.mirror = ReadMirror(*mirror);
   }
+  if (const auto text = draft.Text("load", "window_rows"); !text.empty()) {
+    load.window_rows = std::stoll(text);
+  }
+  load.window_bytes = ParseByteSize(draft.Text("load", "window_bytes"));
+  load.window_ms = ParseDurationMillis(draft.Text("load", "window_time"));
   if (const ConfigValue* options = draft.Get("load", "options"); IsSet(options)) {
     load.options = *options;
+  }
+}
+
+/// Windows are cut in the order of the watermark, and what was committed must stay right
+/// when the rest never comes.
+void CheckWindows(const Draft& draft, const StreamConfig& stream) {
+  if (!stream.load.windowed()) return;
+  const char* key = stream.load.window_rows    ? "window_rows"
+                    : stream.load.window_bytes ? "window_bytes"
+                                               : "window_time";
+  const LoadMode mode = stream.load.mode;
+  if (mode != LoadMode::kAppend && mode != LoadMode::kUpsert) {
+    draft.Error("load", key, "load.window_mode",
+                "load.mode " + std::string(LoadModeName(mode)) +
+                    " shows all its rows at once, so it cannot be committed in windows",
+                "use append or upsert, or leave the window keys out");
+  } else if (!stream.extract.incremental) {
+    draft.Error("load", key, "load.window_order",
+                "windows are cut in the order of the watermark, and a full read has none "
+                "to resume from",
+                "write extract.mode: incremental and name a field that grows, such as "
+                "the primary key, as watermark_field");
+  } else if (stream.kind == StreamKind::kQuery) {
+    draft.Error("load", key, "load.window_order",
+                "the rows of a query cannot be had in the order of the watermark",
+                "make it a view and read that, or leave the window keys out");
   }
 }
 
@@ -460,6 +491,7 @@ StreamConfig CompileStream(ConfigValue own, const ConfigValue& defaults,
   CheckExtract(draft, stream);
   CheckLag(draft, stream);
   CheckLoad(draft, stream);
+  CheckWindows(draft, stream);
   return stream;
 }
 

@@ -116,7 +116,11 @@ struct LoadConfig {
   double max_shrink = 0.5;
   std::optional<bool> allow_empty;  ///< Default: contracts 3.7.
   MirrorSpec mirror;
+  /// What one commit covers at most, but for rows with equal cursors; unset = the run.
+  std::optional<int64_t> window_rows, window_bytes, window_ms;
   ConfigValue options;
+
+  bool windowed() const { return window_rows || window_bytes || window_ms; }
 };
 
 struct StreamConfig {

@@ -152,6 +152,18 @@ OptionSpec LoadKeys() {
           Key("allow_empty", OptionKind::kBoolean,
               "Allow a replace or mirror with no records to empty the target."),
           MirrorKeys(),
+          Key("window_rows", OptionKind::kInteger,
+              "Commit after so many rows and go on: a run that breaks off resumes from "
+              "there. Needs extract.mode incremental, and append or upsert.")
+              .Between(1, std::nullopt)
+              .Example("1000000"),
+          Key("window_bytes", OptionKind::kBytes,
+              "The same, after so many bytes were read.")
+              .Between(1, std::nullopt)
+              .Example("256MiB"),
+          Key("window_time", OptionKind::kDuration, "The same, after so long a time.")
+              .Between(1, 366LL * 24 * 3600)
+              .Example("5m"),
           Options("target"),
       });
 }

@@ -21,9 +21,8 @@ int64_t BatchBytes(const arrow::RecordBatch& batch) {
 
 BatchQueue::BatchQueue(int64_t max_bytes) : max_bytes_(max_bytes) {}
 
-arrow::Status BatchQueue::Push(std::shared_ptr<arrow::RecordBatch> batch,
-                               std::stop_token stop) {
-  const int64_t bytes = BatchBytes(*batch);
+arrow::Status BatchQueue::Push(QueuedBatch batch, std::stop_token stop) {
+  const int64_t bytes = BatchBytes(*batch.batch);
   std::unique_lock lock(mutex_);
   const auto ready = [&] {
     return closed_ || items_.empty() || bytes_ + bytes <= max_bytes_;
@@ -40,13 +39,13 @@ arrow::Status BatchQueue::Push(std::shared_ptr<arrow::RecordBatch> batch,
   return arrow::Status::OK();
 }
 
-arrow::Result<std::shared_ptr<arrow::RecordBatch>> BatchQueue::Pop(std::stop_token stop) {
+arrow::Result<QueuedBatch> BatchQueue::Pop(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   if (!not_empty_.wait(lock, stop, [&] { return closed_ || !items_.empty(); })) {
     return Stopped();
   }
   if (error_) return *error_;
-  if (items_.empty()) return nullptr;
+  if (items_.empty()) return QueuedBatch{};
   Item item = std::move(items_.front());
   items_.pop_front();
   bytes_ -= item.bytes;

@@ -4,7 +4,9 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <stop_token>
+#include <string>
 
 #include <arrow/result.h>
 #include <arrow/type_fwd.h>
@@ -13,6 +15,13 @@ namespace dxt {
 
 /// Bytes that a batch holds on to, as queues and limits count them.
 int64_t BatchBytes(const arrow::RecordBatch& batch);
+
+/// A batch on its way from the reader to the writer.
+struct QueuedBatch {
+  std::shared_ptr<arrow::RecordBatch> batch;  ///< Null = there is no more.
+  /// The window before this batch is complete, up to this cursor ("" = rows without one).
+  std::optional<std::string> window_end;
+};
 
 /// Hands batches from readers to a writer, bounded by bytes: the only in-memory buffer of
 /// a run. Any number of threads on both sides. A batch larger than the whole queue passes
@@ -23,10 +32,10 @@ class BatchQueue {
 
   /// Blocks while the queue is full. After Close: its status, or kCancelled
   /// "queue.closed" when that was OK. kCancelled when a stop is requested.
-  arrow::Status Push(std::shared_ptr<arrow::RecordBatch> batch, std::stop_token stop);
+  arrow::Status Push(QueuedBatch batch, std::stop_token stop);
   /// Blocks while the queue is empty and open. Null = closed and drained. A queue closed
   /// with an error returns it at once and drops what is left.
-  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Pop(std::stop_token stop);
+  arrow::Result<QueuedBatch> Pop(std::stop_token stop);
   /// Ends the hand-over, from either side. The first error wins over OK and later ones.
   void Close(arrow::Status status);
 
@@ -34,7 +43,7 @@ class BatchQueue {
 
  private:
   struct Item {
-    std::shared_ptr<arrow::RecordBatch> batch;
+    QueuedBatch batch;
     int64_t bytes;
   };
 

@@ -150,7 +150,10 @@ void RunStreams(const PipelineDocument& pipeline,
   const auto work = [&] {
     for (size_t i = next++; i < streams.size(); i = next++) {
       const auto& done = options.completed_streams;
-      if (std::find(done.begin(), done.end(), streams[i].id) != done.end()) {
+      // A window that was committed says nothing of those that follow; reading on finds
+      // what they left, or nothing.
+      if (!streams[i].load.windowed() &&
+          std::find(done.begin(), done.end(), streams[i].id) != done.end()) {
         result->streams[i] = Untouched(streams[i], StreamState::kSucceeded);
         const auto released =
             StreamRun(shared, streams[i], options, lent, packages).ReleaseLoaded();

@@ -1,6 +1,7 @@
 #include "engine/run/extractor.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
@@ -131,6 +132,9 @@ arrow::Status Extractor::Prepare(const RunContext& context) {
                             Conversion::Make(column.source, field.type, options));
     }
   }
+  if (stream_.windowed) {
+    windows_.emplace(stream_.config.load, read_.cursor->type, *context.clock);
+  }
   fields_.primary_key = stream_.columns.key_ids;
   schema_ = arrow::schema(std::move(arrow_fields));
   return arrow::Status::OK();
@@ -175,7 +179,6 @@ arrow::Status Extractor::Run(const Sink& sink, std::stop_token stop) {
 
 arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch,
                               const Sink& sink) {
-  const int64_t rows_before = rows_seen_;
   rows_seen_ += batch->num_rows();
   if (filter_) {
     ARROW_ASSIGN_OR_RAISE(batch, filter_->Apply(batch));
@@ -191,7 +194,33 @@ arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch,
   ARROW_ASSIGN_OR_RAISE(const int64_t wanted, RowsWithinLimit(*batch));
   if (wanted == 0) return arrow::Status::OK();
   if (wanted < batch->num_rows()) batch = batch->Slice(0, wanted);
+  return windows_ ? TakeWindows(batch, sink) : HandOut(std::move(batch), sink);
+}
+
+arrow::Status Extractor::TakeWindows(const std::shared_ptr<arrow::RecordBatch>& batch,
+                                     const Sink& sink) {
+  const auto& cursor = *batch->column(stream_.columns.cursor_read);
+  for (int64_t at = 0; at < batch->num_rows();) {
+    ARROW_ASSIGN_OR_RAISE(const auto part,
+                          windows_->Next(cursor, at, meter_.bytes_read()));
+    if (part.end > at) {
+      ARROW_RETURN_NOT_OK(HandOut(batch->Slice(at, part.end - at), sink));
+    }
+    at = part.end;
+    if (part.closed && window_filled_) {
+      window_end_ = windows_->end();
+      window_filled_ = false;
+    }
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
+                                 const Sink& sink) {
+  const int64_t rows_before = rows_seen_ - batch->num_rows();
   ARROW_RETURN_NOT_OK(FollowCursor(*batch));
+  const auto cursors =
+      boundary_.empty() ? nullptr : batch->column(stream_.columns.cursor_read);
   auto converted = Convert(*batch);
   if (!converted.ok()) {
     ErrorInfo info = GetErrorInfo(converted.status());
@@ -201,11 +230,12 @@ arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch,
     return converted.status();
   }
   batch = *converted;
-  if (!boundary_.empty()) {
-    ARROW_ASSIGN_OR_RAISE(batch, DropBoundary(std::move(batch)));
+  if (cursors) {
+    ARROW_ASSIGN_OR_RAISE(batch, DropBoundary(std::move(batch), *cursors));
     if (batch->num_rows() == 0) return arrow::Status::OK();
   }
-  return sink(std::move(batch));
+  window_filled_ = true;
+  return sink({std::move(batch), std::exchange(window_end_, std::nullopt)});
 }
 
 arrow::Result<int64_t> Extractor::RowsWithinLimit(const arrow::RecordBatch& batch) {
@@ -287,13 +317,19 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::Convert(
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::DropBoundary(
-    std::shared_ptr<arrow::RecordBatch> batch) {
+    std::shared_ptr<arrow::RecordBatch> batch, const arrow::Array& cursors) {
+  const FieldType& type = read_.cursor->type;
   arrow::BooleanBuilder keep;
   ARROW_RETURN_NOT_OK(keep.Reserve(batch->num_rows()));
   int64_t dropped = 0;
   for (int64_t row = 0; row < batch->num_rows(); ++row) {
-    const bool known =
-        boundary_.count(RowKey(*batch, row, stream_.columns.key_ids, 0)) > 0;
+    bool known = false;
+    if (cursors.IsValid(row)) {
+      // A known key with a later cursor is another version of its row.
+      ARROW_ASSIGN_OR_RAISE(const auto text, CursorText(cursors, row, type));
+      known = CompareCursors(text, *read_.cursor->lower, type) == 0 &&
+              boundary_.contains(RowKey(*batch, row, stream_.columns.key_ids, 0));
+    }
     keep.UnsafeAppend(!known);
     dropped += known;
   }

@@ -12,8 +12,10 @@
 #include <arrow/type_fwd.h>
 
 #include "engine/plan/convert.h"
+#include "engine/run/batch_queue.h"
 #include "engine/run/filter.h"
 #include "engine/run/stream_plan.h"
+#include "engine/run/window_cutter.h"
 
 namespace dxt {
 
@@ -27,7 +29,7 @@ std::string RowKey(const arrow::RecordBatch& batch, int64_t row,
 /// thread at a time; the PreparedStream must outlive it.
 class Extractor {
  public:
-  using Sink = std::function<arrow::Status(std::shared_ptr<arrow::RecordBatch>)>;
+  using Sink = std::function<arrow::Status(QueuedBatch)>;
 
   static arrow::Result<std::unique_ptr<Extractor>> Make(const PreparedStream& stream,
                                                         const RunContext& context,
@@ -59,12 +61,15 @@ class Extractor {
 
   arrow::Status Prepare(const RunContext& context);
   arrow::Status Take(std::shared_ptr<arrow::RecordBatch> batch, const Sink& sink);
+  arrow::Status TakeWindows(const std::shared_ptr<arrow::RecordBatch>& batch,
+                            const Sink& sink);
+  arrow::Status HandOut(std::shared_ptr<arrow::RecordBatch> batch, const Sink& sink);
   arrow::Status FollowCursor(const arrow::RecordBatch& batch);
   arrow::Result<int64_t> RowsWithinLimit(const arrow::RecordBatch& batch);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
       const arrow::RecordBatch& batch);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> DropBoundary(
-      std::shared_ptr<arrow::RecordBatch> batch);
+      std::shared_ptr<arrow::RecordBatch> batch, const arrow::Array& cursors);
 
   const PreparedStream& stream_;
   StreamMeter& meter_;
@@ -78,6 +83,9 @@ class Extractor {
   std::optional<std::string> last_cursor_;
   std::optional<HeldBack> held_back_;
   std::vector<std::string> notes_;
+  std::optional<WindowCutter> windows_;
+  std::optional<std::string> window_end_;    ///< Not told yet: goes with the next batch.
+  bool window_filled_ = false;               ///< Something of this window was handed out.
   std::optional<std::string> limit_cursor_;  ///< The tie that must still be finished.
   int64_t rows_taken_ = 0, rows_skipped_ = 0, rows_seen_ = 0;
   bool full_ = false;  ///< The limit is reached.

@@ -255,6 +255,7 @@ arrow::Result<CommitResult> Loader::Commit(std::string cursor_after,
   record_.target_ident = committed->target_ident;
   ARROW_RETURN_NOT_OK(context_.journal->SaveCheckpoint(stream_.identity, record_));
   ARROW_RETURN_NOT_OK(context_.journal->ClearIntent(stream_.identity, record_.load_id));
+  ownership_.last = stream_.last = record_;
   return committed;
 }
 
@@ -278,6 +279,7 @@ arrow::Result<CommitResult> Loader::Settle(const arrow::Status& failure) {
   result.rows_written = (*settled)->rows;
   result.rows_deleted = (*settled)->rows_deleted;
   result.target_ident = (*settled)->target_ident;
+  stream_.last = ownership_.last;
   return result;
 }
 

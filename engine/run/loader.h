@@ -26,9 +26,9 @@ arrow::Result<std::optional<LoadRecord>> TakeOver(PreparedStream& stream,
                                                   Ownership* ownership,
                                                   std::stop_token stop);
 
-/// Loads one window: Make -> Own -> Begin -> Append* -> Commit. Used by one thread at a
+/// Loads windows: Make -> Own -> (Begin -> Append* -> Commit)+. Used by one thread at a
 /// time; the PreparedStream must outlive it. Destroying it before Commit leaves the
-/// target as it was.
+/// target as it was after the last one.
 class Loader {
  public:
   /// `incoming`: schema of the batches, one column per PlannedColumn, in its order.

@@ -53,6 +53,7 @@ void StreamMeter::Tell(bool always) {
   progress.bytes_read = bytes_read_;
   progress.bytes_written = bytes_written_;
   if (expected_ >= 0) progress.expected_rows = expected_;
+  progress.windows = windows_;
   progress.attempt = attempt_;
   observer_.OnProgress(progress);
 }

@@ -24,6 +24,7 @@ class StreamMeter {
   void Restart(int attempt);
   void CountRead(int64_t rows, int64_t total_bytes);
   void CountWritten(int64_t rows, int64_t bytes);
+  void CountWindow() { ++windows_; }
   void Event(Severity severity, std::string_view event, std::string_view message);
 
   int64_t rows_read() const { return rows_read_; }
@@ -38,6 +39,7 @@ class StreamMeter {
   Observer& observer_;
   Clock& clock_;
   std::atomic<int64_t> rows_read_{0}, bytes_read_{0}, rows_written_{0}, bytes_written_{0};
+  std::atomic<int64_t> windows_{0};  ///< Of all attempts.
   std::atomic<int64_t> expected_{-1};
   std::atomic<int64_t> next_tell_{0};  ///< Steady clock, milliseconds.
   std::atomic<int> attempt_{1};

@@ -31,6 +31,7 @@ struct StreamProgress {
   int64_t bytes_read = 0;
   int64_t bytes_written = 0;
   std::optional<int64_t> expected_rows;
+  int64_t windows = 0;  ///< Committed so far.
   int attempt = 1;
 };
 

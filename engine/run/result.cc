@@ -83,6 +83,7 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
                {"attempts", stream.attempts},
                {"load_id", OrNull(stream.load_id)},
                {"window_seq", stream.window_seq},
+               {"windows", stream.windows},
                {"lane", stream.lane},
                {"watermark", std::move(watermark)},
                {"rows_read", stream.rows_read},

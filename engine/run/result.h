@@ -62,6 +62,7 @@ struct StreamResult {
   int attempts = 1;
   std::string load_id;
   int64_t window_seq = 0;
+  int64_t windows = 0;  ///< Committed by this run.
   std::string lane = "sync";
   std::optional<WatermarkResult> watermark;
   int64_t rows_read = 0, rows_written = 0, rows_deleted = 0, rows_rejected = 0,

@@ -81,7 +81,7 @@ TEST(RunResultJson, SuccessHasTheShapeOfTheContract) {
   stream.load_id = "01JD0000000000000000000001";
   stream.window_seq = 5;
   stream.watermark =
-      WatermarkResult{"updated_at", "", "2026-01-01 00:00:00.000000", "target"};
+      WatermarkResult{"updated_at", "", "2026-01-01 00:00:00.000000", "target", "", ""};
   stream.rows_read = 10;
   stream.rows_written = 9;
   stream.bytes_read = 812;

@@ -455,6 +455,18 @@ class Preparer {
     cursor.upper = out_->config.extract.end_value;
     out_->read.hold_back = out_->config.extract.hold_back;
     cursor.include_null = out_->ReadsNullCursors(!cursor.lower && !NullCursorsLoaded());
+    const LoadMode mode = out_->mode;
+    out_->windowed = out_->config.load.windowed() &&
+                     (mode == LoadMode::kAppend || mode == LoadMode::kUpsert);
+    if (out_->windowed) {
+      if (!out_->source_can.Has(Capability::kPushdown)) {
+        return Unsupported("load.window_order",
+                           "Windows are cut in the order of the watermark, and stream '" +
+                               out_->config.id + "' cannot be read so",
+                           "Leave load.window_rows, window_bytes and window_time out");
+      }
+      out_->read.order_by_cursor = true;
+    }
     if (options_.limit) {
       if (!out_->source_can.Has(Capability::kPushdown) ||
           out_->config.kind == StreamKind::kQuery) {
@@ -541,6 +553,26 @@ arrow::Status PreparedStream::BeginAtWatermark() {
   }
   cursor.lower = std::move(from);
   cursor.lower_inclusive = true;
+  return arrow::Status::OK();
+}
+
+arrow::Status PreparedStream::Replan(std::stop_token stop) {
+  if (!table_plan.create && table_plan.ddl.empty()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(target, destination->Describe(config.target, stop));
+  ARROW_ASSIGN_OR_RAISE(auto plan, destination->PlanTable(table, target));
+  bool same = plan.columns.size() == table_plan.columns.size() && !plan.create;
+  for (size_t i = 0; same && i < plan.columns.size(); ++i) {
+    const auto& before = table_plan.columns[i];
+    const auto& now = plan.columns[i];
+    same = now.name == before.name && now.domain.deliver == before.domain.deliver &&
+           (!raw[i] || now.accepts_raw);
+  }
+  if (!same) {
+    return MakeError(ErrorClass::kTransient, "load.moved",
+                     "The target of stream '" + config.id +
+                         "' was altered between two windows of one run");
+  }
+  table_plan = std::move(plan);
   return arrow::Status::OK();
 }
 

@@ -36,6 +36,7 @@ struct PreparedStream {
   std::optional<int64_t> limit;  ///< `--limit`; a tie of the cursor is finished.
   std::optional<LoadRecord> last;
   WatermarkDecision watermark;
+  bool windowed = false;  ///< Committed in windows, cut in the order of the cursor.
   bool staged = false;
   bool accept_shrink = false;  ///< --accept-shrink: no guard for this run.
   BufferFormat buffer = BufferFormat::kParquet;
@@ -53,6 +54,9 @@ struct PreparedStream {
   /// into this very table.
   bool KeysAreTracked() const;
   const PlannedColumn* Column(const std::string& id) const;
+  /// After the first of several windows was committed: the target is what it made of it.
+  /// kTransient "load.moved" when somebody altered it meanwhile.
+  arrow::Status Replan(std::stop_token stop);
   /// Replaces `destination` by a new connection.
   arrow::Status Reopen(const RunContext& context);
 

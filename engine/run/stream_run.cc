@@ -80,7 +80,8 @@ StreamResult StreamRun::Execute(std::stop_token stop) {
     const bool cancelled = GetErrorInfo(status).error_class == ErrorClass::kCancelled ||
                            stop.stop_requested();
     result_.state = cancelled ? StreamState::kCancelled : StreamState::kFailed;
-    result_.rows_written = 0;
+    // What windows have committed stays.
+    if (result_.windows == 0) result_.rows_written = 0;
   }
   result_.seconds =
       std::chrono::duration<double>(context_.clock->Tick() - started).count();
@@ -164,7 +165,7 @@ bool StreamRun::WidenInferredType(const arrow::Status& status) {
 }
 
 arrow::Status StreamRun::Attempt(std::stop_token stop) {
-  if (extracted_) return LoadPackage(*extracted_, stop);
+  if (!extracted_.empty()) return LoadExtracted(stop);
   if (!options_.dry_run) ARROW_RETURN_NOT_OK(ReleaseLoaded());
   if (options_.phase != Phase::kExtract && !options_.dry_run) {
     ARROW_ASSIGN_OR_RAISE(const bool done, LoadPending(stop));
@@ -185,12 +186,18 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
     ARROW_RETURN_NOT_OK(Stream(*stream, stop));
     return IsWhole(stream->mode) ? ReleaseOlder() : arrow::Status::OK();
   }
-  ARROW_ASSIGN_OR_RAISE(auto package, ExtractPackage(*stream, stop));
-  if (!package || options_.phase == Phase::kExtract) return arrow::Status::OK();
-  // A retry loads this package; reading again would be another window.
-  extracted_ = std::move(package);
+  // A retry loads these packages; reading again would be other windows.
+  ARROW_ASSIGN_OR_RAISE(extracted_, ExtractPackages(*stream, stop));
+  if (options_.phase == Phase::kExtract) return arrow::Status::OK();
   stream.reset();
-  return LoadPackage(*extracted_, stop);
+  return LoadExtracted(stop);
+}
+
+arrow::Status StreamRun::LoadExtracted(std::stop_token stop) {
+  for (; !extracted_.empty(); extracted_.erase(extracted_.begin())) {
+    ARROW_RETURN_NOT_OK(LoadPackage(extracted_.front(), stop));
+  }
+  return arrow::Status::OK();
 }
 
 void StreamRun::Report(const PreparedStream& stream) {
@@ -266,7 +273,7 @@ bool StreamRun::NothingToWrite(const PreparedStream& stream) const {
 }
 
 std::string StreamRun::CursorAfter(const PreparedStream& stream,
-                                   const Extractor& extractor) const {
+                                   const std::string& last) const {
   if (!stream.columns.cursor) return "";
   const FieldType& type = stream.columns.cursor->type;
   const auto& watermark = stream.watermark;
@@ -274,8 +281,9 @@ std::string StreamRun::CursorAfter(const PreparedStream& stream,
   std::string cursor = watermark.source == "cli"       ? watermark.stored_before
                        : watermark.source == "initial" ? ""
                                                        : watermark.value.value_or("");
-  const auto& last = extractor.last_cursor();
-  if (last && (cursor.empty() || CompareCursors(*last, cursor, type) > 0)) cursor = *last;
+  if (!last.empty() && (cursor.empty() || CompareCursors(last, cursor, type) > 0)) {
+    cursor = last;
+  }
   return cursor;
 }
 
@@ -298,7 +306,7 @@ arrow::Status StreamRun::Stream(PreparedStream& stream, std::stop_token stop) {
   {
     std::jthread reader([&] {
       read = extractor->Run(
-          [&](std::shared_ptr<arrow::RecordBatch> batch) {
+          [&](QueuedBatch batch) {
             return queue.Push(std::move(batch), abort.get_token());
           },
           abort.get_token());
@@ -328,8 +336,8 @@ void StreamRun::TellOfRead(const Extractor& extractor) {
 arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
                                BatchQueue& queue, std::stop_token stop) {
   // Nothing is touched at the target before the first row is there.
-  ARROW_ASSIGN_OR_RAISE(auto batch, queue.Pop(stop));
-  if (!batch && NothingToWrite(stream)) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto next, queue.Pop(stop));
+  if (!next.batch && NothingToWrite(stream)) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(auto loader,
                         Loader::Make(stream, context_, meter_, extractor.schema()));
   ARROW_ASSIGN_OR_RAISE(auto settled, loader->Own(stop));
@@ -337,25 +345,42 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
     return MakeError(ErrorClass::kTransient, "load.moved",
                      "An interrupted run had committed this stream");
   }
+  ARROW_RETURN_NOT_OK(BeginWindow(stream, *loader, stop));
+  while (next.batch) {
+    if (next.window_end) {
+      ARROW_RETURN_NOT_OK(CommitWindow(stream, *loader, *next.window_end, stop));
+      ARROW_RETURN_NOT_OK(stream.Replan(stop));
+      ARROW_RETURN_NOT_OK(BeginWindow(stream, *loader, stop));
+    }
+    ARROW_RETURN_NOT_OK(loader->Append(*next.batch, stop));
+    ARROW_ASSIGN_OR_RAISE(next, queue.Pop(stop));
+  }
+  return CommitWindow(stream, *loader, extractor.last_cursor().value_or(""), stop);
+}
+
+arrow::Status StreamRun::BeginWindow(const PreparedStream& stream, Loader& loader,
+                                     std::stop_token stop) {
   LoadRecord record;
   if (load_id_.empty()) load_id_ = context_.ids->Ulid();
   record.load_id = load_id_;
   record.read_from = stream.ReadFrom();
-  ARROW_RETURN_NOT_OK(loader->Begin(std::move(record), stop));
+  ARROW_RETURN_NOT_OK(loader.Begin(std::move(record), stop));
   result_.began_writing = true;
   meter_.SetPhase(StreamPhase::kWriting);
-  while (batch) {
-    ARROW_RETURN_NOT_OK(loader->Append(*batch, stop));
-    ARROW_ASSIGN_OR_RAISE(batch, queue.Pop(stop));
-  }
-  ARROW_ASSIGN_OR_RAISE(auto committed,
-                        loader->Commit(CursorAfter(stream, extractor), stop));
-  Took(*loader, committed);
+  return arrow::Status::OK();
+}
+
+arrow::Status StreamRun::CommitWindow(const PreparedStream& stream, Loader& loader,
+                                      const std::string& last, std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto committed, loader.Commit(CursorAfter(stream, last), stop));
+  Took(loader, committed);
   return arrow::Status::OK();
 }
 
 void StreamRun::Took(const Loader& loader, const CommitResult& committed) {
   load_id_.clear();
+  ++result_.windows;
+  meter_.CountWindow();
   result_.load_id = loader.record().load_id;
   result_.window_seq = loader.record().window_seq;
   result_.rows_written += committed.rows_written;
@@ -379,7 +404,7 @@ arrow::Status StreamRun::ContinueFrom(const PackageManifest& newest,
   return stream.BeginAtWatermark();
 }
 
-arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
+arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
     PreparedStream& stream, std::stop_token stop) {
   ARROW_RETURN_NOT_OK(packages_.Sweep(stream.identity));
   ARROW_ASSIGN_OR_RAISE(auto pending, packages_.Pending(stream.identity));
@@ -399,25 +424,24 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
   }
   ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
   ARROW_RETURN_NOT_OK(SkipBoundary(stream, *extractor, stop));
-  PackageSpec spec;
-  spec.identity = stream.identity;
-  load_id_ = context_.ids->Ulid();
-  spec.load_id = load_id_;
-  spec.run = context_.run_id;
-  spec.document_hash = pipeline_.text_hash;
-  spec.full = full;
-  spec.whole = full && !options_.limit && stream.config.filters.empty() &&
-               stream.config.where.empty();
-  spec.cursor_before = stream.watermark.stored_before;
-  spec.read_from = stream.ReadFrom();
-  spec.schema = extractor->fields();
-  spec.format = SegmentFormatOf(stream.buffer);
-  spec.compression = pipeline_.buffer.compression;
   PackageStore packages = packages_;
+  std::vector<PackageManifest> sealed;
+  PackageSpec spec = SpecOfPackage(stream, *extractor);
   ARROW_ASSIGN_OR_RAISE(auto writer, packages.Create(spec));
+  const auto seal = [&](const std::string& last) {
+    return SealPackage(*writer, spec, CursorAfter(stream, last), &sealed);
+  };
   meter_.SetPhase(StreamPhase::kReading);
   arrow::Status status = extractor->Run(
-      [&](std::shared_ptr<arrow::RecordBatch> batch) { return writer->Append(*batch); },
+      [&](QueuedBatch next) -> arrow::Status {
+        if (next.window_end) {
+          ARROW_RETURN_NOT_OK(seal(*next.window_end));
+          spec.load_id = context_.ids->Ulid();
+          spec.cursor_before = sealed.back().seal.cursor_after;
+          ARROW_ASSIGN_OR_RAISE(writer, packages.Create(spec));
+        }
+        return writer->Append(*next.batch);
+      },
       stop);
   result_.rows_deduplicated += extractor->rows_skipped();
   TellOfRead(*extractor);
@@ -425,24 +449,50 @@ arrow::Result<std::optional<PackageManifest>> StreamRun::ExtractPackage(
     writer->Abort();
     return status;
   }
+  if (writer->rows() == 0 && NothingToWrite(stream)) {
+    writer->Abort();
+    return sealed;
+  }
+  ARROW_RETURN_NOT_OK(seal(extractor->last_cursor().value_or("")));
+  for (const auto& old : replaced) ARROW_RETURN_NOT_OK(packages_.Release(old));
+  return sealed;
+}
+
+PackageSpec StreamRun::SpecOfPackage(const PreparedStream& stream,
+                                     const Extractor& extractor) const {
+  PackageSpec spec;
+  spec.identity = stream.identity;
+  spec.load_id = context_.ids->Ulid();
+  spec.run = context_.run_id;
+  spec.document_hash = pipeline_.text_hash;
+  spec.full = !stream.config.extract.incremental;
+  spec.whole = spec.full && !options_.limit && stream.config.filters.empty() &&
+               stream.config.where.empty();
+  spec.cursor_before = stream.watermark.stored_before;
+  spec.read_from = stream.ReadFrom();
+  spec.schema = extractor.fields();
+  spec.format = SegmentFormatOf(stream.buffer);
+  spec.compression = pipeline_.buffer.compression;
+  return spec;
+}
+
+arrow::Status StreamRun::SealPackage(PackageWriter& writer, const PackageSpec& spec,
+                                     std::string cursor_after,
+                                     std::vector<PackageManifest>* sealed) {
   PackageSeal seal;
-  seal.cursor_after = CursorAfter(stream, *extractor);
+  seal.cursor_after = std::move(cursor_after);
   seal.rows_read = meter_.rows_read();
   seal.bytes_read = meter_.bytes_read();
   if (result_.watermark) result_.watermark->after = seal.cursor_after;
-  if (writer->rows() == 0 && NothingToWrite(stream)) {
-    writer->Abort();
-    return std::nullopt;
-  }
-  ARROW_ASSIGN_OR_RAISE(auto package, writer->Seal(seal));
-  ARROW_RETURN_NOT_OK(context_.journal->RecordPackage(stream.identity, load_id_,
+  ARROW_ASSIGN_OR_RAISE(auto package, writer.Seal(seal));
+  ARROW_RETURN_NOT_OK(context_.journal->RecordPackage(package.spec.identity, spec.load_id,
                                                       package.folder.string()));
-  for (const auto& old : replaced) ARROW_RETURN_NOT_OK(packages_.Release(old));
-  result_.load_id = load_id_;
+  result_.load_id = spec.load_id;
   meter_.Event(
       Severity::kInfo, "package_sealed",
-      "Package " + load_id_ + " holds " + std::to_string(package.rows) + " rows");
-  return package;
+      "Package " + spec.load_id + " holds " + std::to_string(package.rows) + " rows");
+  sealed->push_back(std::move(package));
+  return arrow::Status::OK();
 }
 
 StreamIdentity StreamRun::Identity() const {
@@ -479,8 +529,9 @@ arrow::Result<bool> StreamRun::SettleInterrupted(PreparedStream& stream,
                         TakeOver(stream, context_, meter_, &ownership, stop));
   if (!settled) return false;
   ARROW_RETURN_NOT_OK(ReleaseLoaded());
-  // Another run's load is part of what this one was planned on.
-  if (settled->run != context_.run_id) return false;
+  // Another run's load is part of what this one was planned on, and so is a window, after
+  // which more may come.
+  if (settled->run != context_.run_id || stream.windowed) return false;
   result_.load_id = settled->load_id;
   result_.window_seq = settled->window_seq;
   result_.rows_written = settled->rows;

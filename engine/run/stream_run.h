@@ -4,6 +4,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include <arrow/status.h>
 
@@ -48,9 +49,15 @@ class StreamRun {
   arrow::Status Stream(PreparedStream& stream, std::stop_token stop);
   arrow::Status Write(PreparedStream& stream, Extractor& extractor, BatchQueue& queue,
                       std::stop_token stop);
-  /// Source to a sealed package.
-  arrow::Result<std::optional<PackageManifest>> ExtractPackage(PreparedStream& stream,
-                                                               std::stop_token stop);
+  /// Source to sealed packages, one for each window; none when there is nothing to load.
+  arrow::Result<std::vector<PackageManifest>> ExtractPackages(PreparedStream& stream,
+                                                              std::stop_token stop);
+  PackageSpec SpecOfPackage(const PreparedStream& stream,
+                            const Extractor& extractor) const;
+  arrow::Status SealPackage(PackageWriter& writer, const PackageSpec& spec,
+                            std::string cursor_after,
+                            std::vector<PackageManifest>* sealed);
+  arrow::Status LoadExtracted(std::stop_token stop);
   arrow::Status LoadPackage(const PackageManifest& package, std::stop_token stop);
   /// Full packages that wait are older than what was just committed of the whole.
   arrow::Status ReleaseOlder() const;
@@ -66,7 +73,12 @@ class StreamRun {
   arrow::Status SkipBoundary(PreparedStream& stream, Extractor& extractor,
                              std::stop_token stop);
   bool NothingToWrite(const PreparedStream& stream) const;
-  std::string CursorAfter(const PreparedStream& stream, const Extractor& extractor) const;
+  /// `last`: the largest cursor among the rows of the window; "" = they have none.
+  std::string CursorAfter(const PreparedStream& stream, const std::string& last) const;
+  arrow::Status BeginWindow(const PreparedStream& stream, Loader& loader,
+                            std::stop_token stop);
+  arrow::Status CommitWindow(const PreparedStream& stream, Loader& loader,
+                             const std::string& last, std::stop_token stop);
   void TellOfRead(const Extractor& extractor);
   void Took(const Loader& loader, const CommitResult& committed);
   void Warn(std::string code, std::string message);
@@ -81,8 +93,9 @@ class StreamRun {
   const PackageStore& packages_;
   StreamMeter meter_;
   StreamResult result_;
-  std::optional<PackageManifest> extracted_;  ///< By an earlier attempt of this run.
-  std::string load_id_;                       ///< Kept over the attempts of one window.
+  /// Not loaded yet, in order; of an earlier attempt of this run too.
+  std::vector<PackageManifest> extracted_;
+  std::string load_id_;     ///< Kept over the attempts of one window.
   bool planned_ = false;    ///< Both ends answered once, so failures may be retried.
   bool can_widen_ = false;  ///< The target is new or replaced.
   int widened_ = 0;

@@ -48,6 +48,7 @@ v1::StreamProgress ToProto(const StreamProgress& progress) {
   proto.set_bytes_written(progress.bytes_written);
   if (progress.expected_rows) proto.set_expected_rows(*progress.expected_rows);
   proto.set_attempt(progress.attempt);
+  proto.set_windows(progress.windows);
   return proto;
 }
 
