@@ -6,7 +6,7 @@
 //   daemon_load watch SOCKET RUN COUNT
 //       watches a run COUNT times; says "ready" when every stream is open, ends with them
 //   daemon_load deaf SOCKET RUN COUNT
-//       likewise, and never reads
+//       likewise, and never reads; ends with its standard input
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -239,6 +239,12 @@ int Watch(const std::string& socket, const std::string& run, int count, bool rea
   tally.Await(tally.open, count);
   std::printf("ready\n");
   std::fflush(stdout);
+  // Who reads nothing does not see that a stream has ended.
+  if (!reads) {
+    while (std::getchar() != EOF) {
+    }
+    std::_Exit(0);
+  }
   tally.Await(tally.done, count);
   std::printf("{\"watchers\": %d, \"ok\": %d, \"finished\": %d, \"events\": %lld}\n",
               count, tally.ok, tally.finished, static_cast<long long>(tally.events));
