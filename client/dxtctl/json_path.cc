@@ -19,7 +19,7 @@ bool IsNameCharacter(char c) {
 }
 
 /// create_time and createTime are one field: the API has the one, its JSON the other.
-std::string Folded(const std::string& name) {
+std::string FoldedName(const std::string& name) {
   std::string folded;
   for (const char c : name) {
     if (c != '_')
@@ -32,7 +32,7 @@ const Json* Member(const Json& value, const std::string& name) {
   if (!value.is_object()) return nullptr;
   if (const auto exact = value.find(name); exact != value.end()) return &*exact;
   for (auto member = value.begin(); member != value.end(); ++member) {
-    if (Folded(member.key()) == Folded(name)) return &*member;
+    if (FoldedName(member.key()) == FoldedName(name)) return &*member;
   }
   return nullptr;
 }
@@ -70,7 +70,7 @@ int Compare(const Json* a, const Json* b) {
   return text_a.compare(text_b);
 }
 
-const Json* FieldOf(const Json& row, const std::string& dotted) {
+const Json* FieldAt(const Json& row, const std::string& dotted) {
   const Json* at = &row;
   for (size_t begin = 0; at != nullptr && begin <= dotted.size();) {
     const size_t end = std::min(dotted.find('.', begin), dotted.size());
@@ -310,7 +310,7 @@ Result<std::vector<size_t>> SortOrder::Of(const Json& rows) const {
   for (const auto& field : fields_) {
     const bool known =
         rows.empty() || std::any_of(rows.begin(), rows.end(), [&](const Json& row) {
-          return FieldOf(row, field.name) != nullptr;
+          return FieldAt(row, field.name) != nullptr;
         });
     if (known) continue;
     std::string names;
@@ -322,7 +322,7 @@ Result<std::vector<size_t>> SortOrder::Of(const Json& rows) const {
   std::stable_sort(places.begin(), places.end(), [&](size_t a, size_t b) {
     for (const auto& field : fields_) {
       const int order =
-          Compare(FieldOf(rows[a], field.name), FieldOf(rows[b], field.name));
+          Compare(FieldAt(rows[a], field.name), FieldAt(rows[b], field.name));
       if (order != 0) return field.descending ? order > 0 : order < 0;
     }
     return false;

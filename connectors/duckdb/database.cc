@@ -28,7 +28,6 @@ namespace fs = std::filesystem;
 
 constexpr auto kRetryEvery = std::chrono::milliseconds(50);
 constexpr int64_t kLeastMemory = 64 << 20;
-constexpr char kMemory[] = ":memory:";
 // A file without a table has its three headers and nothing else.
 constexpr int64_t kHeaders = 3 * 4096;
 

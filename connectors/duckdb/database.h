@@ -14,6 +14,9 @@
 
 namespace dxt::duckdb {
 
+/// The path of a database that is in memory alone.
+inline constexpr char kMemory[] = ":memory:";
+
 /// One open database. Thread-safe. Closed, and its file lock freed, when the last holder
 /// of the shared pointer and the last session are gone.
 class Database {
@@ -31,7 +34,7 @@ class Database {
   };
 
   virtual ~Database() = default;
-  /// Absolute path, or ":memory:".
+  /// Absolute path, or kMemory.
   virtual const std::string& path() const = 0;
   /// A new session. With `writable`, a file that sources opened read-only is opened again
   /// for writing once they have no session left; waits at most the lock wait.

@@ -13,8 +13,6 @@ namespace dxt {
 namespace duckdb {
 namespace {
 
-constexpr char kMemory[] = ":memory:";
-
 class DuckdbConnector : public Connector {
  public:
   const ConnectorInfo& info() const override {

@@ -7,7 +7,7 @@
 namespace dxt::postgres {
 namespace {
 
-constexpr std::string_view kDoing = "Preparing to replace the table";
+constexpr std::string_view kPreparing = "Preparing to replace the table";
 
 // Everything that depends on the table or on its row type is an attachment, but for what
 // a swap carries over. New kinds of objects are therefore attachments until taught
@@ -174,7 +174,8 @@ ORDER BY 1)";
 arrow::Result<Attachments> FindAttachments(Connection& connection, int64_t oid,
                                            std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
-      auto rows, connection.Query(kAttachmentsSql, {std::to_string(oid)}, kDoing, stop));
+      auto rows,
+      connection.Query(kAttachmentsSql, {std::to_string(oid)}, kPreparing, stop));
   Attachments attachments;
   for (int row = 0; row < rows.rows(); ++row) {
     auto& list = rows.Int(row, 0) == 1 ? attachments.others : attachments.foreign_keys;
@@ -187,7 +188,7 @@ arrow::Result<std::string> TableFingerprint(Connection& connection,
                                             const std::string& table,
                                             std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto rows,
-                        connection.Query(kFingerprintSql, {table}, kDoing, stop));
+                        connection.Query(kFingerprintSql, {table}, kPreparing, stop));
   return rows.rows() == 0 ? std::string() : rows.Text(0, 0);
 }
 
@@ -198,7 +199,7 @@ arrow::Status MakeReplacement(Connection& connection, const std::string& table,
                " INCLUDING DEFAULTS INCLUDING GENERATED INCLUDING CONSTRAINTS "
                "INCLUDING COMMENTS INCLUDING STORAGE" +
                (connection.server_version() >= 140000 ? " INCLUDING COMPRESSION)" : ")"),
-           kDoing, stop)
+           kPreparing, stop)
       .status();
 }
 
@@ -208,15 +209,15 @@ arrow::Result<std::vector<std::string>> CarryOver(Connection& connection,
                                                   const std::string& load_id,
                                                   std::stop_token stop) {
   ARROW_RETURN_NOT_OK(
-      connection.Run("SET LOCAL search_path = ''", kDoing, stop).status());
+      connection.Run("SET LOCAL search_path = ''", kPreparing, stop).status());
   ARROW_ASSIGN_OR_RAISE(
       auto rows,
-      connection.Query(kCarryOverSql, {table, fresh, "_dxt_i_" + load_id + "_"}, kDoing,
-                       stop));
+      connection.Query(kCarryOverSql, {table, fresh, "_dxt_i_" + load_id + "_"},
+                       kPreparing, stop));
   std::vector<std::string> after;
   for (int row = 0; row < rows.rows(); ++row) {
     if (!rows.IsNull(row, 1)) {
-      ARROW_RETURN_NOT_OK(connection.Run(rows.Text(row, 1), kDoing, stop).status());
+      ARROW_RETURN_NOT_OK(connection.Run(rows.Text(row, 1), kPreparing, stop).status());
     }
     if (!rows.IsNull(row, 2)) after.push_back(rows.Text(row, 2));
   }
