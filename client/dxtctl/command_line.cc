@@ -8,40 +8,39 @@
 
 #include "client/dxtctl/help.h"
 #include "client/dxtctl/interrupts.h"
-#include "client/dxtctl/json_path_output.h"
 #include "client/dxtctl/usage.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
 namespace {
 
-void AddEndpointOptions(CLI::App& app, EndpointFlags& flags) {
-  app.add_option("--server", flags.server,
-                 "The dxtd to use: unix:/path or host:port (DXT_SERVER)")
-      ->type_name("ADDRESS");
-  app.add_option("--context", flags.context,
-                 "A daemon by its name in `dxtctl context list` (DXT_CONTEXT)")
-      ->type_name("NAME");
-  app.add_flag("--local", flags.local, "Use the private dxtd, whatever else is named");
-  app.add_option("--tls-ca", flags.tls.ca, "Authorities that may vouch for the daemon")
-      ->type_name("FILE");
-  app.add_option("--tls-cert", flags.tls.cert, "Certificate of this client")
-      ->type_name("FILE");
-  app.add_option("--tls-key", flags.tls.key, "Its key")->type_name("FILE");
-  app.add_option("--token-file", flags.token_file, "File that holds a bearer token")
-      ->type_name("FILE");
+void AddEndpointOptions(Verb root, EndpointFlags& flags) {
+  root.Add("--server", flags.server,
+           "The dxtd to use: unix:/path or host:port (DXT_SERVER)")
+      .Placeholder("ADDRESS");
+  root.Add("--context", flags.context,
+           "A daemon by its name in `dxtctl context list` (DXT_CONTEXT)")
+      .Placeholder("NAME");
+  root.AddFlag("--local", flags.local, "Use the private dxtd, whatever else is named");
+  root.Add("--tls-ca", flags.tls.ca, "Authorities that may vouch for the daemon")
+      .Placeholder("FILE");
+  root.Add("--tls-cert", flags.tls.cert, "Certificate of this client")
+      .Placeholder("FILE");
+  root.Add("--tls-key", flags.tls.key, "Its key").Placeholder("FILE");
+  root.Add("--token-file", flags.token_file, "File that holds a bearer token")
+      .Placeholder("FILE");
 }
 
-void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
-  app.add_option("--project", options.project,
-                 "Project file or its folder (default: looked for beside the pipeline "
-                 "and above); "
-                 "for stored resources the project's name")
-      ->type_name("PATH|NAME");
-  app.add_option("--output,-o", options.output,
-                 "table, wide, json, jsonl, yaml, name or jsonpath=TEMPLATE")
-      ->type_name("FORMAT")
-      ->check([](const std::string& format) {
+void AddGlobalOptions(Verb root, GlobalOptions& options) {
+  root.Add("--project", options.project,
+           "Project file or its folder (default: looked for beside the pipeline "
+           "and above); "
+           "for stored resources the project's name")
+      .Placeholder("PATH|NAME");
+  root.Add("--output,-o", options.output,
+           "table, wide, json, jsonl, yaml, name or jsonpath=TEMPLATE")
+      .Placeholder("FORMAT")
+      .Check([](const std::string& format) {
         static constexpr std::string_view kKnown[] = {"table", "wide", "json",
                                                       "jsonl", "yaml", "name"};
         const bool known = format.starts_with("jsonpath=") ||
@@ -51,39 +50,34 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions& options) {
                            "' is none of table, wide, json, jsonl, yaml, name and "
                            "jsonpath=TEMPLATE";
       });
-  app.add_flag("--quiet,-q", options.quiet, "The same as -o json");
-  app.add_flag("--no-headers", options.no_headers, "Tables without their first line");
-  app.add_option("--sort-by", options.sort_by,
-                 "Order lists by fields of their JSON: 'state, create_time desc'")
-      ->type_name("FIELDS");
-  app.add_option("--time-format", options.time_format,
-                 "Of times in tables: relative, local or iso (UTC)")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"relative", "local", "iso"}));
-  app.add_flag("--verbose,-v", options.verbose, "Show log lines; twice: debug lines too");
-  app.add_flag("--debug", options.debug, "Show each call to dxtd and its status")
-      ->envname("DXT_DEBUG");
-  app.add_option("--color", options.color, "auto, always or never (NO_COLOR is honoured)")
-      ->type_name("WHEN")
-      ->check(CLI::IsMember({"auto", "always", "never"}));
-  app.add_option("--log-file", options.log_file,
-                 "Append the run's log lines to this file")
-      ->type_name("FILE");
-  app.add_option("--log-format", options.log_format, "text or json")
-      ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "normal", "json"}));
-  app.add_flag("--yes,-y", options.yes, "Do not ask before something is deleted");
-  app.add_flag("--no-input", options.no_input, "Never ask; refuse what would be asked");
-  AddEndpointOptions(app, options.endpoint);
+  root.AddFlag("--quiet,-q", options.quiet, "The same as -o json");
+  root.AddFlag("--no-headers", options.no_headers, "Tables without their first line");
+  root.Add("--sort-by", options.sort_by,
+           "Order lists by fields of their JSON: 'state, create_time desc'")
+      .Placeholder("FIELDS");
+  root.Add("--time-format", options.time_format,
+           "Of times in tables: relative, local or iso (UTC)")
+      .Placeholder("FORMAT")
+      .OneOf({"relative", "local", "iso"});
+  root.AddFlag("--verbose,-v", options.verbose, "Show log lines; twice: debug lines too");
+  root.AddFlag("--debug", options.debug, "Show each call to dxtd and its status")
+      .Environment("DXT_DEBUG");
+  root.Add("--color", options.color, "auto, always or never (NO_COLOR is honoured)")
+      .Placeholder("WHEN")
+      .OneOf({"auto", "always", "never"});
+  root.Add("--log-file", options.log_file, "Append the run's log lines to this file")
+      .Placeholder("FILE");
+  root.Add("--log-format", options.log_format, "text or json")
+      .Placeholder("FORMAT")
+      .OneOf({"text", "normal", "json"});
+  root.AddFlag("--yes,-y", options.yes, "Do not ask before something is deleted");
+  root.AddFlag("--no-input", options.no_input, "Never ask; refuse what would be asked");
+  AddEndpointOptions(root, options.endpoint);
 }
 
-/// Runs the verb, with stdout as -o asks for it. The file system throws where the working
-/// folder is gone.
-Result<int> Act(const Invocation& invocation) {
-  std::unique_ptr<JsonPathOutput> output;
-  if (const auto text = invocation.json_path()) {
-    CTL_ASSIGN(output, JsonPathOutput::Begin(*text));
-  }
+/// Runs the verb. The file system throws where the working folder is gone.
+Result<int> Act(Invocation& invocation) {
+  CTL_RETURN_NOT_OK(invocation.TakeJsonPath());
   try {
     auto outcome = invocation.action();
     if (outcome.ok() && invocation.refused()) return *invocation.refused();
@@ -110,8 +104,8 @@ void BuildCommandLine(CLI::App& app, Invocation& invocation) {
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", "dxtctl " DXT_VERSION, "Print the version");
-  AddGlobalOptions(app, invocation.options);
-  for (const auto add : AllVerbs()) add(app, invocation);
+  AddGlobalOptions(Verb(app), invocation.options);
+  for (const auto add : AllVerbs()) add(Verb(app), invocation);
   AddHelp(app, invocation);
 }
 

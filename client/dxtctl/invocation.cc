@@ -3,14 +3,20 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "client/dxtctl/json_path.h"
 #include "client/dxtctl/state_folder.h"
 #include "client/dxtctl/variables.h"
 
 namespace dxt::ctl {
+namespace {
+
+constexpr std::string_view kJsonPath = "jsonpath=";
+
+}  // namespace
 
 OutputFormat Invocation::format() const {
-  if (options.quiet || options.output == "json") return OutputFormat::kJson;
-  if (json_path()) return OutputFormat::kJson;
+  if (options.quiet || options.output == "json" || options.output.starts_with(kJsonPath))
+    return OutputFormat::kJson;
   if (options.output == "wide") return OutputFormat::kWide;
   if (options.output == "jsonl") return OutputFormat::kJsonl;
   if (options.output == "yaml") return OutputFormat::kYaml;
@@ -18,10 +24,11 @@ OutputFormat Invocation::format() const {
   return OutputFormat::kTable;
 }
 
-std::optional<std::string> Invocation::json_path() const {
-  constexpr std::string_view kPrefix = "jsonpath=";
-  if (options.quiet || !options.output.starts_with(kPrefix)) return std::nullopt;
-  return options.output.substr(kPrefix.size());
+Status Invocation::TakeJsonPath() {
+  if (options.quiet || !options.output.starts_with(kJsonPath)) return Done{};
+  CTL_ASSIGN(auto path, JsonPath::Parse(options.output.substr(kJsonPath.size())));
+  json_path_ = std::make_shared<const JsonPath>(std::move(path));
+  return Done{};
 }
 
 const Terminal& Invocation::terminal() {
@@ -91,7 +98,7 @@ Error Invocation::Explained(const Error& error) const {
 }
 
 void Invocation::Report(const Error& error) {
-  if (!error.problems_json.empty() && format() == OutputFormat::kJson && !json_path()) {
+  if (!error.problems_json.empty() && format() == OutputFormat::kJson && !json_path_) {
     std::printf("%s\n", error.problems_json.c_str());
   }
   std::string text = terminal().Red("Error:") + " ";

@@ -35,6 +35,8 @@ struct GlobalOptions {
   bool debug = false;
 };
 
+class JsonPath;
+
 class Invocation {
  public:
   GlobalOptions options;
@@ -44,8 +46,11 @@ class Invocation {
   std::function<Result<int>()> action;
 
   OutputFormat format() const;
-  /// Of -o jsonpath=TEMPLATE: then the format is kJson.
-  std::optional<std::string> json_path() const;
+  /// Reads the template of -o jsonpath=TEMPLATE, once the command line was parsed.
+  Status TakeJsonPath();
+  /// What it took, else null: then the format is kJson, and each document on stdout is
+  /// replaced by what this picks out of it.
+  const JsonPath* json_path() const { return json_path_.get(); }
   /// Valid once the command line was parsed.
   const Terminal& terminal();
   /// Documents under the global options.
@@ -69,6 +74,7 @@ class Invocation {
 
  private:
   std::unique_ptr<Terminal> terminal_;
+  std::shared_ptr<const JsonPath> json_path_;
   std::optional<Error> refused_;
   std::optional<Endpoint> endpoint_;  ///< What was connected to, but for a private one.
 };

@@ -5,8 +5,6 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "client/dxtctl/json_path_output.h"
-
 namespace dxt::ctl {
 namespace {
 
@@ -48,18 +46,6 @@ TEST(JsonPath, ATemplateThatIsNoneSaysWhere) {
                           "{end}", "{\"x}", "{..}", "{.runs name}", "a b"}) {
     EXPECT_EQ(Picked(bad).rfind("error: In -o jsonpath, at character", 0), 0u) << bad;
   }
-}
-
-TEST(JsonPathOutput, ReplacesDocumentsAndLetsOtherLinesThrough) {
-  testing::internal::CaptureStdout();
-  {
-    const auto output = JsonPathOutput::Begin("{.name}");
-    ASSERT_TRUE(output.ok());
-    std::printf("{\"name\":\"one\"}\n{\"name\":\"two\"}\nno document\n");
-  }
-  std::printf("after\n");
-  std::fflush(stdout);
-  EXPECT_EQ(testing::internal::GetCapturedStdout(), "one\ntwo\nno document\nafter\n");
 }
 
 std::string Sorted(const std::string& fields) {

@@ -189,23 +189,19 @@ void PrintListing(const Listing& listing, const Json& rows, Invocation& invocati
   if (!places) return;
   Json sorted = Json::array();
   for (const size_t place : *places) sorted.push_back(rows[place]);
-  PrintListing(listing, sorted, invocation.format(), TableStyleOf(invocation));
-}
-
-void PrintListing(const Listing& listing, const Json& rows, OutputFormat format,
-                  const TableStyle& style) {
+  const OutputFormat format = invocation.format();
   switch (format) {
     case OutputFormat::kJson:
-      std::printf("%s\n", ToJson(Json{{listing.key, rows}}).c_str());
+      PrintJson(invocation, Json{{listing.key, sorted}});
       return;
     case OutputFormat::kYaml:
-      std::printf("%s", ToYaml(Json{{listing.key, rows}}).c_str());
+      std::printf("%s", ToYaml(Json{{listing.key, sorted}}).c_str());
       return;
     case OutputFormat::kJsonl:
-      for (const auto& row : rows) std::printf("%s\n", ToJson(row).c_str());
+      for (const auto& row : sorted) PrintJson(invocation, row);
       return;
     case OutputFormat::kName:
-      for (const auto& row : rows) {
+      for (const auto& row : sorted) {
         std::printf("%s\n", Printable(Cell(row[listing.name_field])).c_str());
       }
       return;
@@ -217,15 +213,35 @@ void PrintListing(const Listing& listing, const Json& rows, OutputFormat format,
   for (const auto& column : listing.columns) {
     if (!column.wide || format == OutputFormat::kWide) shown.push_back(column);
   }
+  PrintTable(shown, sorted, TableStyleOf(invocation));
+}
+
+void PrintTable(const std::vector<TableColumn>& columns, const Json& rows,
+                const TableStyle& style) {
   std::vector<std::vector<std::string>> cells;
   for (const auto& row : rows) {
     auto& line = cells.emplace_back();
-    for (const auto& column : shown) {
+    for (const auto& column : columns) {
       const auto found = row.find(column.field);
       line.push_back(found == row.end() ? "-" : Printable(Cell(*found)));
     }
   }
-  PrintTable(shown, cells, style);
+  PrintTable(columns, cells, style);
+}
+
+void PrintJson(const Invocation& invocation, const Json& document) {
+  std::string text =
+      invocation.json_path() ? invocation.json_path()->Of(document) : ToJson(document);
+  if (!text.ends_with('\n')) text += '\n';
+  std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+void PrintJsonText(const Invocation& invocation, const std::string& document) {
+  if (invocation.json_path() == nullptr) {
+    std::printf("%s\n", document.c_str());
+  } else {
+    PrintJson(invocation, Json::parse(document, nullptr, /*allow_exceptions=*/false));
+  }
 }
 
 }  // namespace dxt::ctl

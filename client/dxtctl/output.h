@@ -33,10 +33,8 @@ struct TableStyle {
 /// Of the command line and the terminal.
 TableStyle TableStyleOf(const Invocation& invocation);
 
-/// Prints `rows`, a JSON array of objects, on stdout; `style` is of tables.
-void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
-                  OutputFormat format, const TableStyle& style = {});
-/// Likewise, as the command line wants it, --sort-by included.
+/// Prints `rows`, a JSON array of objects, on stdout as the command line wants it,
+/// --sort-by included.
 void PrintListing(const Listing& listing, const nlohmann::ordered_json& rows,
                   Invocation& invocation);
 /// Places of the rows in the order of --sort-by, or nothing once it was refused.
@@ -47,6 +45,15 @@ std::optional<std::vector<size_t>> SortedPlaces(const nlohmann::ordered_json& ro
 void PrintTable(const std::vector<TableColumn>& columns,
                 const std::vector<std::vector<std::string>>& rows,
                 const TableStyle& style = {});
+
+/// Prints one document on stdout: a line of JSON, or what -o jsonpath picks out of it.
+void PrintJson(const Invocation& invocation, const nlohmann::ordered_json& document);
+/// Likewise, of a document that is text already.
+void PrintJsonText(const Invocation& invocation, const std::string& document);
+
+/// Likewise, of `rows` as PrintListing takes them.
+void PrintTable(const std::vector<TableColumn>& columns,
+                const nlohmann::ordered_json& rows, const TableStyle& style = {});
 
 /// Columns of the terminal that stdout is; 0 when it is none.
 int OutputWidth();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "client/dxtctl/invocation.h"
 #include "client/dxtctl/terminal.h"
 
 namespace dxt::ctl {
@@ -10,7 +11,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string Printed(const Json& rows, OutputFormat format) {
+std::string Printed(const Json& rows, const std::string& format) {
+  Invocation invocation;
+  invocation.options.output = format;
+  EXPECT_TRUE(invocation.TakeJsonPath().ok());
   const Listing listing{"streams",
                         "id",
                         {{"STREAM", "id"},
@@ -18,7 +22,7 @@ std::string Printed(const Json& rows, OutputFormat format) {
                          {"KIND", "kind", true},
                          {"TAGS", "tags"}}};
   testing::internal::CaptureStdout();
-  PrintListing(listing, rows, format);
+  PrintListing(listing, rows, invocation);
   std::fflush(stdout);
   return testing::internal::GetCapturedStdout();
 }
@@ -28,40 +32,55 @@ const Json kRows = Json::parse(R"([
   {"id": "long one", "rows": 1234, "kind": null, "tags": []}])");
 
 TEST(Listing, TableIsAlignedAndLeavesWideColumnsOut) {
-  EXPECT_EQ(Printed(kRows, OutputFormat::kTable),
+  EXPECT_EQ(Printed(kRows, "table"),
             "STREAM    ROWS  TAGS\n"
             "a            5  x,y\n"
             "long one  1234  -\n");
 }
 
 TEST(Listing, WideHasEveryColumn) {
-  EXPECT_EQ(Printed(kRows, OutputFormat::kWide),
+  EXPECT_EQ(Printed(kRows, "wide"),
             "STREAM    ROWS  KIND   TAGS\n"
             "a            5  table  x,y\n"
             "long one  1234  -      -\n");
 }
 
 TEST(Listing, JsonIsOneObjectAndJsonlOneLineARow) {
-  EXPECT_EQ(Json::parse(Printed(kRows, OutputFormat::kJson)), Json({{"streams", kRows}}));
-  EXPECT_EQ(Printed(kRows, OutputFormat::kJsonl),
-            kRows[0].dump() + "\n" + kRows[1].dump() + "\n");
+  EXPECT_EQ(Json::parse(Printed(kRows, "json")), Json({{"streams", kRows}}));
+  EXPECT_EQ(Printed(kRows, "jsonl"), kRows[0].dump() + "\n" + kRows[1].dump() + "\n");
 }
 
-TEST(Listing, NamesAreOneALine) {
-  EXPECT_EQ(Printed(kRows, OutputFormat::kName), "a\nlong one\n");
+TEST(Listing, APathPicksOutOfTheObject) {
+  EXPECT_EQ(Printed(kRows, "jsonpath={.streams[*].id}"), "a long one\n");
 }
+
+TEST(PrintJson, APathPicksOutOfTextTooAndRefusesABadTemplate) {
+  Invocation invocation;
+  invocation.options.output = "jsonpath={.name}";
+  ASSERT_TRUE(invocation.TakeJsonPath().ok());
+  testing::internal::CaptureStdout();
+  PrintJsonText(invocation, R"({"name":"one"})");
+  PrintJson(invocation, {{"name", "two"}});
+  std::fflush(stdout);
+  EXPECT_EQ(testing::internal::GetCapturedStdout(), "one\ntwo\n");
+  Invocation bad;
+  bad.options.output = "jsonpath={.name";
+  EXPECT_FALSE(bad.TakeJsonPath().ok());
+}
+
+TEST(Listing, NamesAreOneALine) { EXPECT_EQ(Printed(kRows, "name"), "a\nlong one\n"); }
 
 TEST(Listing, OfNothing) {
   const Json none = Json::array();
-  EXPECT_EQ(Printed(none, OutputFormat::kTable), "STREAM  ROWS  TAGS\n");
-  EXPECT_EQ(Printed(none, OutputFormat::kJson), "{\"streams\":[]}\n");
-  EXPECT_EQ(Printed(none, OutputFormat::kYaml), "streams: []\n");
-  EXPECT_EQ(Printed(none, OutputFormat::kName), "");
+  EXPECT_EQ(Printed(none, "table"), "STREAM  ROWS  TAGS\n");
+  EXPECT_EQ(Printed(none, "json"), "{\"streams\":[]}\n");
+  EXPECT_EQ(Printed(none, "yaml"), "streams: []\n");
+  EXPECT_EQ(Printed(none, "name"), "");
 }
 
 TEST(Listing, ControlCharactersDoNotReachTheTerminal) {
   const Json rows = Json::array({{{"id", "a\x1b[2Jb\nc"}}});
-  for (const auto format : {OutputFormat::kTable, OutputFormat::kName}) {
+  for (const std::string format : {"table", "name"}) {
     const std::string text = Printed(rows, format);
     EXPECT_EQ(text.find('\x1b'), std::string::npos);
     EXPECT_EQ(text.find("\nc"), std::string::npos);
@@ -111,8 +130,8 @@ TEST(Terminal, ShortenCutsAtColumns) {
 
 TEST(Terminal, PrintableShowsControlCharacters) {
   EXPECT_EQ(Printable("plain ü"), "plain ü");
-  for (const std::string text : {std::string("a\0b", 3), std::string("a\x1b[0mb"),
-                                 std::string("a\rb"), std::string("a\x7f")}) {
+  for (const std::string& text : {std::string("a\0b", 3), std::string("a\x1b[0mb"),
+                                  std::string("a\rb"), std::string("a\x7f")}) {
     for (const char c : Printable(text)) EXPECT_GE(static_cast<unsigned char>(c), 0x20);
   }
 }

@@ -85,17 +85,15 @@ void ResourceTable::Print(Invocation& invocation, const std::string& when_empty)
   const OutputFormat format = invocation.format();
   if (names_.empty() && !when_empty.empty() && ForPeople(invocation))
     invocation.Note(when_empty);
+  if (!ForPeople(invocation) && format != OutputFormat::kName) {
+    PrintListing({key_, "", {}}, *rows_, invocation);
+    return;
+  }
   const auto places = SortedPlaces(*rows_, invocation);
   if (!places) return;
   if (format == OutputFormat::kName) {
     for (const size_t place : *places)
       std::printf("%s\n", Printable(names_[place]).c_str());
-    return;
-  }
-  if (!ForPeople(invocation)) {
-    Json sorted = Json::array();
-    for (const size_t place : *places) sorted.push_back((*rows_)[place]);
-    PrintListing({key_, "", {}}, sorted, format);
     return;
   }
   if (names_.empty()) return;
@@ -120,7 +118,7 @@ void PrintResource(Invocation& invocation, const google::protobuf::Message& reso
   switch (invocation.format()) {
     case OutputFormat::kJson:
     case OutputFormat::kJsonl:
-      std::printf("%s\n", ToJson(ResourceJson(resource)).c_str());
+      PrintJson(invocation, ResourceJson(resource));
       return;
     case OutputFormat::kYaml:
       std::printf("%s", ToYaml(ResourceJson(resource)).c_str());

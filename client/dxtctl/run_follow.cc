@@ -174,7 +174,7 @@ class Follower {
   void Take(const v1::RunEvent& event) {
     cursor_ = std::max(cursor_, event.cursor());
     if (invocation_.format() == OutputFormat::kJsonl && options_.lines_on_stdout) {
-      std::printf("%s\n", ToJson(ResourceJson(event)).c_str());
+      PrintJson(invocation_, ResourceJson(event));
       std::fflush(stdout);
     }
     const bool lines = ForPeople(invocation_) && !invocation_.terminal().live();

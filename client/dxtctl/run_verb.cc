@@ -2,7 +2,6 @@
 
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/interrupts.h"
@@ -120,17 +119,16 @@ Result<v1::Run> SubmitAndWatch(const Daemon& daemon, v1::SubmitRunRequest& reque
 
 }  // namespace
 
-void AddVariablesOption(CLI::App& verb, std::vector<std::string>& variables) {
-  verb.add_option("--var", variables,
-                  "For {{ var.NAME }} in the pipeline's SQL; may be repeated")
-      ->type_name("NAME=VALUE")
-      ->expected(1)
-      ->take_all();
+void AddVariablesOption(Verb verb, std::vector<std::string>& variables) {
+  verb.Add("--var", variables,
+           "For {{ var.NAME }} in the pipeline's SQL; may be repeated")
+      .Placeholder("NAME=VALUE")
+      .Repeated();
 }
 
-void AddLimitOption(CLI::App& verb, std::optional<int64_t>& limit) {
-  verb.add_option("--limit", limit, "At most this many rows of each stream")
-      ->check([](const std::string& text) -> std::string {
+void AddLimitOption(Verb verb, std::optional<int64_t>& limit) {
+  verb.Add("--limit", limit, "At most this many rows of each stream")
+      .Check([](const std::string& text) -> std::string {
         constexpr size_t kMostDigits = 18;
         const bool number = text.find_first_not_of("0123456789") == std::string::npos;
         if (number && !text.empty() && text.size() <= kMostDigits) return {};
@@ -160,49 +158,44 @@ void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
   proto.set_accept_shrink(options.accept_shrink);
 }
 
-std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options) {
+void AddReadOptions(Verb verb, RunVerbOptions& options) {
   AddLimitOption(verb, options.limit);
-  verb.add_option("--cursor-value", options.cursor_value,
-                  "Read from here, this one time; stored cursors are never lowered")
-      ->type_name("VALUE");
-  verb.add_flag("--allow-duplicates", options.allow_duplicates,
-                "Let --cursor-value load rows again that an append has loaded");
-  auto* refresh = verb.add_option("--full-refresh", options.full_refresh_streams,
-                                  "Read from the beginning: STREAM, or all without one");
-  refresh->type_name("STREAM")->expected(0, 1)->take_all()->each(
-      [](const std::string&) {});
-  return [refresh, &options] {
-    options.full_refresh = refresh->count() > 0;
-    std::erase(options.full_refresh_streams, "");
-  };
+  verb.Add("--cursor-value", options.cursor_value,
+           "Read from here, this one time; stored cursors are never lowered")
+      .Placeholder("VALUE");
+  verb.AddFlag("--allow-duplicates", options.allow_duplicates,
+               "Let --cursor-value load rows again that an append has loaded");
+  verb.AddWithOptionalValue("--full-refresh", options.full_refresh,
+                            options.full_refresh_streams,
+                            "Read from the beginning: STREAM, or all without one")
+      .Placeholder("STREAM");
 }
 
-void AddDryRunOption(CLI::App& verb, RunVerbOptions& options) {
-  verb.add_flag("--dry-run", options.dry_run, "Show what would be done; change nothing");
+void AddDryRunOption(Verb verb, RunVerbOptions& options) {
+  verb.AddFlag("--dry-run", options.dry_run, "Show what would be done; change nothing");
 }
 
-void AddFreshOption(CLI::App& verb, RunVerbOptions& options) {
-  verb.add_flag("--new", options.fresh, "Give up what an interrupted run left");
+void AddFreshOption(Verb verb, RunVerbOptions& options) {
+  verb.AddFlag("--new", options.fresh, "Give up what an interrupted run left");
 }
 
-void AddKeepOptions(CLI::App& verb, RunVerbOptions& options) {
-  verb.add_flag("--persist", options.persist, "Keep the package after it is loaded");
-  verb.add_flag("--accept-shrink", options.accept_shrink,
-                "Let replace and mirror take away more than load.max_shrink allows");
+void AddKeepOptions(Verb verb, RunVerbOptions& options) {
+  verb.AddFlag("--persist", options.persist, "Keep the package after it is loaded");
+  verb.AddFlag("--accept-shrink", options.accept_shrink,
+               "Let replace and mirror take away more than load.max_shrink allows");
   AddFreshOption(verb, options);
 }
 
-void AddRunOptions(CLI::App& verb, RunVerbOptions& options) {
-  verb.add_option("--select,-s", options.select,
-                  "Streams to run: ids, globs, tag:NAME; ',' = or, '+' = and")
-      ->type_name("SELECTOR");
-  verb.add_option("--exclude", options.exclude, "Streams to leave out, likewise")
-      ->type_name("SELECTOR");
-  verb.add_flag("--allow-empty-selection", options.allow_empty_selection,
-                "A selection that matches no stream is not an error");
-  verb.add_option("--threads", options.threads, "Streams at a time")
-      ->check(CLI::Range(1, 256));
-  verb.add_flag("--fail-fast", options.fail_fast, "Stop all streams when one fails");
+void AddRunOptions(Verb verb, RunVerbOptions& options) {
+  verb.Add("--select,-s", options.select,
+           "Streams to run: ids, globs, tag:NAME; ',' = or, '+' = and")
+      .Placeholder("SELECTOR");
+  verb.Add("--exclude", options.exclude, "Streams to leave out, likewise")
+      .Placeholder("SELECTOR");
+  verb.AddFlag("--allow-empty-selection", options.allow_empty_selection,
+               "A selection that matches no stream is not an error");
+  verb.Add("--threads", options.threads, "Streams at a time").Between(1, 256);
+  verb.AddFlag("--fail-fast", options.fail_fast, "Stop all streams when one fails");
   AddVariablesOption(verb, options.documents.variables);
 }
 

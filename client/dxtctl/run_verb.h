@@ -1,17 +1,12 @@
 #pragma once
 // What run, plan, extract, load and copy have in common: submit, watch, cancel, print.
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "client/dxtctl/invocation.h"
-
-namespace CLI {
-class App;
-}
+#include "client/dxtctl/verb.h"
 
 namespace dxt::v1 {
 class RunOptions;
@@ -40,26 +35,25 @@ struct RunVerbOptions {
 };
 
 /// Adds --var.
-void AddVariablesOption(CLI::App& verb, std::vector<std::string>& variables);
+void AddVariablesOption(Verb verb, std::vector<std::string>& variables);
 
 /// Adds --limit.
-void AddLimitOption(CLI::App& verb, std::optional<int64_t>& limit);
+void AddLimitOption(Verb verb, std::optional<int64_t>& limit);
 
 /// Adds the options that choose streams and change how they run.
-void AddRunOptions(CLI::App& verb, RunVerbOptions& options);
+void AddRunOptions(Verb verb, RunVerbOptions& options);
 
-/// Adds those that change what is read. The function that is returned is called once the
-/// command line was parsed; `options` must live on.
-std::function<void()> AddReadOptions(CLI::App& verb, RunVerbOptions& options);
+/// Adds those that change what is read.
+void AddReadOptions(Verb verb, RunVerbOptions& options);
 
 /// Adds --dry-run.
-void AddDryRunOption(CLI::App& verb, RunVerbOptions& options);
+void AddDryRunOption(Verb verb, RunVerbOptions& options);
 
 /// Adds --persist, --accept-shrink and --new, of verbs that load.
-void AddKeepOptions(CLI::App& verb, RunVerbOptions& options);
+void AddKeepOptions(Verb verb, RunVerbOptions& options);
 
 /// Adds --new.
-void AddFreshOption(CLI::App& verb, RunVerbOptions& options);
+void AddFreshOption(Verb verb, RunVerbOptions& options);
 
 /// `options`, as the server takes them.
 void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto);

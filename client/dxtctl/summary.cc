@@ -167,7 +167,7 @@ void PrintRunResult(Invocation& invocation, const std::string& run_name,
                     const std::string& result_json) {
   const OutputFormat format = invocation.format();
   if (format == OutputFormat::kJson || format == OutputFormat::kJsonl) {
-    std::printf("%s\n", result_json.c_str());
+    PrintJsonText(invocation, result_json);
     return;
   }
   if (format == OutputFormat::kName) {

@@ -1,13 +1,9 @@
 #include "client/dxtctl/verbs.h"
 
-#include <CLI/App.hpp>
-
-#include "client/dxtctl/verb_action.h"
-
 namespace dxt::ctl {
 
-std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs() {
-  static constexpr void (*kVerbs[])(CLI::App&, Invocation&) = {
+std::span<void (*const)(Verb, Invocation&)> AllVerbs() {
+  static constexpr void (*kVerbs[])(Verb, Invocation&) = {
       // Here, or with a daemon.
       AddInit,
       AddRun,
@@ -41,12 +37,6 @@ std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs() {
       AddCompletion,
   };
   return kVerbs;
-}
-
-void SetAction(CLI::App& verb, Invocation& invocation,
-               std::function<Result<int>()> action) {
-  verb.callback(
-      [&invocation, action = std::move(action)] { invocation.action = action; });
 }
 
 }  // namespace dxt::ctl

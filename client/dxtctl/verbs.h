@@ -1,46 +1,42 @@
 #pragma once
 #include <span>
 
-namespace CLI {
-class App;
-}
+#include "client/dxtctl/verb.h"
 
 namespace dxt::ctl {
 
-class Invocation;
-
-// Each is defined in verbs/<verb>.cc: adds the verb's options to the parser and sets
-// Invocation::action when the verb is named.
-void AddAdmin(CLI::App& app, Invocation& invocation);
-void AddCompletion(CLI::App& app, Invocation& invocation);
-void AddConnections(CLI::App& app, Invocation& invocation);
-void AddConnectors(CLI::App& app, Invocation& invocation);
-void AddContext(CLI::App& app, Invocation& invocation);
-void AddCopy(CLI::App& app, Invocation& invocation);
-void AddDeps(CLI::App& app, Invocation& invocation);
-void AddDiscover(CLI::App& app, Invocation& invocation);
-void AddDoctor(CLI::App& app, Invocation& invocation);
-void AddExtract(CLI::App& app, Invocation& invocation);
-void AddInit(CLI::App& app, Invocation& invocation);
-void AddJsonSchema(CLI::App& app, Invocation& invocation);
-void AddList(CLI::App& app, Invocation& invocation);
-void AddLoad(CLI::App& app, Invocation& invocation);
-void AddPackages(CLI::App& app, Invocation& invocation);
-void AddPipelines(CLI::App& app, Invocation& invocation);
-void AddPlan(CLI::App& app, Invocation& invocation);
-void AddPreview(CLI::App& app, Invocation& invocation);
-void AddProjects(CLI::App& app, Invocation& invocation);
-void AddRun(CLI::App& app, Invocation& invocation);
-void AddRuns(CLI::App& app, Invocation& invocation);
-void AddSchedules(CLI::App& app, Invocation& invocation);
-void AddState(CLI::App& app, Invocation& invocation);
-void AddStatus(CLI::App& app, Invocation& invocation);
-void AddSubmit(CLI::App& app, Invocation& invocation);
-void AddTest(CLI::App& app, Invocation& invocation);
-void AddValidate(CLI::App& app, Invocation& invocation);
-void AddVersion(CLI::App& app, Invocation& invocation);
+// Each is defined in verbs/<verb>.cc: adds the verb, what it takes and what carries it
+// out.
+void AddAdmin(Verb root, Invocation& invocation);
+void AddCompletion(Verb root, Invocation& invocation);
+void AddConnections(Verb root, Invocation& invocation);
+void AddConnectors(Verb root, Invocation& invocation);
+void AddContext(Verb root, Invocation& invocation);
+void AddCopy(Verb root, Invocation& invocation);
+void AddDeps(Verb root, Invocation& invocation);
+void AddDiscover(Verb root, Invocation& invocation);
+void AddDoctor(Verb root, Invocation& invocation);
+void AddExtract(Verb root, Invocation& invocation);
+void AddInit(Verb root, Invocation& invocation);
+void AddJsonSchema(Verb root, Invocation& invocation);
+void AddList(Verb root, Invocation& invocation);
+void AddLoad(Verb root, Invocation& invocation);
+void AddPackages(Verb root, Invocation& invocation);
+void AddPipelines(Verb root, Invocation& invocation);
+void AddPlan(Verb root, Invocation& invocation);
+void AddPreview(Verb root, Invocation& invocation);
+void AddProjects(Verb root, Invocation& invocation);
+void AddRun(Verb root, Invocation& invocation);
+void AddRuns(Verb root, Invocation& invocation);
+void AddSchedules(Verb root, Invocation& invocation);
+void AddState(Verb root, Invocation& invocation);
+void AddStatus(Verb root, Invocation& invocation);
+void AddSubmit(Verb root, Invocation& invocation);
+void AddTest(Verb root, Invocation& invocation);
+void AddValidate(Verb root, Invocation& invocation);
+void AddVersion(Verb root, Invocation& invocation);
 
 /// All verbs, in the order in which --help lists them.
-std::span<void (*const)(CLI::App&, Invocation&)> AllVerbs();
+std::span<void (*const)(Verb, Invocation&)> AllVerbs();
 
 }  // namespace dxt::ctl

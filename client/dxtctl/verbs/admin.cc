@@ -1,12 +1,9 @@
 #include <cstdio>
 #include <filesystem>
 
-#include <CLI/CLI.hpp>
-
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/server_service.pb.h"
 
@@ -32,18 +29,17 @@ Result<int> BackUp(Invocation& invocation, const std::string& file) {
 
 }  // namespace
 
-void AddAdmin(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("admin", "Look after a daemon");
-  verb->footer("  dxtctl admin backup /var/lib/dxt/backups/state-2026-11-21.db");
-  verb->require_subcommand(1);
+void AddAdmin(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("admin", "Look after a daemon");
+  verb.Examples("  dxtctl admin backup /var/lib/dxt/backups/state-2026-11-21.db");
+  verb.RequireVerb();
   auto file = std::make_shared<std::string>();
-  auto* backup = verb->add_subcommand(
+  const Verb backup = verb.AddVerb(
       "backup", "Have the daemon copy its state to a new file, while runs go on");
-  backup->footer("  dxtctl admin backup /var/lib/dxt/backups/state-2026-11-21.db");
-  backup
-      ->add_option("file", *file, "File on the daemon's machine that does not exist yet")
-      ->required();
-  SetAction(*backup, invocation, file, BackUp);
+  backup.Examples("  dxtctl admin backup /var/lib/dxt/backups/state-2026-11-21.db");
+  backup.Add("file", *file, "File on the daemon's machine that does not exist yet")
+      .Required();
+  backup.SetAction(invocation, file, BackUp);
 }
 
 }  // namespace dxt::ctl

@@ -1,10 +1,7 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 #include "client/dxtctl/complete.h"
 #include "client/dxtctl/rpc_verbs.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -67,33 +64,33 @@ complete -c dxtctl -f -a '(__dxtctl_complete)'
 
 }  // namespace
 
-void AddCompletion(CLI::App& app, Invocation& invocation) {
+void AddCompletion(Verb root, Invocation& invocation) {
   auto shell = std::make_shared<std::string>();
-  auto* verb = app.add_subcommand("completion", "Print completions for a shell");
-  verb->footer(
+  const Verb verb = root.AddVerb("completion", "Print completions for a shell");
+  verb.Examples(
       "  source <(dxtctl completion bash)\n"
       "  dxtctl completion fish > ~/.config/fish/completions/dxtctl.fish");
-  verb->add_option("shell", *shell, "bash, zsh or fish")
-      ->required()
-      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
-  SetAction(*verb, invocation, [shell]() -> Result<int> {
+  verb.Add("shell", *shell, "bash, zsh or fish")
+      .Required()
+      .OneOf({"bash", "zsh", "fish"});
+  verb.SetAction(invocation, [shell]() -> Result<int> {
     std::printf("%s", *shell == "bash" ? kBash : *shell == "zsh" ? kZsh : kFish);
     return kExitOk;
   });
   // For the test that makes every call once.
-  auto* calls = app.add_subcommand("__calls", "Print the verb of each call of the API");
-  calls->group("");
-  SetAction(*calls, invocation, []() -> Result<int> {
+  const Verb calls = root.AddVerb("__calls", "Print the verb of each call of the API");
+  calls.Hide();
+  calls.SetAction(invocation, []() -> Result<int> {
     for (const auto& [rpc, name] : RpcVerbs()) std::printf("%s\t%s\n", rpc, name);
     return kExitOk;
   });
   // What the shells call.
   auto words = std::make_shared<std::vector<std::string>>();
-  auto* complete = app.add_subcommand("__complete", "Answer a shell");
-  complete->group("");
-  complete->add_option("words", *words, "The words after dxtctl");
-  SetAction(*complete, invocation, [words, &app, &invocation]() -> Result<int> {
-    const Candidates found = Complete(app, invocation, *words);
+  const Verb complete = root.AddVerb("__complete", "Answer a shell");
+  complete.Hide();
+  complete.Add("words", *words, "The words after dxtctl");
+  complete.SetAction(invocation, [words, root, &invocation]() -> Result<int> {
+    const Candidates found = Complete(root.parser(), invocation, *words);
     for (const auto& word : found.words) std::printf("%s\n", word.c_str());
     if (found.files) std::printf(":files\n");
     return kExitOk;

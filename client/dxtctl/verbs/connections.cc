@@ -1,11 +1,9 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -92,36 +90,36 @@ Result<int> TestConnections(Invocation& invocation, std::vector<std::string> nam
 
 using ConnectionAction = Result<int> (*)(Invocation&, const std::vector<std::string>&);
 
-void AddConnectionAction(CLI::App& parent, Invocation& invocation, const char* name,
+void AddConnectionAction(Verb parent, Invocation& invocation, const char* name,
                          const char* help, const char* examples, int fewest, int most,
                          ConnectionAction action) {
   auto names = std::make_shared<std::vector<std::string>>();
-  auto* verb = parent.add_subcommand(name, help);
-  verb->footer(examples);
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Examples(examples);
   if (most > 0) {
-    verb->add_option("names", *names, "NAME or PROJECT/NAME")
-        ->required(fewest > 0)
-        ->expected(fewest, most);
+    verb.Add("names", *names, "NAME or PROJECT/NAME")
+        .Required(fewest > 0)
+        .Values(fewest, most);
   }
-  SetAction(*verb, invocation, names, action);
+  verb.SetAction(invocation, names, action);
 }
 
 }  // namespace
 
-void AddConnections(CLI::App& app, Invocation& invocation) {
-  auto* verb =
-      app.add_subcommand("connections", "Show and test connections of stored projects");
-  verb->footer(
+void AddConnections(Verb root, Invocation& invocation) {
+  const Verb verb =
+      root.AddVerb("connections", "Show and test connections of stored projects");
+  verb.Examples(
       "  dxtctl connections list --project shop\n"
       "  dxtctl connections test shop/warehouse");
-  verb->require_subcommand(1);
-  AddConnectionAction(*verb, invocation, "list",
+  verb.RequireVerb();
+  AddConnectionAction(verb, invocation, "list",
                       "List the connections of a stored project",
                       "  dxtctl connections list --project shop", 0, 0, ListConnections);
-  AddConnectionAction(*verb, invocation, "get", "Show one; secrets are not shown",
+  AddConnectionAction(verb, invocation, "get", "Show one; secrets are not shown",
                       "  dxtctl connections get shop/warehouse -o yaml", 1, 1,
                       GetConnections);
-  AddConnectionAction(*verb, invocation, "test",
+  AddConnectionAction(verb, invocation, "test",
                       "Have the daemon open them; without names, all",
                       "  dxtctl connections test shop/warehouse", 0, 1000,
                       [](Invocation& called, const std::vector<std::string>& names) {

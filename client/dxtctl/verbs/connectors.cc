@@ -1,10 +1,8 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -42,15 +40,13 @@ void PrintDetails(const Json& connector) {
     std::printf("%s:// ", scheme.get<std::string>().c_str());
   }
   std::printf("\n");
-  PrintListing({"options",
-                "name",
-                {{"  OPTION", "name"},
-                 {"KIND", "kind"},
-                 {"REQUIRED", "required"},
-                 {"SECRET", "secret"},
-                 {"DEFAULT", "default"},
-                 {"HELP", "help"}}},
-               connector["options"], OutputFormat::kTable);
+  PrintTable({{"  OPTION", "name"},
+              {"KIND", "kind"},
+              {"REQUIRED", "required"},
+              {"SECRET", "secret"},
+              {"DEFAULT", "default"},
+              {"HELP", "help"}},
+             connector["options"]);
 }
 
 Result<int> Connectors(Invocation& invocation, const ConnectorsOptions& options) {
@@ -96,22 +92,22 @@ Result<int> Connectors(Invocation& invocation, const ConnectorsOptions& options)
   return kExitOk;
 }
 
-void AddNamed(CLI::App& app, Invocation& invocation, const char* name, const char* help,
+void AddNamed(Verb root, Invocation& invocation, const char* name, const char* help,
               const char* capability) {
   auto options = std::make_shared<ConnectorsOptions>();
   options->capability = capability;
-  auto* verb = app.add_subcommand(name, help);
-  verb->add_flag("--detailed", options->detailed, "With options, types and defaults");
-  SetAction(*verb, invocation, options, Connectors);
+  const Verb verb = root.AddVerb(name, help);
+  verb.AddFlag("--detailed", options->detailed, "With options, types and defaults");
+  verb.SetAction(invocation, options, Connectors);
 }
 
 }  // namespace
 
-void AddConnectors(CLI::App& app, Invocation& invocation) {
-  AddNamed(app, invocation, "connectors", "List the systems dxt can talk to", "");
-  AddNamed(app, invocation, "sources", "List the systems dxt can read", "read");
-  AddNamed(app, invocation, "destinations", "List the systems dxt can write", "write");
-  AddNamed(app, invocation, "list-connectors", "The same as connectors", "");
+void AddConnectors(Verb root, Invocation& invocation) {
+  AddNamed(root, invocation, "connectors", "List the systems dxt can talk to", "");
+  AddNamed(root, invocation, "sources", "List the systems dxt can read", "read");
+  AddNamed(root, invocation, "destinations", "List the systems dxt can write", "write");
+  AddNamed(root, invocation, "list-connectors", "The same as connectors", "");
 }
 
 }  // namespace dxt::ctl

@@ -1,13 +1,11 @@
 #include <algorithm>
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/contexts.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -126,7 +124,7 @@ Result<int> CurrentContext(Invocation& invocation, const std::string&) {
   if (!named->named_by.starts_with("context")) row["name"] = nullptr;
   if (invocation.format() == OutputFormat::kJson ||
       invocation.format() == OutputFormat::kJsonl) {
-    std::printf("%s\n", ToJson(row).c_str());
+    PrintJson(invocation, row);
   } else if (invocation.format() == OutputFormat::kYaml) {
     std::printf("%s", ToYaml(row).c_str());
   } else {
@@ -148,42 +146,42 @@ Result<int> DeleteContext(Invocation& invocation, const std::string& name) {
 
 enum class ContextArgument { kNone, kOptional, kRequired };
 
-void AddContextAction(CLI::App& parent, Invocation& invocation, const char* name,
+void AddContextAction(Verb parent, Invocation& invocation, const char* name,
                       const char* help, ContextArgument argument, ContextAction action,
                       const char* examples) {
   auto chosen = std::make_shared<std::string>();
-  auto* verb = parent.add_subcommand(name, help);
-  verb->footer(examples);
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Examples(examples);
   if (argument != ContextArgument::kNone) {
-    verb->add_option("name", *chosen, "Name of a context")
-        ->required(argument == ContextArgument::kRequired);
+    verb.Add("name", *chosen, "Name of a context")
+        .Required(argument == ContextArgument::kRequired);
   }
-  SetAction(*verb, invocation, chosen, action);
+  verb.SetAction(invocation, chosen, action);
 }
 
 }  // namespace
 
-void AddContext(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("context", "Name daemons and choose one of them");
-  verb->footer(
+void AddContext(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("context", "Name daemons and choose one of them");
+  verb.Examples(
       "  dxtctl context set prod --server dxt.example.org:7443 --tls-ca ca.pem "
       "--token-file ~/.dxt-token\n"
       "  dxtctl context use prod\n"
       "  dxtctl --context prod runs list");
-  verb->require_subcommand(1);
-  AddContextAction(*verb, invocation, "list", "List the daemons that have a name",
+  verb.RequireVerb();
+  AddContextAction(verb, invocation, "list", "List the daemons that have a name",
                    ContextArgument::kNone, ListContexts, "  dxtctl context list -o wide");
-  AddContextAction(*verb, invocation, "use", "Select one; without a name, none",
+  AddContextAction(verb, invocation, "use", "Select one; without a name, none",
                    ContextArgument::kOptional, UseContext, "  dxtctl context use prod");
   AddContextAction(
-      *verb, invocation, "set", "Make one, or change what is given",
+      verb, invocation, "set", "Make one, or change what is given",
       ContextArgument::kRequired, SetContext,
       "  dxtctl context set prod --server dxt.example.org:7443 --tls-ca ca.pem "
       "--tls-cert me.pem --tls-key me.key --project shop");
-  AddContextAction(*verb, invocation, "current",
+  AddContextAction(verb, invocation, "current",
                    "Say which daemon is used, and what named it", ContextArgument::kNone,
                    CurrentContext, "  dxtctl context current");
-  AddContextAction(*verb, invocation, "delete", "Forget one", ContextArgument::kRequired,
+  AddContextAction(verb, invocation, "delete", "Forget one", ContextArgument::kRequired,
                    DeleteContext, "  dxtctl context delete prod --yes");
 }
 

@@ -1,10 +1,7 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 #include "client/dxtctl/adhoc.h"
 #include "client/dxtctl/run_verb.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -64,36 +61,34 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
 
 }  // namespace
 
-void AddCopy(CLI::App& app, Invocation& invocation) {
+void AddCopy(Verb root, Invocation& invocation) {
   auto options = std::make_shared<CopyOptions>();
-  auto* verb =
-      app.add_subcommand("copy", "Copy one table or file: a pipeline in one line");
-  verb->footer(
+  const Verb verb =
+      root.AddVerb("copy", "Copy one table or file: a pipeline in one line");
+  verb.Examples(
       "  dxtctl copy shop#orders warehouse#orders --key id --cursor updated_at\n"
       "  dxtctl copy data/orders.csv 'duckdb:///tmp/orders.duckdb'\n"
       "  dxtctl copy shop#orders files#orders.parquet --print-yaml");
-  verb->add_option("source", options->source,
-                   "CONNECTION#table, a connection string with #table, or a data file")
-      ->option_text("SOURCE[#TABLE]")
-      ->required();
-  verb->add_option("target", options->target,
-                   "Likewise; without #table the source's name")
-      ->option_text("TARGET[#TABLE]")
-      ->required();
-  verb->add_option("--mode", options->mode,
-                   "append, replace or upsert (default: upsert with --key, append with "
-                   "--cursor, else replace)")
-      ->check(CLI::IsMember({"append", "replace", "upsert"}));
-  verb->add_option("--key", options->keys, "Key column of upsert; may be repeated or a,b")
-      ->type_name("COLUMN")
-      ->delimiter(',');
-  verb->add_option("--cursor", options->cursor,
-                   "Column by which later copies read what is new")
-      ->type_name("COLUMN");
-  verb->add_flag("--print-yaml", options->print_yaml, "Print the pipeline instead");
-  AddDryRunOption(*verb, options->run);
-  AddLimitOption(*verb, options->run.limit);
-  SetAction(*verb, invocation, options, Copy);
+  verb.Add("source", options->source,
+           "CONNECTION#table, a connection string with #table, or a data file")
+      .Placeholder("SOURCE[#TABLE]")
+      .Required();
+  verb.Add("target", options->target, "Likewise; without #table the source's name")
+      .Placeholder("TARGET[#TABLE]")
+      .Required();
+  verb.Add("--mode", options->mode,
+           "append, replace or upsert (default: upsert with --key, append with "
+           "--cursor, else replace)")
+      .OneOf({"append", "replace", "upsert"});
+  verb.Add("--key", options->keys, "Key column of upsert; may be repeated or a,b")
+      .Placeholder("COLUMN")
+      .SplitAt(',');
+  verb.Add("--cursor", options->cursor, "Column by which later copies read what is new")
+      .Placeholder("COLUMN");
+  verb.AddFlag("--print-yaml", options->print_yaml, "Print the pipeline instead");
+  AddDryRunOption(verb, options->run);
+  AddLimitOption(verb, options->run.limit);
+  verb.SetAction(invocation, options, Copy);
 }
 
 }  // namespace dxt::ctl

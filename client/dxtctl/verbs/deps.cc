@@ -1,8 +1,6 @@
-#include <CLI/CLI.hpp>
 
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/dependency_service.pb.h"
 
@@ -81,50 +79,49 @@ Result<int> DeleteDependency(Invocation& invocation, const DepsOptions& options)
 
 using DepsAction = Result<int> (*)(Invocation&, const DepsOptions&);
 
-CLI::App* AddDepsAction(CLI::App& parent, Invocation& invocation, const char* name,
-                        const char* help, const char* examples, DepsAction action,
-                        std::shared_ptr<DepsOptions> options) {
-  auto* verb = parent.add_subcommand(name, help);
-  verb->footer(examples);
-  SetAction(*verb, invocation, options, action);
+Verb AddDepsAction(Verb parent, Invocation& invocation, const char* name,
+                   const char* help, const char* examples, DepsAction action,
+                   std::shared_ptr<DepsOptions> options) {
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Examples(examples);
+  verb.SetAction(invocation, options, action);
   return verb;
 }
 
-void AddEnds(CLI::App& verb, DepsOptions& options) {
-  verb.add_option("upstream", options.upstream, "The pipeline that runs first")
-      ->required();
-  verb.add_option("downstream", options.downstream,
-                  "The one that runs when all its upstreams have succeeded")
-      ->required();
+void AddEnds(Verb verb, DepsOptions& options) {
+  verb.Add("upstream", options.upstream, "The pipeline that runs first").Required();
+  verb.Add("downstream", options.downstream,
+           "The one that runs when all its upstreams have succeeded")
+      .Required();
 }
 
 }  // namespace
 
-void AddDeps(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("deps", "Say which pipeline runs after which");
-  verb->footer(
+void AddDeps(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("deps", "Say which pipeline runs after which");
+  verb.Examples(
       "  dxtctl deps add orders revenue          revenue runs after orders\n"
       "  dxtctl deps list revenue --upstream --transitive");
-  verb->require_subcommand(1);
+  verb.RequireVerb();
   auto added = std::make_shared<DepsOptions>();
-  AddEnds(*AddDepsAction(*verb, invocation, "add", "Let a pipeline run after another",
-                         "  dxtctl deps add orders revenue", AddDependency, added),
+  AddEnds(AddDepsAction(verb, invocation, "add", "Let a pipeline run after another",
+                        "  dxtctl deps add orders revenue", AddDependency, added),
           *added);
   auto listed = std::make_shared<DepsOptions>();
-  auto* list =
-      AddDepsAction(*verb, invocation, "list", "List them in the order of execution",
+  const Verb list =
+      AddDepsAction(verb, invocation, "list", "List them in the order of execution",
                     "  dxtctl deps list\n"
                     "  dxtctl deps list revenue --upstream --transitive",
                     ListDependencies, listed);
-  list->add_option("pipeline", listed->pipeline, "Only those of this pipeline");
-  list->add_flag("--upstream", listed->up, "Only what it runs after");
-  list->add_flag("--downstream", listed->down, "Only what runs after it");
-  list->add_flag("--transitive", listed->transitive,
-                 "Also those of its neighbours, and theirs");
+  list.Add("pipeline", listed->pipeline, "Only those of this pipeline");
+  list.AddFlag("--upstream", listed->up, "Only what it runs after");
+  list.AddFlag("--downstream", listed->down, "Only what runs after it");
+  list.AddFlag("--transitive", listed->transitive,
+               "Also those of its neighbours, and theirs");
   auto deleted = std::make_shared<DepsOptions>();
-  AddEnds(*AddDepsAction(*verb, invocation, "delete", "Let it no longer do so",
-                         "  dxtctl deps delete orders revenue --yes", DeleteDependency,
-                         deleted),
+  AddEnds(AddDepsAction(verb, invocation, "delete", "Let it no longer do so",
+                        "  dxtctl deps delete orders revenue --yes", DeleteDependency,
+                        deleted),
           *deleted);
 }
 

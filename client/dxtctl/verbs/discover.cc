@@ -1,12 +1,10 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/documents.h"
 #include "client/dxtctl/invocation.h"
 #include "client/dxtctl/output.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "client/dxtctl/yaml_reading.h"
 #include "dxt/v1/project_service.pb.h"
@@ -36,34 +34,32 @@ Result<int> Discover(Invocation& invocation, const DiscoverOptions& options) {
   }
   CTL_ASSIGN(const auto pipeline, ReadYaml(response.yaml()));
   if (format == OutputFormat::kJson) {
-    std::printf("%s\n", ToJson(pipeline).c_str());
+    PrintJson(invocation, pipeline);
   } else {
-    PrintListing({"streams", "id", {}}, pipeline["streams"], format);
+    PrintListing({"streams", "id", {}}, pipeline["streams"], invocation);
   }
   return kExitOk;
 }
 
 }  // namespace
 
-void AddDiscover(CLI::App& app, Invocation& invocation) {
+void AddDiscover(Verb root, Invocation& invocation) {
   auto options = std::make_shared<DiscoverOptions>();
-  auto* verb =
-      app.add_subcommand("discover", "Write a pipeline of all that a connection holds");
-  verb->footer(
+  const Verb verb =
+      root.AddVerb("discover", "Write a pipeline of all that a connection holds");
+  verb.Examples(
       "  dxtctl discover shop --to warehouse > all.yaml\n"
       "  dxtctl discover postgresql://reader@db.example/shop --schema public");
-  verb->add_option("connection", options->connection,
-                   "Connection name or connection string")
-      ->required();
-  verb->add_option("--to", options->to, "Target of the pipeline, likewise")
-      ->type_name("CONNECTION");
-  verb->add_option("--schema", options->schema,
-                   "Only this schema (default: all but system's)")
-      ->type_name("NAME");
-  verb->add_option("--format", options->format,
-                   "yaml or json; -o jsonl: a stream a line; -o name: their ids")
-      ->check(CLI::IsMember({"yaml", "json"}));
-  SetAction(*verb, invocation, options, Discover);
+  verb.Add("connection", options->connection, "Connection name or connection string")
+      .Required();
+  verb.Add("--to", options->to, "Target of the pipeline, likewise")
+      .Placeholder("CONNECTION");
+  verb.Add("--schema", options->schema, "Only this schema (default: all but system's)")
+      .Placeholder("NAME");
+  verb.Add("--format", options->format,
+           "yaml or json; -o jsonl: a stream a line; -o name: their ids")
+      .OneOf({"yaml", "json"});
+  verb.SetAction(invocation, options, Discover);
 }
 
 }  // namespace dxt::ctl

@@ -3,13 +3,11 @@
 
 #include <google/protobuf/util/time_util.h>
 #include <sys/statvfs.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/contexts.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 #include "dxt/v1/schedule_service.pb.h"
@@ -214,14 +212,14 @@ class Doctor {
 
 }  // namespace
 
-void AddDoctor(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand(
+void AddDoctor(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb(
       "doctor", "Check what dxt needs: daemon, versions, disk, clock, time zones");
-  verb->footer(
+  verb.Examples(
       "  dxtctl doctor\n"
       "  dxtctl doctor --server dxt.example.org:7443");
-  SetAction(*verb, invocation,
-            [&invocation]() -> Result<int> { return Doctor(invocation).Examine(); });
+  verb.SetAction(invocation,
+                 [&invocation]() -> Result<int> { return Doctor(invocation).Examine(); });
 }
 
 }  // namespace dxt::ctl

@@ -2,10 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include <CLI/CLI.hpp>
-
 #include "client/dxtctl/run_verb.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
@@ -187,20 +184,20 @@ Result<int> Init(Invocation& invocation, const std::string& folder,
 
 }  // namespace
 
-void AddInit(CLI::App& app, Invocation& invocation) {
+void AddInit(Verb root, Invocation& invocation) {
   auto folder = std::make_shared<std::string>();
   auto name = std::make_shared<std::string>(Templates().front().name);
   std::vector<std::string> names;
   for (const auto& candidate : Templates()) names.push_back(candidate.name);
-  auto* verb = app.add_subcommand("init", "Write a first project that runs as it is");
-  verb->add_option("name", *folder, "Folder of the project (default: this one)");
+  const Verb verb = root.AddVerb("init", "Write a first project that runs as it is");
+  verb.Add("name", *folder, "Folder of the project (default: this one)");
   std::string choices;
   for (const auto& choice : names) choices += (choices.empty() ? "" : ", ") + choice;
-  verb->add_option("--template", *name, "What it moves: " + choices)
-      ->type_name("NAME")
-      ->check(CLI::IsMember(names))
-      ->capture_default_str();
-  SetAction(*verb, invocation, [folder, name, &invocation]() -> Result<int> {
+  verb.Add("--template", *name, "What it moves: " + choices)
+      .Placeholder("NAME")
+      .OneOf(names)
+      .ShowDefault();
+  verb.SetAction(invocation, [folder, name, &invocation]() -> Result<int> {
     return Init(invocation, *folder, *name);
   });
 }

@@ -1,9 +1,7 @@
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/run_verb.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -49,18 +47,18 @@ Result<int> ListStreams(Invocation& invocation, const ListOptions& options) {
 
 }  // namespace
 
-void AddList(CLI::App& app, Invocation& invocation) {
+void AddList(Verb root, Invocation& invocation) {
   auto options = std::make_shared<ListOptions>();
-  auto* verb = app.add_subcommand("list", "List the streams of a pipeline");
-  verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
-      ->required();
-  verb->add_option("--select,-s", options->select,
-                   "Streams to list: ids, globs, tag:NAME; ',' = or, '+' = and")
-      ->type_name("SELECTOR");
-  verb->add_option("--exclude", options->exclude, "Streams to leave out, likewise")
-      ->type_name("SELECTOR");
-  AddVariablesOption(*verb, options->documents.variables);
-  SetAction(*verb, invocation, options, ListStreams);
+  const Verb verb = root.AddVerb("list", "List the streams of a pipeline");
+  verb.Add("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
+      .Required();
+  verb.Add("--select,-s", options->select,
+           "Streams to list: ids, globs, tag:NAME; ',' = or, '+' = and")
+      .Placeholder("SELECTOR");
+  verb.Add("--exclude", options->exclude, "Streams to leave out, likewise")
+      .Placeholder("SELECTOR");
+  AddVariablesOption(verb, options->documents.variables);
+  verb.SetAction(invocation, options, ListStreams);
 }
 
 }  // namespace dxt::ctl

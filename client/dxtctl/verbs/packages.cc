@@ -1,13 +1,11 @@
 #include <cstdio>
 
 #include <google/protobuf/util/time_util.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/run_verb.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/package_service.pb.h"
 
@@ -108,7 +106,11 @@ Result<int> ShowPackage(Invocation& invocation, const PackagesOptions& options) 
   const bool json = invocation.format() == OutputFormat::kJson ||
                     invocation.format() == OutputFormat::kJsonl;
   const Json row = PackageRow(package);
-  std::printf("%s", json ? (ToJson(row) + "\n").c_str() : ToYaml(row).c_str());
+  if (json) {
+    PrintJson(invocation, row);
+  } else {
+    std::printf("%s", ToYaml(row).c_str());
+  }
   return kExitOk;
 }
 
@@ -152,35 +154,35 @@ struct PackageArgument {
   bool pipeline;  ///< May be a pipeline file, whose SQL may want variables.
 };
 
-void AddPackageAction(CLI::App& parent, Invocation& invocation, const char* name,
+void AddPackageAction(Verb parent, Invocation& invocation, const char* name,
                       const char* help, const PackageArgument& argument,
                       PackageAction action) {
   auto options = std::make_shared<PackagesOptions>();
-  auto* verb = parent.add_subcommand(name, help);
-  verb->add_option("what", options->what, argument.help)
-      ->option_text(argument.name)
-      ->required(argument.required);
-  if (argument.pipeline) AddVariablesOption(*verb, options->variables);
-  SetAction(*verb, invocation, options, action);
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Add("what", options->what, argument.help)
+      .Placeholder(argument.name)
+      .Required(argument.required);
+  if (argument.pipeline) AddVariablesOption(verb, options->variables);
+  verb.SetAction(invocation, options, action);
 }
 
 }  // namespace
 
-void AddPackages(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("packages", "List, show or drop extracted packages");
-  verb->require_subcommand(1);
+void AddPackages(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("packages", "List, show or drop extracted packages");
+  verb.RequireVerb();
   const PackageArgument all{"PIPELINE", "Pipeline file or name (default: all)", false,
                             true};
   const PackageArgument one{"LOAD_ID", "As `packages list` names it", true, false};
   const PackageArgument dropped{"LOAD_ID|PIPELINE",
                                 "One package, or all of a pipeline file", true, true};
-  AddPackageAction(*verb, invocation, "list", "List packages, oldest first", all,
+  AddPackageAction(verb, invocation, "list", "List packages, oldest first", all,
                    ListPackages);
-  AddPackageAction(*verb, invocation, "show", "Show one package and its files", one,
+  AddPackageAction(verb, invocation, "show", "Show one package and its files", one,
                    ShowPackage);
-  AddPackageAction(*verb, invocation, "drop", "Delete a package, or all of a pipeline",
+  AddPackageAction(verb, invocation, "drop", "Delete a package, or all of a pipeline",
                    dropped, DropPackages);
-  AddPackageAction(app, invocation, "drop-pending-packages", "The same as packages drop",
+  AddPackageAction(root, invocation, "drop-pending-packages", "The same as packages drop",
                    dropped, DropPackages);
 }
 

@@ -1,14 +1,11 @@
 #include <cctype>
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 #include "client/dxtctl/apply_files.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_table.h"
 #include "client/dxtctl/schedule_table.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/pipeline_service.pb.h"
 
@@ -233,85 +230,85 @@ Result<int> Resume(Invocation& invocation, const PipelineOptions& options) {
 
 using PipelineAction = Result<int> (*)(Invocation&, const PipelineOptions&);
 
-CLI::App* AddPipelineAction(CLI::App& parent, Invocation& invocation, const char* name,
-                            const char* help, const char* examples, PipelineAction action,
-                            std::shared_ptr<PipelineOptions> options) {
-  auto* verb = parent.add_subcommand(name, help);
-  verb->footer(examples);
-  verb->add_option("pipeline", options->name, "NAME or PROJECT/NAME")->required();
-  SetAction(*verb, invocation, options, action);
+Verb AddPipelineAction(Verb parent, Invocation& invocation, const char* name,
+                       const char* help, const char* examples, PipelineAction action,
+                       std::shared_ptr<PipelineOptions> options) {
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Examples(examples);
+  verb.Add("pipeline", options->name, "NAME or PROJECT/NAME").Required();
+  verb.SetAction(invocation, options, action);
   return verb;
 }
 
-void AddApply(CLI::App& parent, Invocation& invocation) {
+void AddApply(Verb parent, Invocation& invocation) {
   auto options = std::make_shared<ApplyOptions>();
-  auto* verb = parent.add_subcommand("apply", "Store pipelines, or change stored ones");
-  verb->footer(
+  const Verb verb = parent.AddVerb("apply", "Store pipelines, or change stored ones");
+  verb.Examples(
       "  dxtctl pipelines apply -f orders.yaml\n"
       "  dxtctl pipelines apply -f pipelines/ --validate-only");
-  verb->add_option("--file,-f", options->files,
-                   "Pipeline file, folder of them, or - for stdin; may be repeated")
-      ->required();
-  verb->add_flag("--validate-only,--dry-run", options->validate_only,
-                 "Check them; store nothing");
-  verb->add_option("--etag", options->etag,
-                   "Only if the stored one is still this (etag of `get -o json`)");
-  SetAction(*verb, invocation, options, ApplyPipelines);
+  verb.Add("--file,-f", options->files,
+           "Pipeline file, folder of them, or - for stdin; may be repeated")
+      .Required();
+  verb.AddFlag("--validate-only,--dry-run", options->validate_only,
+               "Check them; store nothing");
+  verb.Add("--etag", options->etag,
+           "Only if the stored one is still this (etag of `get -o json`)");
+  verb.SetAction(invocation, options, ApplyPipelines);
 }
 
-void AddPipelineListing(CLI::App& parent, Invocation& invocation) {
+void AddPipelineListing(Verb parent, Invocation& invocation) {
   auto options = std::make_shared<PipelineListOptions>();
-  auto* verb = parent.add_subcommand("list", "List stored pipelines");
-  verb->footer("  dxtctl pipelines list -A -o wide");
-  verb->add_flag("--all-projects,-A", options->all_projects, "Of every project");
-  SetAction(*verb, invocation, options, ListPipelines);
+  const Verb verb = parent.AddVerb("list", "List stored pipelines");
+  verb.Examples("  dxtctl pipelines list -A -o wide");
+  verb.AddFlag("--all-projects,-A", options->all_projects, "Of every project");
+  verb.SetAction(invocation, options, ListPipelines);
 }
 
-void AddGet(CLI::App& parent, Invocation& invocation) {
+void AddGet(Verb parent, Invocation& invocation) {
   auto options = std::make_shared<PipelineOptions>();
-  auto* verb =
+  const Verb verb =
       AddPipelineAction(parent, invocation, "get", "Show a stored pipeline",
                         "  dxtctl pipelines get orders\n"
                         "  dxtctl pipelines get orders --document > orders.yaml\n"
                         "  dxtctl pipelines get orders --revision 3 -o json",
                         GetPipeline, options);
-  verb->add_option("--revision", options->revision, "An earlier one (default: newest)")
-      ->check(CLI::NonNegativeNumber);
-  verb->add_flag("--document", options->document, "Print its document instead");
+  verb.Add("--revision", options->revision, "An earlier one (default: newest)")
+      .Between(0, INT64_MAX);
+  verb.AddFlag("--document", options->document, "Print its document instead");
 }
 
-void AddDelete(CLI::App& parent, Invocation& invocation) {
+void AddDelete(Verb parent, Invocation& invocation) {
   auto options = std::make_shared<PipelineOptions>();
-  auto* verb = AddPipelineAction(parent, invocation, "delete", "Delete a stored pipeline",
-                                 "  dxtctl pipelines delete orders --yes", DeletePipeline,
-                                 options);
-  verb->add_flag("--force", options->force, "Its schedules and dependencies too");
-  verb->add_option("--etag", options->etag, "Only if the stored one is still this");
+  const Verb verb = AddPipelineAction(
+      parent, invocation, "delete", "Delete a stored pipeline",
+      "  dxtctl pipelines delete orders --yes", DeletePipeline, options);
+  verb.AddFlag("--force", options->force, "Its schedules and dependencies too");
+  verb.Add("--etag", options->etag, "Only if the stored one is still this");
 }
 
 }  // namespace
 
-void AddPipelines(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("pipelines", "Store, show, pause and delete pipelines");
-  verb->footer(
+void AddPipelines(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("pipelines", "Store, show, pause and delete pipelines");
+  verb.Examples(
       "  dxtctl pipelines apply -f orders.yaml\n"
       "  dxtctl pipelines describe orders\n"
       "  dxtctl pipelines pause orders --note 'migration until Monday'");
-  verb->require_subcommand(1);
-  AddApply(*verb, invocation);
-  AddPipelineListing(*verb, invocation);
-  AddGet(*verb, invocation);
-  AddPipelineAction(*verb, invocation, "describe",
+  verb.RequireVerb();
+  AddApply(verb, invocation);
+  AddPipelineListing(verb, invocation);
+  AddGet(verb, invocation);
+  AddPipelineAction(verb, invocation, "describe",
                     "Show a pipeline, where it stands, its schedules and last runs",
                     "  dxtctl pipelines describe orders", Describe,
                     std::make_shared<PipelineOptions>());
-  AddDelete(*verb, invocation);
+  AddDelete(verb, invocation);
   auto paused = std::make_shared<PipelineOptions>();
   AddPipelineAction(
-      *verb, invocation, "pause", "Let nothing start it; a running run goes on",
+      verb, invocation, "pause", "Let nothing start it; a running run goes on",
       "  dxtctl pipelines pause orders --note 'migration until Monday'", Pause, paused)
-      ->add_option("--note", paused->note, "Why, for whoever looks");
-  AddPipelineAction(*verb, invocation, "resume", "Let it be started again",
+      .Add("--note", paused->note, "Why, for whoever looks");
+  AddPipelineAction(verb, invocation, "resume", "Let it be started again",
                     "  dxtctl pipelines resume orders", Resume,
                     std::make_shared<PipelineOptions>());
 }

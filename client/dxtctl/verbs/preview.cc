@@ -1,11 +1,9 @@
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/adhoc.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/run_verb.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -52,7 +50,7 @@ void PrintPreview(const v1::PreviewStreamResponse& table, Invocation& invocation
     rows.push_back(object);
   }
   PrintListing({"rows", table.columns_size() ? table.columns(0).name() : "", {}}, rows,
-               format);
+               invocation);
 }
 
 Result<int> Preview(Invocation& invocation, PreviewOptions options) {
@@ -84,19 +82,16 @@ Result<int> Preview(Invocation& invocation, PreviewOptions options) {
 
 }  // namespace
 
-void AddPreview(CLI::App& app, Invocation& invocation) {
+void AddPreview(Verb root, Invocation& invocation) {
   auto options = std::make_shared<PreviewOptions>();
-  auto* verb = app.add_subcommand("preview", "Show the first rows of a stream or table");
-  verb->add_option("what", options->what,
-                   "Pipeline file, CONNECTION#TABLE, or a data file")
-      ->option_text("PIPELINE|CONNECTION#TABLE")
-      ->required();
-  verb->add_option("stream", options->stream, "Stream of the pipeline");
-  verb->add_option("--limit,-n", options->rows, "How many rows")
-      ->capture_default_str()
-      ->check(CLI::Range(1, 10000));
-  AddVariablesOption(*verb, options->variables);
-  SetAction(*verb, invocation, options, Preview);
+  const Verb verb = root.AddVerb("preview", "Show the first rows of a stream or table");
+  verb.Add("what", options->what, "Pipeline file, CONNECTION#TABLE, or a data file")
+      .Placeholder("PIPELINE|CONNECTION#TABLE")
+      .Required();
+  verb.Add("stream", options->stream, "Stream of the pipeline");
+  verb.Add("--limit,-n", options->rows, "How many rows").ShowDefault().Between(1, 10000);
+  AddVariablesOption(verb, options->variables);
+  verb.SetAction(invocation, options, Preview);
 }
 
 }  // namespace dxt::ctl

@@ -1,11 +1,8 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 #include "client/dxtctl/apply_files.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -121,52 +118,52 @@ Result<int> DeleteProject(Invocation& invocation, const ProjectOptions& options)
   return kExitOk;
 }
 
-CLI::App* AddProjectAction(CLI::App& parent, Invocation& invocation, const char* name,
-                           const char* help, const char* examples, ProjectAction action,
-                           std::shared_ptr<ProjectOptions> options, bool named) {
-  auto* verb = parent.add_subcommand(name, help);
-  verb->footer(examples);
-  if (named) verb->add_option("name", options->name, "Name of a project")->required();
-  SetAction(*verb, invocation, options, action);
+Verb AddProjectAction(Verb parent, Invocation& invocation, const char* name,
+                      const char* help, const char* examples, ProjectAction action,
+                      std::shared_ptr<ProjectOptions> options, bool named) {
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Examples(examples);
+  if (named) verb.Add("name", options->name, "Name of a project").Required();
+  verb.SetAction(invocation, options, action);
   return verb;
 }
 
 }  // namespace
 
-void AddProjects(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("projects", "Store, show and delete project files");
-  verb->footer(
+void AddProjects(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("projects", "Store, show and delete project files");
+  verb.Examples(
       "  dxtctl projects apply -f dxt_project.yaml\n"
       "  dxtctl projects list");
-  verb->require_subcommand(1);
+  verb.RequireVerb();
   auto applied = std::make_shared<ProjectOptions>();
-  auto* apply = AddProjectAction(
-      *verb, invocation, "apply", "Store a project file, or change the stored one",
+  const Verb apply = AddProjectAction(
+      verb, invocation, "apply", "Store a project file, or change the stored one",
       "  dxtctl projects apply -f dxt_project.yaml", ApplyProject, applied,
       /*named=*/false);
   apply
-      ->add_option("--file,-f", applied->files,
-                   "Project file, its folder, or - for stdin; may be repeated")
-      ->required();
-  apply->add_flag("--validate-only,--dry-run", applied->validate_only,
-                  "Check it; store nothing");
-  apply->add_option("--etag", applied->etag,
-                    "Only if the stored one is still this (etag of `get -o json`)");
-  AddProjectAction(*verb, invocation, "list", "List stored projects",
+      .Add("--file,-f", applied->files,
+           "Project file, its folder, or - for stdin; may be repeated")
+      .Required();
+  apply.AddFlag("--validate-only,--dry-run", applied->validate_only,
+                "Check it; store nothing");
+  apply.Add("--etag", applied->etag,
+            "Only if the stored one is still this (etag of `get -o json`)");
+  AddProjectAction(verb, invocation, "list", "List stored projects",
                    "  dxtctl projects list -o name", ListProjects,
                    std::make_shared<ProjectOptions>(),
                    /*named=*/false);
   auto got = std::make_shared<ProjectOptions>();
-  AddProjectAction(*verb, invocation, "get", "Show a stored project",
+  AddProjectAction(verb, invocation, "get", "Show a stored project",
                    "  dxtctl projects get shop\n"
                    "  dxtctl projects get shop --document > dxt_project.yaml",
                    GetProject, got, /*named=*/true)
-      ->add_flag("--document", got->document, "Print its document instead");
+      .AddFlag("--document", got->document, "Print its document instead");
   auto deleted = std::make_shared<ProjectOptions>();
-  AddProjectAction(*verb, invocation, "delete", "Delete a stored project",
+  AddProjectAction(verb, invocation, "delete", "Delete a stored project",
                    "  dxtctl projects delete shop --yes", DeleteProject, deleted,
                    /*named=*/true)
-      ->add_flag("--force", deleted->force, "Its pipelines too");
+      .AddFlag("--force", deleted->force, "Its pipelines too");
 }
 
 }  // namespace dxt::ctl

@@ -1,29 +1,23 @@
-#include <CLI/CLI.hpp>
 
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
 
-void AddRun(CLI::App& app, Invocation& invocation) {
+void AddRun(Verb root, Invocation& invocation) {
   auto options = std::make_shared<RunVerbOptions>();
-  auto* verb = app.add_subcommand("run", "Move the data of a pipeline");
-  verb->footer(
+  const Verb verb = root.AddVerb("run", "Move the data of a pipeline");
+  verb.Examples(
       "  dxtctl run orders.yaml\n"
       "  dxtctl run orders.yaml --select 'tag:daily' --threads 4\n"
       "  dxtctl run orders.yaml --full-refresh customers -o json");
-  verb->add_option("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
-      ->required();
-  AddRunOptions(*verb, *options);
-  const auto parsed = AddReadOptions(*verb, *options);
-  AddDryRunOption(*verb, *options);
-  AddKeepOptions(*verb, *options);
-  verb->callback([options, parsed, &invocation] {
-    parsed();
-    invocation.action = [options, &invocation] {
-      return ExecuteRunVerb(invocation, *options);
-    };
-  });
+  verb.Add("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
+      .Required();
+  AddRunOptions(verb, *options);
+  AddReadOptions(verb, *options);
+  AddDryRunOption(verb, *options);
+  AddKeepOptions(verb, *options);
+  verb.SetAction(invocation, options, ExecuteRunVerb);
 }
 
 }  // namespace dxt::ctl

@@ -4,7 +4,6 @@
 #include <thread>
 
 #include <google/protobuf/util/time_util.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/interrupts.h"
@@ -13,7 +12,6 @@
 #include "client/dxtctl/run_log.h"
 #include "client/dxtctl/run_table.h"
 #include "client/dxtctl/summary.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/run_service.pb.h"
 
@@ -163,7 +161,12 @@ Result<int> PrintLogs(Invocation& invocation, const LogOptions& options) {
     while (lines.Read(line)) {
       lost = 0;
       request.set_cursor(std::max(request.cursor(), line.cursor()));
-      std::printf("%s\n", LogLineText(line.time(), line, json).c_str());
+      const std::string text = LogLineText(line.time(), line, json);
+      if (json) {
+        PrintJsonText(invocation, text);
+      } else {
+        std::printf("%s\n", text.c_str());
+      }
       std::fflush(stdout);
     }
     const auto ended = lines.Finish();
@@ -178,109 +181,108 @@ Result<int> PrintLogs(Invocation& invocation, const LogOptions& options) {
 
 using RunAction = Result<int> (*)(Invocation&, const OneRunOptions&);
 
-CLI::App* AddRunAction(CLI::App& parent, Invocation& invocation, const char* name,
-                       const char* help, const char* examples, RunAction action,
-                       std::shared_ptr<OneRunOptions> options) {
-  auto* verb = parent.add_subcommand(name, help);
-  verb->footer(examples);
-  verb->add_option("run", options->run, "Id of a run")->required();
-  SetAction(*verb, invocation, options, action);
+Verb AddRunAction(Verb parent, Invocation& invocation, const char* name, const char* help,
+                  const char* examples, RunAction action,
+                  std::shared_ptr<OneRunOptions> options) {
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Examples(examples);
+  verb.Add("run", options->run, "Id of a run").Required();
+  verb.SetAction(invocation, options, action);
   return verb;
 }
 
-void AddWait(CLI::App& verb, OneRunOptions& options, const char* help) {
-  verb.add_flag("--wait,-w", options.wait, help);
-  verb.add_option("--timeout", options.timeout,
-                  "Wait no longer than this (90s, 15m, 2h): exit code 7");
+void AddWait(Verb verb, OneRunOptions& options, const char* help) {
+  verb.AddFlag("--wait,-w", options.wait, help);
+  verb.Add("--timeout", options.timeout,
+           "Wait no longer than this (90s, 15m, 2h): exit code 7");
 }
 
-void AddRunListing(CLI::App& parent, Invocation& invocation) {
+void AddRunListing(Verb parent, Invocation& invocation) {
   auto options = std::make_shared<RunListOptions>();
-  auto* verb = parent.add_subcommand("list", "List runs, newest first");
-  verb->footer(
+  const Verb verb = parent.AddVerb("list", "List runs, newest first");
+  verb.Examples(
       "  dxtctl runs list --state FAILED,PARTIAL --since 2d\n"
       "  dxtctl runs list --pipeline orders --limit 10 -o json\n"
       "  dxtctl runs list -A --filter 'trigger=SCHEDULE AND dry_run=false'");
-  verb->add_option("--state", options->states,
-                   "QUEUED, RUNNING, CANCELLING, SUCCEEDED, PARTIAL, FAILED, CANCELLED")
-      ->delimiter(',')
-      ->transform(CLI::IsMember({"QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED",
-                                 "PARTIAL", "FAILED", "CANCELLED"},
-                                CLI::ignore_case));
-  verb->add_option("--pipeline", options->pipeline, "Only of this pipeline");
-  verb->add_option("--since", options->since,
-                   "Made since then: 2h, 7d, 2026-11-21 or 2026-11-21T09:00:00Z");
-  verb->add_option("--until", options->until, "Made before then, likewise");
-  verb->add_option("--trigger", options->trigger, "SUBMIT, SCHEDULE, DEPENDENCY or RETRY")
-      ->transform(
-          CLI::IsMember({"SUBMIT", "SCHEDULE", "DEPENDENCY", "RETRY"}, CLI::ignore_case));
-  verb->add_option("--filter", options->filter,
-                   "Terms joined by AND, of state, pipeline, trigger, create_time, "
-                   "end_time, dry_run");
-  verb->add_option("--limit", options->limit, "At most this many (default: 50)")
-      ->check(CLI::Range(1, 1000000));
-  verb->add_flag("--all-projects,-A", options->all_projects, "Of every project");
-  SetAction(*verb, invocation, options, ListRuns);
+  verb.Add("--state", options->states,
+           "QUEUED, RUNNING, CANCELLING, SUCCEEDED, PARTIAL, FAILED, CANCELLED")
+      .SplitAt(',')
+      .OneOfAnyCase({"QUEUED", "RUNNING", "CANCELLING", "SUCCEEDED", "PARTIAL", "FAILED",
+                     "CANCELLED"});
+  verb.Add("--pipeline", options->pipeline, "Only of this pipeline");
+  verb.Add("--since", options->since,
+           "Made since then: 2h, 7d, 2026-11-21 or 2026-11-21T09:00:00Z");
+  verb.Add("--until", options->until, "Made before then, likewise");
+  verb.Add("--trigger", options->trigger, "SUBMIT, SCHEDULE, DEPENDENCY or RETRY")
+      .OneOfAnyCase({"SUBMIT", "SCHEDULE", "DEPENDENCY", "RETRY"});
+  verb.Add("--filter", options->filter,
+           "Terms joined by AND, of state, pipeline, trigger, create_time, "
+           "end_time, dry_run");
+  verb.Add("--limit", options->limit, "At most this many (default: 50)")
+      .Between(1, 1000000);
+  verb.AddFlag("--all-projects,-A", options->all_projects, "Of every project");
+  verb.SetAction(invocation, options, ListRuns);
 }
 
-void AddLogs(CLI::App& parent, Invocation& invocation, const char* help) {
+void AddLogs(Verb parent, Invocation& invocation, const char* help) {
   auto options = std::make_shared<LogOptions>();
-  auto* verb = parent.add_subcommand("logs", help);
-  verb->footer(
+  const Verb verb = parent.AddVerb("logs", help);
+  verb.Examples(
       "  dxtctl runs logs 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
       "  dxtctl runs logs -f --stream orders --level warning "
       "01KE9ZQ3M1V4E8Y5W0Z8J6B2NC");
-  verb->add_option("run", options->run, "Id of a run")->required();
-  verb->add_flag("--follow,-f", options->follow, "Go on until the run ends");
-  verb->add_option("--stream", options->stream, "Only lines of this stream");
-  verb->add_option("--level", options->level,
-                   "debug, info, warning or error, and what is worse (default: info)")
-      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-  SetAction(*verb, invocation, options, PrintLogs);
+  verb.Add("run", options->run, "Id of a run").Required();
+  verb.AddFlag("--follow,-f", options->follow, "Go on until the run ends");
+  verb.Add("--stream", options->stream, "Only lines of this stream");
+  verb.Add("--level", options->level,
+           "debug, info, warning or error, and what is worse (default: info)")
+      .OneOf({"debug", "info", "warning", "error"});
+  verb.SetAction(invocation, options, PrintLogs);
 }
 
-void AddCancel(CLI::App& parent, Invocation& invocation, const char* help) {
+void AddCancel(Verb parent, Invocation& invocation, const char* help) {
   auto options = std::make_shared<OneRunOptions>();
-  auto* verb = AddRunAction(parent, invocation, "cancel", help,
-                            "  dxtctl runs cancel 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --reason "
-                            "'wrong month' --wait",
-                            CancelRun, options);
-  verb->add_option("--reason", options->reason, "Stored with the run");
-  AddWait(*verb, *options, "Until it has ended");
+  const Verb verb =
+      AddRunAction(parent, invocation, "cancel", help,
+                   "  dxtctl runs cancel 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --reason "
+                   "'wrong month' --wait",
+                   CancelRun, options);
+  verb.Add("--reason", options->reason, "Stored with the run");
+  AddWait(verb, *options, "Until it has ended");
 }
 
 }  // namespace
 
-void AddRuns(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("runs", "List, follow, cancel and retry runs");
-  verb->footer(
+void AddRuns(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("runs", "List, follow, cancel and retry runs");
+  verb.Examples(
       "  dxtctl runs list --state FAILED --since 2d\n"
       "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
       "  dxtctl runs retry 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --wait");
-  verb->require_subcommand(1);
-  AddRunListing(*verb, invocation);
-  AddRunAction(*verb, invocation, "get", "Show one run",
+  verb.RequireVerb();
+  AddRunListing(verb, invocation);
+  AddRunAction(verb, invocation, "get", "Show one run",
                "  dxtctl runs get 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o json", GetRun,
                std::make_shared<OneRunOptions>());
   auto watched = std::make_shared<OneRunOptions>();
   watched->wait = true;
-  AddRunAction(*verb, invocation, "watch", "Follow a run; ends with its exit code",
+  AddRunAction(verb, invocation, "watch", "Follow a run; ends with its exit code",
                "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC\n"
                "  dxtctl runs watch 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC -o jsonl    every event",
                WatchRun, watched)
-      ->add_option("--timeout", watched->timeout,
-                   "Wait no longer than this (90s, 15m, 2h): exit code 7");
-  AddLogs(*verb, invocation, "Print what a run logged");
-  AddCancel(*verb, invocation, "Ask a run to stop");
+      .Add("--timeout", watched->timeout,
+           "Wait no longer than this (90s, 15m, 2h): exit code 7");
+  AddLogs(verb, invocation, "Print what a run logged");
+  AddCancel(verb, invocation, "Ask a run to stop");
   auto retried = std::make_shared<OneRunOptions>();
-  auto* retry = AddRunAction(
-      *verb, invocation, "retry", "Run again the streams that did not succeed",
+  const Verb retry = AddRunAction(
+      verb, invocation, "retry", "Run again the streams that did not succeed",
       "  dxtctl runs retry 01KE9ZQ3M1V4E8Y5W0Z8J6B2NC --wait", RetryRun, retried);
-  AddWait(*retry, *retried, "Follow the new run, and end with its exit code");
-  retry->add_option("--request-id", retried->request_id,
-                    "Retries with one id make one run (default: a new one)");
-  AddCancel(app, invocation, "The same as runs cancel");
-  AddLogs(app, invocation, "The same as runs logs");
+  AddWait(retry, *retried, "Follow the new run, and end with its exit code");
+  retry.Add("--request-id", retried->request_id,
+            "Retries with one id make one run (default: a new one)");
+  AddCancel(root, invocation, "The same as runs cancel");
+  AddLogs(root, invocation, "The same as runs logs");
 }
 
 }  // namespace dxt::ctl

@@ -1,7 +1,6 @@
 #include <cstdio>
 
 #include <google/protobuf/util/time_util.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/resources.h"
@@ -10,7 +9,6 @@
 #include "client/dxtctl/run_table.h"
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/schedule_table.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/schedule_service.pb.h"
 
@@ -252,128 +250,124 @@ Result<int> Ticks(Invocation& invocation, const OneScheduleOptions& options) {
   return kExitOk;
 }
 
-void AddChange(CLI::App& parent, Invocation& invocation, const char* name,
-               const char* help, const char* examples,
+void AddChange(Verb parent, Invocation& invocation, const char* name, const char* help,
+               const char* examples,
                Result<int> (*action)(Invocation&, const ScheduleOptions&)) {
   auto options = std::make_shared<ScheduleOptions>();
-  auto* verb = parent.add_subcommand(name, help);
-  verb->footer(examples);
-  verb->add_option("schedule", options->name, "Name of the schedule")->required();
-  verb->add_option("--pipeline", options->pipeline, "What it runs");
-  verb->add_option("--cron", options->cron,
-                   "Five fields, @hourly, @daily, @weekly, @monthly, @yearly or "
-                   "'@every 90s'");
-  verb->add_option("--timezone", options->timezone, "IANA name (default: UTC)");
-  verb->add_option("--misfire", options->misfire,
-                   "Of missed ticks: none, one run for all of them (default), or all")
-      ->check(CLI::IsMember({"none", "one", "all"}));
-  verb->add_option("--misfire-grace", options->misfire_grace,
-                   "A tick later than this was missed (default: 60s)");
-  verb->add_option("--max-instances", options->max_instances,
-                   "Runs of it at a time (default: 1)")
-      ->check(CLI::Range(1, 1000));
-  verb->add_option("--jitter", options->jitter,
-                   "Delay each tick by a random part of this");
-  verb->add_option("--priority", options->priority, "Of its runs (default: 0)")
-      ->check(CLI::Range(-1000, 1000));
-  AddRunOptions(*verb, options->run);
-  verb->add_flag("--full-refresh", options->run.full_refresh, "Read from the beginning");
-  verb->add_flag("--validate-only,--dry-run", options->validate_only,
-                 "Check it; store nothing");
-  SetAction(*verb, invocation, options, action);
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Examples(examples);
+  verb.Add("schedule", options->name, "Name of the schedule").Required();
+  verb.Add("--pipeline", options->pipeline, "What it runs");
+  verb.Add("--cron", options->cron,
+           "Five fields, @hourly, @daily, @weekly, @monthly, @yearly or "
+           "'@every 90s'");
+  verb.Add("--timezone", options->timezone, "IANA name (default: UTC)");
+  verb.Add("--misfire", options->misfire,
+           "Of missed ticks: none, one run for all of them (default), or all")
+      .OneOf({"none", "one", "all"});
+  verb.Add("--misfire-grace", options->misfire_grace,
+           "A tick later than this was missed (default: 60s)");
+  verb.Add("--max-instances", options->max_instances, "Runs of it at a time (default: 1)")
+      .Between(1, 1000);
+  verb.Add("--jitter", options->jitter, "Delay each tick by a random part of this");
+  verb.Add("--priority", options->priority, "Of its runs (default: 0)")
+      .Between(-1000, 1000);
+  AddRunOptions(verb, options->run);
+  verb.AddFlag("--full-refresh", options->run.full_refresh, "Read from the beginning");
+  verb.AddFlag("--validate-only,--dry-run", options->validate_only,
+               "Check it; store nothing");
+  verb.SetAction(invocation, options, action);
 }
 
 using OneAction = Result<int> (*)(Invocation&, const OneScheduleOptions&);
 
-CLI::App* AddScheduleAction(CLI::App& parent, Invocation& invocation, const char* name,
-                            const char* help, const char* examples, OneAction action,
-                            std::shared_ptr<OneScheduleOptions> options,
-                            bool required = true) {
-  auto* verb = parent.add_subcommand(name, help);
-  verb->footer(examples);
-  verb->add_option("schedule", options->name, "Name of the schedule")->required(required);
-  SetAction(*verb, invocation, options, action);
+Verb AddScheduleAction(Verb parent, Invocation& invocation, const char* name,
+                       const char* help, const char* examples, OneAction action,
+                       std::shared_ptr<OneScheduleOptions> options,
+                       bool required = true) {
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Examples(examples);
+  verb.Add("schedule", options->name, "Name of the schedule").Required(required);
+  verb.SetAction(invocation, options, action);
   return verb;
 }
 
-void AddScheduleListing(CLI::App& parent, Invocation& invocation) {
+void AddScheduleListing(Verb parent, Invocation& invocation) {
   auto options = std::make_shared<OneScheduleOptions>();
-  auto* verb = parent.add_subcommand("list", "List schedules");
-  verb->footer("  dxtctl schedules list --pipeline orders -o wide");
-  verb->add_option("--pipeline", options->pipeline, "Only of this pipeline");
-  verb->add_flag("--all-projects,-A", options->all_projects, "Of every project");
-  SetAction(*verb, invocation, options, ListSchedules);
+  const Verb verb = parent.AddVerb("list", "List schedules");
+  verb.Examples("  dxtctl schedules list --pipeline orders -o wide");
+  verb.Add("--pipeline", options->pipeline, "Only of this pipeline");
+  verb.AddFlag("--all-projects,-A", options->all_projects, "Of every project");
+  verb.SetAction(invocation, options, ListSchedules);
 }
 
-void AddTrigger(CLI::App& parent, Invocation& invocation) {
+void AddTrigger(Verb parent, Invocation& invocation) {
   auto options = std::make_shared<OneScheduleOptions>();
-  auto* verb =
+  const Verb verb =
       AddScheduleAction(parent, invocation, "trigger", "Run it now, beside its ticks",
                         "  dxtctl schedules trigger nightly --wait", Trigger, options);
-  verb->add_flag("--wait,-w", options->wait,
-                 "Follow the run, and end with its exit code");
-  verb->add_option("--timeout", options->timeout,
-                   "Wait no longer than this (90s, 15m, 2h): exit code 7");
-  verb->add_option("--request-id", options->request_id,
-                   "Triggers with one id make one run (default: a new one)");
+  verb.AddFlag("--wait,-w", options->wait, "Follow the run, and end with its exit code");
+  verb.Add("--timeout", options->timeout,
+           "Wait no longer than this (90s, 15m, 2h): exit code 7");
+  verb.Add("--request-id", options->request_id,
+           "Triggers with one id make one run (default: a new one)");
 }
 
-void AddNext(CLI::App& parent, Invocation& invocation) {
+void AddNext(Verb parent, Invocation& invocation) {
   auto options = std::make_shared<OneScheduleOptions>();
-  auto* verb = AddScheduleAction(
+  const Verb verb = AddScheduleAction(
       parent, invocation, "next", "Show when it fires, or a cron text would",
       "  dxtctl schedules next nightly --limit 5\n"
       "  dxtctl schedules next --cron '30 2 * * *' --timezone Europe/Berlin "
       "--from 2026-03-28\n"
       "  dxtctl schedules next nightly --from 2026-10-01 --to 2026-11-01",
       Next, options, /*required=*/false);
-  verb->add_option("--cron", options->cron, "This instead of a stored schedule");
-  verb->add_option("--timezone", options->timezone, "IANA name, of --cron");
-  verb->add_option("--from", options->from, "From then on (default: now)");
-  verb->add_option("--to", options->to, "Until then: what a backfill would run");
-  verb->add_option("--limit", options->limit, "At most this many (default: 10)")
-      ->check(CLI::Range(1, 1000));
+  verb.Add("--cron", options->cron, "This instead of a stored schedule");
+  verb.Add("--timezone", options->timezone, "IANA name, of --cron");
+  verb.Add("--from", options->from, "From then on (default: now)");
+  verb.Add("--to", options->to, "Until then: what a backfill would run");
+  verb.Add("--limit", options->limit, "At most this many (default: 10)").Between(1, 1000);
 }
 
 }  // namespace
 
-void AddSchedules(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("schedules", "Let pipelines run by themselves");
-  verb->footer(
+void AddSchedules(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("schedules", "Let pipelines run by themselves");
+  verb.Examples(
       "  dxtctl schedules create nightly --pipeline orders --cron '0 3 * * *' "
       "--timezone Europe/Berlin\n"
       "  dxtctl schedules next nightly\n"
       "  dxtctl schedules pause nightly --note 'until the audit is over'");
-  verb->require_subcommand(1);
+  verb.RequireVerb();
   const auto one = [] { return std::make_shared<OneScheduleOptions>(); };
-  AddChange(*verb, invocation, "create", "Let a pipeline run by itself",
+  AddChange(verb, invocation, "create", "Let a pipeline run by itself",
             "  dxtctl schedules create nightly --pipeline orders --cron '0 3 * * *' "
             "--timezone Europe/Berlin",
             CreateSchedule);
-  AddScheduleListing(*verb, invocation);
-  AddScheduleAction(*verb, invocation, "get", "Show a schedule",
+  AddScheduleListing(verb, invocation);
+  AddScheduleAction(verb, invocation, "get", "Show a schedule",
                     "  dxtctl schedules get nightly -o yaml",
                     OneCall<v1::GetScheduleRequest>, one());
-  AddChange(*verb, invocation, "update", "Change what is given",
+  AddChange(verb, invocation, "update", "Change what is given",
             "  dxtctl schedules update nightly --cron '0 4 * * *'", UpdateSchedule);
-  AddScheduleAction(*verb, invocation, "delete", "Delete a schedule",
+  AddScheduleAction(verb, invocation, "delete", "Delete a schedule",
                     "  dxtctl schedules delete nightly --yes", DeleteSchedule, one());
   auto paused = one();
-  AddScheduleAction(*verb, invocation, "pause", "Let it not fire",
+  AddScheduleAction(verb, invocation, "pause", "Let it not fire",
                     "  dxtctl schedules pause nightly --note 'until the audit is over'",
                     OneCall<v1::PauseScheduleRequest>, paused)
-      ->add_option("--note", paused->note, "Why, for whoever looks");
-  AddScheduleAction(*verb, invocation, "resume", "Let it fire again",
+      .Add("--note", paused->note, "Why, for whoever looks");
+  AddScheduleAction(verb, invocation, "resume", "Let it fire again",
                     "  dxtctl schedules resume nightly",
                     OneCall<v1::ResumeScheduleRequest>, one());
-  AddTrigger(*verb, invocation);
-  AddNext(*verb, invocation);
+  AddTrigger(verb, invocation);
+  AddNext(verb, invocation);
   auto ticks = one();
-  AddScheduleAction(*verb, invocation, "ticks",
+  AddScheduleAction(verb, invocation, "ticks",
                     "Show what came of its ticks, newest first",
                     "  dxtctl schedules ticks nightly --limit 30", Ticks, ticks)
-      ->add_option("--limit", ticks->limit, "At most this many (default: 10)")
-      ->check(CLI::Range(1, 1000));
+      .Add("--limit", ticks->limit, "At most this many (default: 10)")
+      .Between(1, 1000);
 }
 
 }  // namespace dxt::ctl

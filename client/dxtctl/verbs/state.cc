@@ -2,13 +2,11 @@
 #include <set>
 
 #include <google/protobuf/util/time_util.h>
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/run_verb.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/run_service.pb.h"
 #include "dxt/v1/state_service.pb.h"
@@ -181,42 +179,42 @@ Result<int> Modify(Invocation& invocation, StateOptions options, Change change,
   return kExitOk;
 }
 
-void AddModify(CLI::App& parent, Invocation& invocation, const char* name,
-               const char* help, Change change) {
+void AddModify(Verb parent, Invocation& invocation, const char* name, const char* help,
+               Change change) {
   auto options = std::make_shared<StateOptions>();
-  auto* verb = parent.add_subcommand(name, help);
-  verb->add_option("words", options->words,
-                   change == Change::kSet
-                       ? "Pipeline file or name, where several have the stream; the "
-                         "stream; the value of its watermark field"
-                       : "Pipeline file or name, where several have the stream; the "
-                         "stream")
-      ->option_text(change == Change::kSet ? "[PIPELINE] STREAM VALUE"
-                                           : "[PIPELINE] STREAM")
-      ->required()
-      ->expected(1, 3);
-  verb->add_option("--lane", options->lane, "Lane of the stream (default: sync)");
-  AddVariablesOption(*verb, options->variables);
-  SetAction(*verb, invocation, [=, &invocation]() -> Result<int> {
+  const Verb verb = parent.AddVerb(name, help);
+  verb.Add("words", options->words,
+           change == Change::kSet
+               ? "Pipeline file or name, where several have the stream; the "
+                 "stream; the value of its watermark field"
+               : "Pipeline file or name, where several have the stream; the "
+                 "stream")
+      .Placeholder(change == Change::kSet ? "[PIPELINE] STREAM VALUE"
+                                          : "[PIPELINE] STREAM")
+      .Required()
+      .Values(1, 3);
+  verb.Add("--lane", options->lane, "Lane of the stream (default: sync)");
+  AddVariablesOption(verb, options->variables);
+  verb.SetAction(invocation, [=, &invocation]() -> Result<int> {
     return Modify(invocation, *options, change, name);
   });
 }
 
 }  // namespace
 
-void AddState(CLI::App& app, Invocation& invocation) {
-  auto* verb = app.add_subcommand("state", "Show or change where each stream stands");
-  verb->require_subcommand(1);
+void AddState(Verb root, Invocation& invocation) {
+  const Verb verb = root.AddVerb("state", "Show or change where each stream stands");
+  verb.RequireVerb();
   auto options = std::make_shared<StateOptions>();
-  auto* show = verb->add_subcommand("show", "Show the stored cursors");
-  show->add_option("pipeline", options->pipeline, "Pipeline file or name (default: all)");
-  AddVariablesOption(*show, options->variables);
-  SetAction(*show, invocation, options, ShowCursors);
-  AddModify(*verb, invocation, "set", "The next run reads what comes after VALUE",
+  const Verb show = verb.AddVerb("show", "Show the stored cursors");
+  show.Add("pipeline", options->pipeline, "Pipeline file or name (default: all)");
+  AddVariablesOption(show, options->variables);
+  show.SetAction(invocation, options, ShowCursors);
+  AddModify(verb, invocation, "set", "The next run reads what comes after VALUE",
             Change::kSet);
-  AddModify(*verb, invocation, "reset", "The next run reads from the beginning",
+  AddModify(verb, invocation, "reset", "The next run reads from the beginning",
             Change::kReset);
-  AddModify(*verb, invocation, "accept",
+  AddModify(verb, invocation, "accept",
             "The next run takes the target, or a changed stream, as it is",
             Change::kAccept);
 }

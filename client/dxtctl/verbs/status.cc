@@ -1,12 +1,10 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/run_table.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/run_service.pb.h"
 #include "dxt/v1/server_service.pb.h"
@@ -58,7 +56,7 @@ Result<int> ShowStatus(Invocation& invocation, int limit) {
     } else if (invocation.format() == OutputFormat::kYaml) {
       std::printf("%s", ToYaml(both).c_str());
     } else {
-      std::printf("%s\n", ToJson(both).c_str());
+      PrintJson(invocation, both);
     }
     return kExitOk;
   }
@@ -75,15 +73,14 @@ Result<int> ShowStatus(Invocation& invocation, int limit) {
 
 }  // namespace
 
-void AddStatus(CLI::App& app, Invocation& invocation) {
+void AddStatus(Verb root, Invocation& invocation) {
   auto limit = std::make_shared<int>(10);
-  auto* verb = app.add_subcommand("status", "Show what a daemon is doing, and did last");
-  verb->footer(
+  const Verb verb = root.AddVerb("status", "Show what a daemon is doing, and did last");
+  verb.Examples(
       "  dxtctl status\n"
       "  dxtctl status --context prod -o json");
-  verb->add_option("--limit", *limit, "Runs to show (default: 10)")
-      ->check(CLI::Range(1, 1000));
-  SetAction(*verb, invocation, limit, ShowStatus);
+  verb.Add("--limit", *limit, "Runs to show (default: 10)").Between(1, 1000);
+  verb.SetAction(invocation, limit, ShowStatus);
 }
 
 }  // namespace dxt::ctl

@@ -1,7 +1,5 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
-
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
@@ -76,37 +74,32 @@ Result<int> Submit(Invocation& invocation, const SubmitOptions& options) {
 
 }  // namespace
 
-void AddSubmit(CLI::App& app, Invocation& invocation) {
+void AddSubmit(Verb root, Invocation& invocation) {
   auto options = std::make_shared<SubmitOptions>();
-  auto* verb = app.add_subcommand("submit", "Have a daemon run a pipeline");
-  verb->footer(
+  const Verb verb = root.AddVerb("submit", "Have a daemon run a pipeline");
+  verb.Examples(
       "  dxtctl submit orders                          a stored pipeline\n"
       "  dxtctl submit orders.yaml --wait              a file; follow it to its end\n"
       "  dxtctl submit orders --wait --timeout 30m     exit code 7 when it takes longer\n"
       "  dxtctl submit orders --select 'tag:daily' --var since=2026-11-01");
-  verb->add_option("pipeline", options->what,
-                   "Name of a stored pipeline, or a pipeline file; - = stdin")
-      ->required();
-  AddRunOptions(*verb, options->run);
-  auto refresh = AddReadOptions(*verb, options->run);
-  AddDryRunOption(*verb, options->run);
-  AddKeepOptions(*verb, options->run);
-  verb->add_flag("--wait,-w", options->wait,
-                 "Follow the run, and end with its exit code");
-  verb->add_option("--timeout", options->timeout,
-                   "With --wait: end with 7 after this long (90s, 15m, 2h)");
-  verb->add_flag("--detach", options->detach, "Return once it is queued (the default)");
-  verb->add_option("--priority", options->priority,
-                   "Higher ones are claimed first (default: 0)")
-      ->check(CLI::Range(-1000, 1000));
-  verb->add_option("--request-id", options->request_id,
-                   "Submits with one id make one run (default: a new one)");
-  verb->add_flag("--validate-only", options->validate_only,
-                 "Check all that a submit checks; queue nothing");
-  verb->callback([options, refresh, &invocation] {
-    refresh();
-    invocation.action = [options, &invocation] { return Submit(invocation, *options); };
-  });
+  verb.Add("pipeline", options->what,
+           "Name of a stored pipeline, or a pipeline file; - = stdin")
+      .Required();
+  AddRunOptions(verb, options->run);
+  AddReadOptions(verb, options->run);
+  AddDryRunOption(verb, options->run);
+  AddKeepOptions(verb, options->run);
+  verb.AddFlag("--wait,-w", options->wait, "Follow the run, and end with its exit code");
+  verb.Add("--timeout", options->timeout,
+           "With --wait: end with 7 after this long (90s, 15m, 2h)");
+  verb.AddFlag("--detach", options->detach, "Return once it is queued (the default)");
+  verb.Add("--priority", options->priority, "Higher ones are claimed first (default: 0)")
+      .Between(-1000, 1000);
+  verb.Add("--request-id", options->request_id,
+           "Submits with one id make one run (default: a new one)");
+  verb.AddFlag("--validate-only", options->validate_only,
+               "Check all that a submit checks; queue nothing");
+  verb.SetAction(invocation, options, Submit);
 }
 
 }  // namespace dxt::ctl

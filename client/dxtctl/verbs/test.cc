@@ -1,11 +1,9 @@
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_verb.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -71,18 +69,17 @@ Result<int> Test(Invocation& invocation, const TestOptions& options) {
 
 }  // namespace
 
-void AddTest(CLI::App& app, Invocation& invocation) {
+void AddTest(Verb root, Invocation& invocation) {
   auto options = std::make_shared<TestOptions>();
-  auto* verb = app.add_subcommand("test", "Open connections and say what came of it");
-  verb->add_option(
-          "what", options->what,
-          "Pipeline file, connection name or connection string (default: all of the "
-          "project)")
-      ->option_text("PIPELINE|CONNECTION");
-  verb->add_option("--connection", options->connection, "Only this one of the pipeline")
-      ->type_name("NAME");
-  AddVariablesOption(*verb, options->variables);
-  SetAction(*verb, invocation, options, Test);
+  const Verb verb = root.AddVerb("test", "Open connections and say what came of it");
+  verb.Add("what", options->what,
+           "Pipeline file, connection name or connection string (default: all of the "
+           "project)")
+      .Placeholder("PIPELINE|CONNECTION");
+  verb.Add("--connection", options->connection, "Only this one of the pipeline")
+      .Placeholder("NAME");
+  AddVariablesOption(verb, options->variables);
+  verb.SetAction(invocation, options, Test);
 }
 
 }  // namespace dxt::ctl

@@ -1,12 +1,10 @@
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <nlohmann/json.hpp>
 
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/rpc.h"
 #include "client/dxtctl/run_verb.h"
-#include "client/dxtctl/verb_action.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
 
@@ -23,7 +21,7 @@ Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
   const auto problems = nlohmann::ordered_json::parse(ProblemsJson(response.problems()));
   switch (invocation.format()) {
     case OutputFormat::kJson:
-      std::printf("%s\n", ToJson(problems).c_str());
+      PrintJson(invocation, problems);
       return exit_code;
     case OutputFormat::kYaml:
       std::printf("%s", ToYaml(problems).c_str());
@@ -59,18 +57,18 @@ Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
 
 }  // namespace
 
-void AddValidate(CLI::App& app, Invocation& invocation) {
+void AddValidate(Verb root, Invocation& invocation) {
   auto options = std::make_shared<DocumentOptions>();
-  auto* verb =
-      app.add_subcommand("validate", "Check a pipeline or project; touch no system");
-  verb->footer(
+  const Verb verb =
+      root.AddVerb("validate", "Check a pipeline or project; touch no system");
+  verb.Examples(
       "  dxtctl validate orders.yaml --strict\n"
       "  dxtctl validate orders.yaml -o json");
-  verb->add_option("document", options->pipeline,
-                   "Pipeline or project file; - = stdin (default: the project)");
-  verb->add_flag("--strict", options->strict, "Secrets written as literals are errors");
-  AddVariablesOption(*verb, options->variables);
-  SetAction(*verb, invocation, options, Validate);
+  verb.Add("document", options->pipeline,
+           "Pipeline or project file; - = stdin (default: the project)");
+  verb.AddFlag("--strict", options->strict, "Secrets written as literals are errors");
+  AddVariablesOption(verb, options->variables);
+  verb.SetAction(invocation, options, Validate);
 }
 
 }  // namespace dxt::ctl
