@@ -25,6 +25,10 @@ class Strike:
     def __str__(self):
         return f"{'after' if self.after else 'before'} {self.at}"
 
+    def other_side(self):
+        """At the same call, before in place of after."""
+        return Strike(self.at, not self.after)
+
 
 @dataclasses.dataclass
 class Kill:
@@ -43,6 +47,8 @@ class Kill:
 class Arena:
     """One cell under fire."""
 
+    share = 1.0  # Of the kills that are asked for.
+
     def __init__(self, tools, cell, rng, signal_name="KILL"):
         self.tools, self.cell, self.rng = tools, cell, rng
         self.power = signal_name == "POWER"
@@ -50,6 +56,7 @@ class Arena:
         self.trash = cell.folder / "trash"
         self.trace = cell.folder / "trace"
         self.kills = []
+        self.planned = self.broken = False
         self.plans = collections.deque()
         self.runs = 0
 
@@ -57,6 +64,19 @@ class Arena:
 
     def run(self, buffer, strike=None):
         """Runs the pipeline; returns the exit code and dxtd's calls."""
+        environment = self._environment(strike)
+        self.runs += 1
+        try:
+            done = subprocess.run(self.cell.command(buffer), cwd=self.cell.live,
+                                  env=environment, capture_output=True, text=True,
+                                  check=False, timeout=LIMIT)
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"{self.cell.name}: a run hangs") from error
+        self.output = done.stdout + done.stderr
+        self._await_end()
+        return done.returncode, trace.read(self.trace, self.tools.symbols)
+
+    def _environment(self, strike):
         self.trace.unlink(missing_ok=True)
         environment = {**self.tools.environment, "LD_PRELOAD": str(self.tools.shim),
                        "DXT_FAULTS_TRACE": str(self.trace),
@@ -71,28 +91,23 @@ class Arena:
                 shutil.rmtree(self.trash, ignore_errors=True)
                 self.trash.mkdir()
                 environment["DXT_FAULTS_POWER"] = str(self.trash)
-        self.runs += 1
-        try:
-            done = subprocess.run(self.cell.command(buffer), cwd=self.cell.live,
-                                  env=environment, capture_output=True, text=True,
-                                  check=False, timeout=LIMIT)
-        except subprocess.TimeoutExpired as error:
-            raise Failed(f"{self.cell.name}: a run hangs") from error
-        self.output = done.stdout + done.stderr
-        self._await_end()
-        return done.returncode, trace.read(self.trace, self.tools.symbols)
+        return environment
+
+    def _dxtd_lives(self):
+        """Does one hold the state folder?"""
+        with open(self.cell.live / ".dxt/dxtd.lock", "a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     def _await_end(self):
-        """Waits until no dxtd holds the state folder."""
         deadline = time.monotonic() + 20
-        with open(self.cell.live / ".dxt/dxtd.lock", "a") as lock:
-            while True:
-                try:
-                    return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise Failed(f"{self.cell.name}: dxtd does not end") from None
-                    time.sleep(0.005)
+        while self._dxtd_lives():
+            if time.monotonic() > deadline:
+                raise Failed(f"{self.cell.name}: dxtd does not end")
+            time.sleep(0.005)
 
     def settle(self, buffer):
         code, _ = self.run(buffer)
@@ -150,14 +165,13 @@ class Arena:
         if not self.plans:
             return False
         start, buffer, strike = self.plans.popleft()
-        self.plans.append((start, buffer, Strike(strike.at, not strike.after)))
+        self.plans.append((start, buffer, strike.other_side()))
         self.cell.reset(start)
         code, calls = self.run(buffer, strike)
         if len(calls) < strike.at or not trace.reached_target(calls[:strike.at]):
             return False
         call = calls[strike.at - 1]
-        kills = [Kill(self.cell.name, start or "first", buffer, str(strike), call.phase,
-                      call.site)]
+        kills = [Kill(self.cell.name, start, buffer, str(strike), call.phase, call.site)]
         problems = []
         code = self._recover(buffer, code, len(calls), kills, problems)
         verdict = self.cell.compare(self.cell.window(start))

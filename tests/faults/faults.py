@@ -3,6 +3,7 @@
 
 import argparse
 import collections
+import concurrent.futures
 import dataclasses
 import fnmatch
 import json
@@ -13,15 +14,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
+import cells
 import network
+import stopped
 import trace
 from arena import Arena
-from cells import TARGETS, Cell
 from systems import DuckDb, Failed, Postgres, Skipped
 
-TARGETS["network"] = network.Network
+TARGETS = cells.TARGETS
+for family in (network, stopped):
+    TARGETS.update(family.TARGETS)
+
 
 class Tools:
     """The programs and servers that the cells share."""
@@ -30,11 +36,11 @@ class Tools:
         self.bin = arguments.bin.resolve()
         self.shim = arguments.shim.resolve()
         self.symbols = trace.Symbols(self.bin / "dxtd")
-        needs_duckdb = {"duckdb", "parquet"} & targets
+        kinds = [TARGETS[target] for target in targets]
+        needs_duckdb = any(issubclass(kind, (cells.Duckdb, cells.Parquet)) for kind in kinds)
         self.duckdb = DuckDb(str(arguments.duckdb)) if needs_duckdb else None
-        needs_server = {"postgres", "network"} & targets
+        needs_server = any(issubclass(kind, cells.Postgres) for kind in kinds)
         self.postgres = Postgres(folder) if needs_server else None
-        self.proxy = network.Proxy(self.postgres.port) if "network" in targets else None
         self.environment = {**os.environ, "HOME": str(folder), "LC_ALL": "C",
                             "XDG_RUNTIME_DIR": str(folder / "run"),
                             "PATH": f"{self.bin}:{os.environ['PATH']}"}
@@ -52,8 +58,6 @@ class Tools:
         return done.stdout.splitlines()
 
     def stop(self):
-        if self.proxy:
-            self.proxy.stop()
         if self.postgres:
             self.postgres.stop()
 
@@ -68,20 +72,51 @@ def wanted_cells(patterns):
     return chosen
 
 
-def shoot_all(arenas, arguments):
+class Range:
     """Takes turns between the cells until each has its kills or the time is over."""
-    deadline = time.monotonic() + arguments.seconds
-    idle = collections.Counter()
-    waiting = collections.deque(arenas)
-    while waiting and time.monotonic() < deadline:
-        arena = waiting.popleft()
+
+    def __init__(self, arenas, arguments):
+        self.arguments = arguments
+        self.deadline = time.monotonic() + arguments.seconds
+        self.waiting = collections.deque(arenas)
+        self.idle = collections.Counter()
+        self.lock = threading.Lock()
+
+    def work(self):
+        while True:
+            with self.lock:
+                if not self.waiting or time.monotonic() > self.deadline:
+                    return
+                arena = self.waiting.popleft()
+            try:
+                again = self._turn(arena)
+            except (Failed, OSError, subprocess.SubprocessError) as failure:
+                print(f"FAILED {arena.cell.name}: {failure}", flush=True)
+                arena.broken, again = True, False
+            with self.lock:
+                if again:
+                    self.waiting.append(arena)
+
+    def _turn(self, arena):
+        """True if there is more to do."""
+        if not arena.planned:
+            arena.plan()
+            arena.planned = True
+            return True
         before = len(arena.kills)
-        idle[arena] = 0 if arena.shoot() else idle[arena] + 1
+        self.idle[arena] = 0 if arena.shoot() else self.idle[arena] + 1
         for kill in arena.kills[before:]:
             if kill.problems:
-                report_failure(arena, kill, arguments)
-        if len(arena.kills) < arguments.kills and idle[arena] < 20:
-            waiting.append(arena)
+                report_failure(arena, kill, self.arguments)
+        return (len(arena.kills) < self.arguments.kills * arena.share
+                and self.idle[arena] < 20)
+
+
+def shoot_all(arenas, arguments):
+    target_range = Range(arenas, arguments)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        for worker in [pool.submit(target_range.work) for _ in range(arguments.jobs)]:
+            worker.result()
 
 
 def report_failure(arena, kill, arguments):
@@ -96,7 +131,8 @@ def report_failure(arena, kill, arguments):
 
 
 def summarise(arenas, seconds, arguments):
-    kills = [kill for arena in arenas for kill in arena.kills]
+    every = [kill for arena in arenas for kill in arena.kills]
+    kills = [kill for kill in every if kill.phase in trace.PHASES]
     pairs = {(kill.phase, kill.site) for kill in kills}
     print(f"\n{'cell':28} {'kills':>5} {'pairs':>5} {'lost':>5} {'doubled':>7} {'failed':>6}")
     passed = failed = 0
@@ -108,23 +144,27 @@ def summarise(arenas, seconds, arguments):
               f"{len({(kill.phase, kill.site) for kill in mine}):5} "
               f"{sum(kill.lost for kill in mine):5} {sum(kill.doubled for kill in mine):7} "
               f"{len(bad):6}")
-    phases = collections.Counter(kill.phase for kill in kills)
-    known = [*trace.PHASES, *network.ACTIONS]
-    print("\n" + ", ".join(f"{phase} {phases[phase]}" for phase in known if phases[phase]))
-    print(f"{len(kills)} kills in {len(arenas)} cells, {len(pairs)} pairs of phase and call "
-          f"site, {seconds:.0f} s, {sum(arena.runs for arena in arenas)} runs, "
-          f"seed {arguments.seed}")
+    phases = collections.Counter(kill.phase for kill in every)
+    others = sorted(set(phases) - set(trace.PHASES))
+    print("\nkills: " + ", ".join(f"{phase} {phases[phase]}" for phase in trace.PHASES))
+    if others:
+        print("other faults: " + ", ".join(f"{phase} {phases[phase]}" for phase in others))
+    print(f"{len(kills)} kills and {len(every) - len(kills)} other faults in {len(arenas)} "
+          f"cells, {len(pairs)} pairs of phase and call site, {seconds:.0f} s, "
+          f"{sum(arena.runs for arena in arenas)} runs, seed {arguments.seed}")
     if arguments.json:
         arguments.json.write_text(json.dumps({
             "schema": "dxt.faults/1", "seed": arguments.seed, "seconds": round(seconds, 1),
-            "kills": len(kills), "pairs": len(pairs), "phases": dict(phases),
-            "lost": sum(kill.lost for kill in kills),
-            "doubled": sum(kill.doubled for kill in kills),
+            "signal": arguments.signal, "kills": len(kills),
+            "other_faults": len(every) - len(kills), "pairs": len(pairs),
+            "phases": dict(phases), "lost": sum(kill.lost for kill in every),
+            "doubled": sum(kill.doubled for kill in every),
             "cells": {arena.cell.name: [dataclasses.asdict(kill) for kill in arena.kills]
                       for arena in arenas}}, indent=1) + "\n")
-    starved = [arena.cell.name for arena in arenas if not arena.kills]
-    for name in starved:
-        print(f"no kill counted in {name}")
+    starved = [arena for arena in arenas if arena.broken or not arena.kills]
+    for arena in starved:
+        print(f"{arena.cell.name} has broken off" if arena.broken else
+              f"no kill counted in {arena.cell.name}")
     print(f"{passed} passed, {failed + len(starved)} failed")
     return failed + len(starved) == 0
 
@@ -135,12 +175,14 @@ def arguments_of(words):
     parser.add_argument("--shim", type=pathlib.Path, required=True, help="the preloaded library")
     parser.add_argument("--duckdb", type=pathlib.Path, help="libduckdb.so, to look into files")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--kills", type=int, default=20, help="in each cell (20)")
+    parser.add_argument("--kills", type=int, default=30, help="in each cell (30)")
     parser.add_argument("--seconds", type=float, default=600, help="stop after that time (600)")
     parser.add_argument("--cell", action="append", default=[], metavar="PATTERN",
                         help="only cells named so, e.g. 'sqlite/*'; may be repeated")
     parser.add_argument("--signal", choices=["KILL", "TERM", "POWER"], default="KILL",
                         help="what dxtd gets (KILL); POWER also drops what was not synced")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(),
+                        help="cells at once (one for each processor)")
     parser.add_argument("--long", action="store_true", help="500 kills in each cell, no limit")
     parser.add_argument("--json", type=pathlib.Path, help="write the results there")
     parser.add_argument("--keep", action="store_true", help="keep the folders of failures")
@@ -153,7 +195,10 @@ def arguments_of(words):
 def main(words):
     arguments = arguments_of(words)
     chosen = wanted_cells(arguments.cell)
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="dxt-faults-"))
+    # In memory where that can be had: what counts is the order of calls, not the disk.
+    memory = pathlib.Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="dxt-faults-", dir=memory if roomy else None))
     print(f"seed {arguments.seed}", flush=True)
     tools = None
     begin = time.monotonic()
@@ -164,11 +209,9 @@ def main(words):
             print(f"skipped: {reason}")
             return 77
         rng = random.Random(arguments.seed)
-        arenas = [(network.NetworkArena if target == "network" else Arena)(
-            tools, Cell(tools, folder, target, mode), random.Random(rng.randrange(2**32)),
+        arenas = [getattr(TARGETS[target], "arena", Arena)(
+            tools, cells.Cell(tools, folder, target, mode), random.Random(rng.randrange(2**32)),
             arguments.signal) for target, mode in chosen]
-        for arena in arenas:
-            arena.plan()
         shoot_all(arenas, arguments)
         good = summarise(arenas, time.monotonic() - begin, arguments)
         return 0 if good else 1

@@ -21,6 +21,12 @@ ACTIONS = {
 }
 LATE = 1.2  # Seconds; dxt is back before that.
 
+# What is done to it when the network falls silent, as it does where a machine dies or a cable is cut:
+SILENCE = {
+    "deaf": "it does not reach the server",
+    "unheard": "the server gets it, the answer does not arrive",
+}
+
 
 @dataclasses.dataclass
 class Cut:
@@ -39,16 +45,16 @@ class Proxy:
         self.server = ("127.0.0.1", port)
         self.lock = threading.Lock()
         self.messages, self.cut = [], None
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = self.listen()
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
+
+    def listen(self):
+        return socket.create_server(("127.0.0.1", 0))
 
     def arm(self, cut):
         with self.lock:
             self.messages, self.cut = [], cut
-
-    def stop(self):
-        self.listener.close()
 
     def _accept(self):
         while True:
@@ -125,7 +131,11 @@ class Link:
             self.server.sendall(message)
             return True
         self.mute.set()
-        if action in ("unanswered", "swallowed"):
+        if action in SILENCE:
+            if action == "unheard":
+                self.server.sendall(message)
+            self.proxy.silence()
+        elif action in ("unanswered", "swallowed"):
             self.server.sendall(message)
             time.sleep(LATE if action == "swallowed" else 0.2)
         self._end(self.client)
@@ -147,30 +157,23 @@ class Link:
             self._end(self.client)
 
 
-class Network(cells.Postgres):
-    """PostgreSQL behind the proxy."""
-    name = "network"
-
-    def connection(self):
-        port = self.tools.proxy.port
-        url = re.sub(r":\d+/", f":{port}/", self.url)
-        return {"type": "postgres", "url": f"{url}?sslmode=disable&gssencmode=disable"}
-
-
 class NetworkArena(Arena):
     """A cell whose messages are lost instead of its processes."""
+
+    actions = list(ACTIONS)
+    share = 0.7
 
     def plan(self):
         self.cell.prepare(self.settle)
         places = collections.defaultdict(list)
         for start in self.cell.STARTS:
             self.cell.reset(start)
-            self.tools.proxy.arm(None)
+            self.cell.target.proxy.arm(None)
             self.settle("streamed")
-            for number, text in enumerate(self.tools.proxy.messages, 1):
+            for number, text in enumerate(self.cell.target.proxy.messages, 1):
                 # Rows are all alike; statements differ by their first words.
                 place = "d" if text.startswith("d") else re.sub(r"[\d'].*", "", text)[:40]
-                for action in ACTIONS:
+                for action in self.actions:
                     places[action, place].append((start, number, text))
         # What is said last of a window is where most can go wrong.
         order = sorted(places, key=lambda key: ("COMMIT" not in key[1], self.rng.random()))
@@ -183,13 +186,13 @@ class NetworkArena(Arena):
             return False
         start, cut, text = self.plans.popleft()
         self.cell.reset(start)
-        self.tools.proxy.arm(cut)
+        self.cell.target.proxy.arm(cut)
         code, _ = self.run("streamed")
-        if len(self.tools.proxy.messages) < cut.at:
+        if len(self.cell.target.proxy.messages) < cut.at:
             return False
-        self.tools.proxy.arm(None)
+        self.cell.target.proxy.arm(None)
         site = f"{cut.action} {re.sub('[0-9A-Z]{26}', '#', text)[:50]}"
-        kill = Kill(self.cell.name, start or "first", "streamed", str(cut), cut.action, site)
+        kill = Kill(self.cell.name, start, "streamed", str(cut), cut.action, site)
         code = self._again(code, kill.problems)
         verdict = self.cell.compare(self.cell.window(start))
         kill.lost, kill.doubled = verdict.lost, verdict.doubled
@@ -205,3 +208,20 @@ class NetworkArena(Arena):
             problems.append(f"never recovers: exit code {code}: {self.output[-600:]}")
         return code
 
+
+class Network(cells.Postgres):
+    """PostgreSQL behind the proxy."""
+    name, arena = "network", NetworkArena
+    modes = ["append-full", "append-incremental", "upsert-incremental", "replace-full",
+             "mirror-full"]
+
+    def __init__(self, tools, live, mode):
+        super().__init__(tools, live, mode)
+        self.proxy = Proxy(tools.postgres.port)
+
+    def connection(self):
+        url = re.sub(r":\d+/", f":{self.proxy.port}/", self.url)
+        return {"type": "postgres", "url": f"{url}?sslmode=disable&gssencmode=disable"}
+
+
+TARGETS = {Network.name: Network}
