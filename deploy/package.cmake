@@ -74,13 +74,14 @@ include(CPack)
 # --- tests ---------------------------------------------------------------------------------------------------
 
 if(BUILD_TESTING)
+  set(_own_mounts ${PROJECT_SOURCE_DIR}/deploy/with_own_mounts)
   # A sanitizer needs what the unit forbids, and is no part of what is shipped.
   if(CMAKE_CXX_FLAGS MATCHES "-fsanitize")
     set(_dxt_shipped "")
   else()
     set(_dxt_shipped ${CMAKE_BINARY_DIR})
   endif()
-  add_test(NAME systemd_unit_test COMMAND ${PROJECT_SOURCE_DIR}/deploy/systemd/unit_test ${_dxt_shipped})
+  add_test(NAME systemd_unit_test COMMAND ${_own_mounts} ${PROJECT_SOURCE_DIR}/deploy/systemd/unit_test ${_dxt_shipped})
   set_tests_properties(systemd_unit_test PROPERTIES LABELS unit TIMEOUT 60 SKIP_RETURN_CODE 77)
   add_test(NAME kubernetes_manifests_test COMMAND ${PROJECT_SOURCE_DIR}/deploy/kubernetes/manifests_test
                                                   $<TARGET_FILE:dxtd>)
@@ -88,13 +89,13 @@ if(BUILD_TESTING)
   add_test(NAME grafana_metrics_test COMMAND ${PROJECT_SOURCE_DIR}/deploy/grafana/metrics_test $<TARGET_FILE:dxtd>)
   set_tests_properties(grafana_metrics_test PROPERTIES LABELS unit TIMEOUT 120)
   if(_dxt_shipped)
-    add_test(NAME systemd_service_test COMMAND ${PROJECT_SOURCE_DIR}/deploy/systemd/service_test $<TARGET_FILE:dxtd>
-                                               ${DXT_DEPS})
+    add_test(NAME systemd_service_test COMMAND ${_own_mounts} ${PROJECT_SOURCE_DIR}/deploy/systemd/service_test
+                                               $<TARGET_FILE:dxtd> ${DXT_DEPS})
     set_tests_properties(systemd_service_test PROPERTIES LABELS unit TIMEOUT 120 SKIP_RETURN_CODE 77)
     set(_dxt_deb "${CPACK_OUTPUT_FILE_PREFIX}/dxt_${PROJECT_VERSION}-${CPACK_DEBIAN_PACKAGE_RELEASE}_${_dxt_machine}.deb")
     add_test(NAME deb_packs COMMAND ${CMAKE_CPACK_COMMAND} --config ${PROJECT_BINARY_DIR}/CPackConfig.cmake)
-    add_test(NAME deb_test COMMAND ${_dxt_debian}/package_test ${_dxt_deb})
-    add_test(NAME image_test COMMAND ${PROJECT_SOURCE_DIR}/deploy/image/image_test ${_dxt_deb})
+    add_test(NAME deb_test COMMAND ${_own_mounts} ${_dxt_debian}/package_test ${_dxt_deb})
+    add_test(NAME image_test COMMAND ${_own_mounts} ${PROJECT_SOURCE_DIR}/deploy/image/image_test ${_dxt_deb})
     set_tests_properties(deb_packs deb_test image_test PROPERTIES LABELS slow TIMEOUT 900 SKIP_RETURN_CODE 77)
     set_tests_properties(deb_packs PROPERTIES FIXTURES_SETUP dxt_deb)
     set_tests_properties(deb_test image_test PROPERTIES FIXTURES_REQUIRED dxt_deb)
