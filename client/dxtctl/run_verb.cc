@@ -149,6 +149,10 @@ void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
   if (options.limit) proto.set_limit(*options.limit);
   if (options.cursor_value) proto.set_cursor_value(*options.cursor_value);
   proto.set_allow_duplicates(options.allow_duplicates);
+  if (options.from && options.to) {
+    proto.mutable_backfill()->set_from(*options.from);
+    proto.mutable_backfill()->set_to(*options.to);
+  }
   proto.set_full_refresh(options.full_refresh || !options.full_refresh_streams.empty());
   for (const auto& stream : options.full_refresh_streams) {
     proto.add_full_refresh_streams(stream);
@@ -160,15 +164,23 @@ void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
 
 void AddReadOptions(Verb verb, RunVerbOptions& options) {
   AddLimitOption(verb, options.limit);
-  verb.Add("--cursor-value", options.cursor_value,
-           "Read from here, this one time; stored cursors are never lowered")
-      .Placeholder("VALUE");
+  const auto cursor =
+      verb.Add("--cursor-value", options.cursor_value,
+               "Read from here, this one time; stored cursors are never lowered")
+          .Placeholder("VALUE");
   verb.AddFlag("--allow-duplicates", options.allow_duplicates,
-               "Let --cursor-value load rows again that an append has loaded");
+               "Let --cursor-value or --from load rows again that an append has loaded");
+  const auto from = verb.Add("--from", options.from,
+                             "With --to: load this range of the watermark alone, beside "
+                             "the regular runs");
+  const auto to = verb.Add("--to", options.to, "Where it ends; exclusive");
+  from.Placeholder("VALUE").Needs(to).Excludes(cursor);
+  to.Placeholder("VALUE").Needs(from);
   verb.AddWithOptionalValue("--full-refresh", options.full_refresh,
                             options.full_refresh_streams,
                             "Read from the beginning: STREAM, or all without one")
-      .Placeholder("STREAM");
+      .Placeholder("STREAM")
+      .Excludes(from);
 }
 
 void AddDryRunOption(Verb verb, RunVerbOptions& options) {

@@ -26,6 +26,7 @@ struct RunVerbOptions {
   std::optional<int64_t> limit;
   std::optional<std::string> cursor_value;
   bool allow_duplicates = false;
+  std::optional<std::string> from, to;
   bool allow_empty_selection = false;
   bool full_refresh = false;
   std::vector<std::string> full_refresh_streams;

@@ -74,6 +74,16 @@ Argument Argument::Environment(const std::string& name) const {
   return *this;
 }
 
+Argument Argument::Needs(const Argument& other) const {
+  option_->needs(other.option_);
+  return *this;
+}
+
+Argument Argument::Excludes(const Argument& other) const {
+  option_->excludes(other.option_);
+  return *this;
+}
+
 Verb Verb::AddVerb(const std::string& name, const std::string& help) const {
   return Verb(*parser_->add_subcommand(name, help));
 }

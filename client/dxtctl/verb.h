@@ -44,6 +44,10 @@ class Argument {
   Argument ShowDefault() const;
   /// Read where the command line does not have it.
   Argument Environment(const std::string& name) const;
+  /// Refused without `other`.
+  Argument Needs(const Argument& other) const;
+  /// Refused together with `other`.
+  Argument Excludes(const Argument& other) const;
 
  private:
   CLI::Option* option_;

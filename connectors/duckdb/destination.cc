@@ -163,6 +163,18 @@ class DuckdbDestination : public Destination {
     return ledger.Newest(identity, stop);
   }
 
+  arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity,
+                                                std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto session, Look(stop));
+    if (!session) return std::vector<std::string>();
+    ARROW_ASSIGN_OR_RAISE(auto name,
+                          FindTable(*session, identity.target, default_schema_, stop));
+    Ledger ledger(*session, name.schema, clock_);
+    ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
+    if (!exists) return std::vector<std::string>();
+    return ledger.Lanes(identity, stop);
+  }
+
   arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
                                    std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto session, Look(stop));

@@ -55,6 +55,16 @@ arrow::Status Ledger::Create(std::stop_token stop) {
   return arrow::Status::OK();
 }
 
+arrow::Result<std::vector<std::string>> Ledger::Lanes(const StreamIdentity& identity,
+                                                      std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows, session_.Rows(Texts(schema_, clock_).SelectLanes(), kReading, stop,
+                               {identity.pipeline, identity.stream}));
+  std::vector<std::string> lanes;
+  for (const auto& row : rows) lanes.push_back(row.at(0).value_or(""));
+  return lanes;
+}
+
 arrow::Result<std::optional<LoadRecord>> Ledger::Newest(const StreamIdentity& identity,
                                                         std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(

@@ -30,6 +30,8 @@ class Ledger {
   arrow::Status Create(std::stop_token stop);
   arrow::Result<std::optional<LoadRecord>> Newest(const StreamIdentity& identity,
                                                   std::stop_token stop);
+  arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity,
+                                                std::stop_token stop);
   arrow::Result<bool> HasLoad(std::string_view load_id, std::stop_token stop);
   arrow::Result<bool> OtherPipeline(const StreamIdentity& identity,
                                     const std::string& target, std::stop_token stop);

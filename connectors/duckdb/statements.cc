@@ -135,7 +135,14 @@ std::string MergeSql(const WriteSpec& spec, const std::string& stage,
   }
   std::string statement = "MERGE INTO " + fill + " AS t USING (" +
                           Deduplicated(spec, stage) + ") AS s ON " + SameKey(spec);
-  if (!updates.empty()) statement += " WHEN MATCHED THEN UPDATE SET " + Joined(updates);
+  std::string not_older;
+  if (spec.keep_newer) {
+    const std::string column = sql::QuoteIdentifier(spec.dedup_column);
+    not_older = " AND (t." + column + " IS NULL OR t." + column + " <= s." + column + ")";
+  }
+  if (!updates.empty()) {
+    statement += " WHEN MATCHED" + not_older + " THEN UPDATE SET " + Joined(updates);
+  }
   return statement + " WHEN NOT MATCHED THEN INSERT (" + Joined(names) + ") VALUES (" +
          Joined(inserts) + ")";
 }

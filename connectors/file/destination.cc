@@ -175,6 +175,13 @@ class FileDestination final : public Destination {
     return Last(Ledger(target), identity);
   }
 
+  arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity,
+                                                std::stop_token) override {
+    ARROW_ASSIGN_OR_RAISE(const Target target,
+                          ResolveTarget(location_, identity.target, nullptr));
+    return Ledger(target).Lanes(identity);
+  }
+
   arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
                                    std::stop_token) override {
     ARROW_ASSIGN_OR_RAISE(const Target target,

@@ -181,6 +181,25 @@ arrow::Result<std::optional<LedgerRow>> Ledger::Find(const StreamIdentity& ident
   return std::optional<LedgerRow>();
 }
 
+arrow::Result<std::vector<std::string>> Ledger::Lanes(
+    const StreamIdentity& identity) const {
+  std::vector<std::string> lanes;
+  ARROW_ASSIGN_OR_RAISE(const auto chains, Chains());
+  for (const auto& chain : chains) {
+    const std::string fence = JoinPath(chain, "fence.json");
+    ARROW_ASSIGN_OR_RAISE(const auto entry, target_.store->Stat(fence));
+    if (!entry) continue;
+    ARROW_ASSIGN_OR_RAISE(const std::string text, target_.store->Get(fence));
+    const Json json = Json::parse(text, nullptr, false);
+    if (!json.is_object()) return Broken(*target_.store, fence);
+    if (json.value("pipeline", "") == identity.pipeline &&
+        json.value("stream", "") == identity.stream) {
+      lanes.push_back(json.value("lane", ""));
+    }
+  }
+  return lanes;
+}
+
 arrow::Result<bool> Ledger::HasOtherPipeline(const StreamIdentity& identity) const {
   ARROW_ASSIGN_OR_RAISE(const auto chains, Chains());
   for (const auto& chain : chains) {

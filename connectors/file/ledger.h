@@ -37,6 +37,8 @@ class Ledger {
   /// Among the newest rows: a load that is asked for again is one of the last.
   arrow::Result<std::optional<LedgerRow>> Find(const StreamIdentity& identity,
                                                std::string_view load_id) const;
+  /// The lanes of a stream that have a fence.
+  arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity) const;
   /// True when another pipeline has a row for this target.
   arrow::Result<bool> HasOtherPipeline(const StreamIdentity& identity) const;
   /// Raises the fence and returns its epoch; makes the folders.

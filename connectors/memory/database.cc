@@ -15,6 +15,11 @@ namespace {
 
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
+KnownKeys KnownKeysOf(const WriteSpec& spec) {
+  if (spec.table.mode == LoadMode::kInsertOnly) return KnownKeys::kStay;
+  return spec.keep_newer ? KnownKeys::kUpdateOlder : KnownKeys::kUpdate;
+}
+
 /// The table that a load into nothing makes: its keys become the primary key.
 MemoryTable NewTable(const WriteSpec& spec, std::string ident) {
   MemoryTable table;
@@ -160,6 +165,18 @@ std::optional<LoadRecord> MemoryDatabase::Newest(const StreamIdentity& identity)
   return NewestLocked(identity);
 }
 
+std::vector<std::string> MemoryDatabase::Lanes(const StreamIdentity& identity) const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> lanes;
+  for (const auto& [key, epoch] : fences_) {
+    const auto& [pipeline, chain] = key;
+    if (pipeline == identity.pipeline && chain.first == identity.stream) {
+      lanes.push_back(chain.second);
+    }
+  }
+  return lanes;
+}
+
 bool MemoryDatabase::OtherPipeline(const StreamIdentity& identity) const {
   const std::lock_guard lock(mutex_);
   return std::any_of(loads_.begin(), loads_.end(), [&](const MemoryLoad& load) {
@@ -217,7 +234,7 @@ arrow::Result<CommitResult> MemoryDatabase::Apply(const WriteSpec& spec,
     ARROW_ASSIGN_OR_RAISE(auto rows, Joined(fresh, spec.schema));
     ARROW_ASSIGN_OR_RAISE(auto merged,
                           Merge(before, rows, spec.table.keys, spec.dedup_column,
-                                spec.duplicate_keys_fail, mode == LoadMode::kInsertOnly));
+                                spec.duplicate_keys_fail, KnownKeysOf(spec)));
     result.rows_written = merged.written;
     result.rows_deduplicated = merged.deduplicated;
     table.batches = {merged.rows};

@@ -72,6 +72,7 @@ class MemoryDatabase {
   arrow::Status Step(const std::string& step, std::stop_token stop);
 
   std::optional<LoadRecord> Newest(const StreamIdentity& identity) const;
+  std::vector<std::string> Lanes(const StreamIdentity& identity) const;
   bool OtherPipeline(const StreamIdentity& identity) const;
   bool HasLoad(std::string_view load_id) const;
   int64_t BumpFence(const StreamIdentity& identity);

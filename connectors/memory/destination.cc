@@ -192,6 +192,11 @@ class MemoryDestination final : public Destination {
     return database_->Newest(identity);
   }
 
+  arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity,
+                                                std::stop_token) override {
+    return database_->Lanes(identity);
+  }
+
   arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
                                    std::stop_token) override {
     return database_->OtherPipeline(identity);

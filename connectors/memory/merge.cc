@@ -108,7 +108,7 @@ arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
                             const std::shared_ptr<arrow::RecordBatch>& fresh,
                             const std::vector<std::string>& keys,
                             const std::string& dedup_column, bool duplicates_fail,
-                            bool insert_only) {
+                            KnownKeys known) {
   ARROW_ASSIGN_OR_RAISE(const auto fresh_keys, KeysOf(*fresh, keys));
   std::shared_ptr<arrow::Array> order;
   FieldType order_type;
@@ -145,11 +145,21 @@ arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
     const auto winner = winners.find(old_keys[row]);
     if (winner == winners.end()) {
       from.emplace_back(row);
-    } else {
-      const bool first = matched.emplace(winner->first, true).second;
-      if (insert_only && first) --merged.written;
-      from.emplace_back(insert_only ? row : before + winner->second);
+      kept.emplace_back(row);
+      continue;
     }
+    const bool first = matched.emplace(winner->first, true).second;
+    bool stays = known == KnownKeys::kStay;
+    if (stays && first) --merged.written;
+    if (known == KnownKeys::kUpdateOlder && order) {
+      const auto mine = old->GetColumnByName(dedup_column);
+      ARROW_ASSIGN_OR_RAISE(
+          const auto both,
+          arrow::Concatenate({mine->Slice(row, 1), order->Slice(winner->second, 1)}));
+      ARROW_ASSIGN_OR_RAISE(const bool later, LaterWins(both.get(), order_type, 0, 1));
+      stays = !later;
+    }
+    from.emplace_back(stays ? row : before + winner->second);
     kept.emplace_back(row);
   }
   for (int64_t row = 0; row < fresh->num_rows(); ++row) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,6 +10,13 @@
 #include "connectors/sdk/types.h"
 
 namespace dxt::memory {
+
+/// What happens to a row of the target whose key comes again.
+enum class KnownKeys : uint8_t {
+  kUpdate,
+  kUpdateOlder,  ///< Unless its `dedup_column` is larger.
+  kStay
+};
 
 struct Merged {
   std::shared_ptr<arrow::RecordBatch> rows;
@@ -29,12 +37,11 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Aligned(
 /// Upserts `fresh` into `old` by `keys` (contracts 3.6): of equal keys in `fresh` the one
 /// with the largest `dedup_column` wins, then the last; columns of `old` that `fresh`
 /// lacks keep their values. A NULL key is kData "load.null_key"; equal keys are kData
-/// "load.duplicate_key" where `duplicates_fail`. With `insert_only` rows of `old` stay as
-/// they are.
+/// "load.duplicate_key" where `duplicates_fail`.
 arrow::Result<Merged> Merge(const std::shared_ptr<arrow::RecordBatch>& old,
                             const std::shared_ptr<arrow::RecordBatch>& fresh,
                             const std::vector<std::string>& keys,
                             const std::string& dedup_column, bool duplicates_fail,
-                            bool insert_only);
+                            KnownKeys known);
 
 }  // namespace dxt::memory

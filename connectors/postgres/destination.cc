@@ -146,6 +146,16 @@ class PostgresDestination final : public Destination {
     return ledger.Newest(identity, stop);
   }
 
+  arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity,
+                                                std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, identity.target, stop));
+    LoadLedger ledger(*connection, name.schema);
+    ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
+    if (!exists) return std::vector<std::string>();
+    return ledger.Lanes(identity, stop);
+  }
+
   arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
                                    std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));

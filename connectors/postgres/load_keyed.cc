@@ -35,6 +35,11 @@ std::string KeyText(const std::vector<std::string>& keys) {
   return "pg_catalog.jsonb_build_array(" + List(values, ", ") + ")::text";
 }
 
+/// The target's row `t` is no later version than the incoming one.
+std::string NotOlder(const std::string& incoming, const std::string& column) {
+  return "(t." + column + " IS NULL OR t." + column + " <= " + incoming + column + ")";
+}
+
 }  // namespace
 
 struct Load::KeyedSql {
@@ -137,13 +142,16 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
     return rows;
   }
   std::vector<std::string> assigned = cleared;
+  const std::string newer =
+      spec_.keep_newer ? sql::QuoteIdentifier(spec_.dedup_column) : "";
   if (!spec_.null_keys_match && HasUniqueKey(spec_.target, spec_.table.keys)) {
     for (const auto& set : sql.sets) assigned.push_back(set + " = excluded." + set);
     // With nothing but keys an update of the key to itself still counts the row.
     if (assigned.empty())
       assigned.push_back(sql.keys.front() + " = excluded." + sql.keys.front());
     return Count(sql.insert + sql.latest + " ON CONFLICT (" + List(sql.keys, ", ") +
-                     ") DO UPDATE SET " + List(assigned, ", "),
+                     ") DO UPDATE SET " + List(assigned, ", ") +
+                     (newer.empty() ? "" : " WHERE " + NotOlder("excluded.", newer)),
                  stop);
   }
   ARROW_RETURN_NOT_OK(LockTarget("SHARE ROW EXCLUSIVE", stop));
@@ -152,7 +160,8 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
   const std::string source = " FROM " + std::string(kLatest) + " AS s WHERE ";
   if (!assigned.empty()) {
     ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " + List(assigned, ", ") +
-                                source + SameAsLatest(sql),
+                                source + SameAsLatest(sql) +
+                                (newer.empty() ? "" : " AND " + NotOlder("s.", newer)),
                             stop));
   }
   ARROW_RETURN_NOT_OK(Run(InsertUnknown(sql), stop));

@@ -124,6 +124,16 @@ arrow::Result<std::optional<LoadRecord>> LoadLedger::Newest(
   return record;
 }
 
+arrow::Result<std::vector<std::string>> LoadLedger::Lanes(const StreamIdentity& identity,
+                                                          std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows, connection_.Query(sql_.SelectLanes(),
+                                   {identity.pipeline, identity.stream}, kDoing, stop));
+  std::vector<std::string> lanes;
+  for (int row = 0; row < rows.rows(); ++row) lanes.push_back(rows.Text(row, 0));
+  return lanes;
+}
+
 arrow::Result<bool> LoadLedger::Has(std::string_view load_id, std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
       auto rows,

@@ -114,6 +114,11 @@ arrow::Result<std::vector<Field>> Source::DescribeExpressions(
       "Name a column in `source`, or load first and use an SQL source after");
 }
 
+arrow::Result<std::vector<std::string>> Destination::Lanes(const StreamIdentity&,
+                                                           std::stop_token) {
+  return std::vector<std::string>();
+}
+
 arrow::Status Writer::AppendFiles(std::span<const std::string>, std::stop_token) {
   return MakeError(ErrorClass::kUnsupported, "target.no_files",
                    "This target does not read Parquet files itself");

@@ -189,6 +189,8 @@ struct WriteSpec {
   /// Tracked mirror: what `_dxt_keys` holds is not of this target; forget it and delete
   /// nothing.
   bool forget_keys = false;
+  /// Upsert: a row of the target whose `dedup_column` is larger stays as it is.
+  bool keep_newer = false;
   int64_t batch_rows = 10000;
 };
 
@@ -263,6 +265,10 @@ class Destination {
   /// The newest load of this chain. Writes nothing, creates nothing.
   virtual arrow::Result<std::optional<LoadRecord>> Peek(const StreamIdentity& identity,
                                                         std::stop_token stop) = 0;
+  /// The lanes of a stream that were ever taken over, "sync" among them. Default: none,
+  /// for targets that keep no ledger.
+  virtual arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity,
+                                                        std::stop_token stop);
   /// True when a pipeline other than `identity.pipeline` has a load of the same target.
   virtual arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
                                            std::stop_token stop) = 0;

@@ -74,6 +74,11 @@ std::string LedgerSql::SelectNewest() const {
          "ORDER BY window_seq DESC LIMIT 1";
 }
 
+std::string LedgerSql::SelectLanes() const {
+  return "SELECT lane FROM " + fence_table() +
+         " WHERE pipeline = $1 AND stream = $2 ORDER BY lane";
+}
+
 std::string LedgerSql::SelectByLoadId() const {
   return "SELECT window_seq FROM " + loads_table() + " WHERE load_id = $1";
 }

@@ -27,6 +27,8 @@ class LedgerSql {
   std::string CreateKeys(bool indexed) const;
   /// $1 pipeline, $2 stream, $3 lane: the newest load; columns as in LoadColumns().
   std::string SelectNewest() const;
+  /// $1 pipeline, $2 stream: its lanes.
+  std::string SelectLanes() const;
   /// $1 load_id: the window_seq of that load.
   std::string SelectByLoadId() const;
   /// $1 target, $2 pipeline: 1 row if another pipeline loaded this target.

@@ -209,6 +209,14 @@ class SqliteDestination final : public Destination {
     return NewestLoad(*connection, identity);
   }
 
+  arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity,
+                                                std::stop_token stop) override {
+    const std::lock_guard lock(shared_->mutex);
+    ARROW_ASSIGN_OR_RAISE(auto* connection, OpenExisting(stop));
+    if (!connection) return std::vector<std::string>();
+    return LanesOf(*connection, identity);
+  }
+
   arrow::Result<bool> SharedTarget(const StreamIdentity& identity,
                                    std::stop_token stop) override {
     const std::lock_guard lock(shared_->mutex);

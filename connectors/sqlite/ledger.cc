@@ -68,6 +68,21 @@ arrow::Result<std::optional<LoadRecord>> NewestLoad(Connection& connection,
   return record;
 }
 
+arrow::Result<std::vector<std::string>> LanesOf(Connection& connection,
+                                                const StreamIdentity& identity) {
+  std::vector<std::string> names;
+  ARROW_ASSIGN_OR_RAISE(const bool exists, HasLedger(connection));
+  if (!exists) return names;
+  ARROW_ASSIGN_OR_RAISE(auto lanes, connection.Prepare(Sql().SelectLanes()));
+  ARROW_RETURN_NOT_OK(lanes.BindText(1, identity.pipeline));
+  ARROW_RETURN_NOT_OK(lanes.BindText(2, identity.stream));
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const bool found, lanes.Step());
+    if (!found) return names;
+    names.push_back(lanes.Text(0));
+  }
+}
+
 arrow::Result<bool> IsCommitted(Connection& connection, std::string_view load_id) {
   ARROW_ASSIGN_OR_RAISE(const bool exists, HasLedger(connection));
   if (!exists) return false;

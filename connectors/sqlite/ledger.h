@@ -17,6 +17,9 @@ arrow::Result<bool> HasLedger(Connection& connection);
 arrow::Status CreateLedger(Connection& connection);
 arrow::Result<std::optional<LoadRecord>> NewestLoad(Connection& connection,
                                                     const StreamIdentity& identity);
+/// The lanes of a stream; none when there is no ledger.
+arrow::Result<std::vector<std::string>> LanesOf(Connection& connection,
+                                                const StreamIdentity& identity);
 arrow::Result<bool> IsCommitted(Connection& connection, std::string_view load_id);
 arrow::Result<bool> HasOtherPipeline(Connection& connection,
                                      const StreamIdentity& identity);

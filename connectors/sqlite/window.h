@@ -66,6 +66,8 @@ class Window {
   arrow::Result<int64_t> Number(const std::string& sql, bool for_stream);
   /// Row _dxt_s of the stage has the key of row _dxt_t of the target.
   std::string SameKey() const;
+  /// SQL: the target's row is no later version than the incoming one.
+  std::string NotOlder(const std::string& target, const std::string& incoming) const;
   std::string Stage() const;
   std::string ColumnList(const std::string& prefix) const;
 

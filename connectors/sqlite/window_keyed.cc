@@ -117,6 +117,15 @@ arrow::Status Window::Deduplicate(int64_t* dropped) {
   return arrow::Status::OK();
 }
 
+std::string Window::NotOlder(const std::string& target,
+                             const std::string& incoming) const {
+  const auto field = spec_.schema->GetFieldByName(spec_.dedup_column);
+  const bool decimal = field && arrow::is_decimal(field->type()->id());
+  const std::string column = QuoteIdentifier(spec_.dedup_column);
+  return "(" + target + column + " IS NULL OR " + target + column + " <= " + incoming +
+         column + (decimal ? " COLLATE dxt_decimal" : "") + ")";
+}
+
 arrow::Status Window::Merge(CommitResult* result) {
   const LoadMode mode = spec_.table.mode;
   const std::string keys = NameList(spec_.table.keys, "", ", ");
@@ -147,16 +156,19 @@ arrow::Status Window::Merge(CommitResult* result) {
   }
   const bool updates = mode != LoadMode::kInsertOnly && !assignments("").empty();
   if (indexed) {
+    const std::string not_older =
+        spec_.keep_newer ? " WHERE " + NotOlder(table_ + ".", "excluded.") : "";
     ARROW_RETURN_NOT_OK(connection_->Execute(
         insert + "true ORDER BY " + keys + " ON CONFLICT (" + keys + ") DO " +
-        (updates ? "UPDATE SET " + assignments("excluded.") : "NOTHING")));
+        (updates ? "UPDATE SET " + assignments("excluded.") + not_older : "NOTHING")));
     if (mode == LoadMode::kInsertOnly) result->rows_written = connection_->Changes();
     return arrow::Status::OK();
   }
   if (updates) {
-    ARROW_RETURN_NOT_OK(connection_->Execute("UPDATE " + table_ + " AS _dxt_t SET " +
-                                             assignments("_dxt_s.") + " FROM " + Stage() +
-                                             " AS _dxt_s WHERE " + SameKey()));
+    ARROW_RETURN_NOT_OK(connection_->Execute(
+        "UPDATE " + table_ + " AS _dxt_t SET " + assignments("_dxt_s.") + " FROM " +
+        Stage() + " AS _dxt_s WHERE " + SameKey() +
+        (spec_.keep_newer ? " AND " + NotOlder("_dxt_t.", "_dxt_s.") : "")));
   }
   std::string known;
   for (const auto& key : spec_.table.keys) {

@@ -36,7 +36,13 @@ struct RunOptions {
   std::optional<int64_t> limit;             ///< Rows per stream.
   std::optional<std::string> cursor_value;  ///< One-run override.
   bool allow_duplicates = false;            ///< With cursor_value below the watermark.
-  bool full_refresh = false;                ///< Of `full_refresh_streams`, or of all.
+  /// Reads `from` (inclusive) to `to` (exclusive) in a lane of its own, as written.
+  struct Backfill {
+    std::string from, to;
+    std::string Lane() const { return "backfill/" + from + ".." + to; }
+  };
+  std::optional<Backfill> backfill;
+  bool full_refresh = false;  ///< Of `full_refresh_streams`, or of all.
   std::vector<std::string> full_refresh_streams;
   bool persist = false;
   bool fresh = false;  ///< `--new`: give an interrupted run up.

@@ -25,7 +25,7 @@ class FakeJournal : public Journal {
   arrow::Result<std::optional<LoadRecord>> LoadCheckpoint(
       const StreamIdentity& id) override {
     std::lock_guard lock(mutex_);
-    const auto found = checkpoints_.find(id.stream);
+    const auto found = checkpoints_.find(KeyOf(id));
     if (found == checkpoints_.end()) return std::nullopt;
     return found->second;
   }
@@ -33,25 +33,25 @@ class FakeJournal : public Journal {
                                const LoadRecord& record) override {
     std::lock_guard lock(mutex_);
     if (fail_checkpoint_) return arrow::Status::IOError("the state store is gone");
-    checkpoints_[id.stream] = record;
+    checkpoints_[KeyOf(id)] = record;
     return arrow::Status::OK();
   }
   arrow::Status RecordIntent(const StreamIdentity& id,
                              const LoadRecord& record) override {
     std::lock_guard lock(mutex_);
-    intents_[id.stream] = record;
+    intents_[KeyOf(id)] = record;
     return arrow::Status::OK();
   }
   arrow::Result<std::optional<LoadRecord>> PendingIntent(
       const StreamIdentity& id) override {
     std::lock_guard lock(mutex_);
-    const auto found = intents_.find(id.stream);
+    const auto found = intents_.find(KeyOf(id));
     if (found == intents_.end()) return std::nullopt;
     return found->second;
   }
   arrow::Status ClearIntent(const StreamIdentity& id, std::string_view) override {
     std::lock_guard lock(mutex_);
-    if (!fail_checkpoint_) intents_.erase(id.stream);
+    if (!fail_checkpoint_) intents_.erase(KeyOf(id));
     return arrow::Status::OK();
   }
   arrow::Status RecordPackage(const StreamIdentity&, std::string_view,
@@ -69,6 +69,10 @@ class FakeJournal : public Journal {
   }
 
  private:
+  static std::string KeyOf(const StreamIdentity& id) {
+    return id.lane == "sync" ? id.stream : id.stream + " " + id.lane;
+  }
+
   std::mutex mutex_;
   std::map<std::string, LoadRecord> checkpoints_, intents_;
   bool fail_checkpoint_ = false;
@@ -170,6 +174,19 @@ class EngineTest : public testing::Test {
     for (int64_t i = 0; i < column.length(); ++i) ids.push_back(column.Value(i));
     std::sort(ids.begin(), ids.end());
     return ids;
+  }
+
+  std::string NameOf(const std::string& table, int64_t id) {
+    auto rows = target_->Rows(table);
+    if (!rows.ok()) return rows.status().ToString();
+    const auto& ids =
+        static_cast<const arrow::Int64Array&>(*(*rows)->GetColumnByName("id"));
+    const auto& names =
+        static_cast<const arrow::StringArray&>(*(*rows)->GetColumnByName("name"));
+    for (int64_t i = 0; i < ids.length(); ++i) {
+      if (ids.Value(i) == id) return names.GetString(i);
+    }
+    return "no row";
   }
 
   std::vector<PackageInfo> Packages() {
@@ -296,6 +313,111 @@ TEST_F(EngineTest, ARefreshNamesStreamsThatExist) {
   EXPECT_EQ(result.ExitCode(), 2);
   EXPECT_EQ(GetErrorInfo(result.error).code, "selector.unknown");
   EXPECT_EQ(TargetIds("orders"), Ids{});
+}
+
+TEST_F(EngineTest, AKnownKeyAboveAnInclusiveBoundaryIsAnotherVersion) {
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  stream.extract.inclusive = true;
+  stream.load.upsert_keys = {"id"};
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  Seed("orders", {{1, 10, "a"}, {2, 30, "changed"}, {3, 20, "late"}});
+  const RunResult second = Run();
+  ASSERT_EQ(second.state, RunState::kSucceeded) << Why(second);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 2, 3}));
+}
+
+TEST_F(EngineTest, ABackfillLeavesTheWatermarkAloneAndNewerVersionsToo) {
+  Seed("orders", {{1, 10, "old"}, {2, 20, "b"}, {3, 30, "c"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  stream.extract.initial_value = "15";
+  stream.load.mode = LoadMode::kUpsert;
+  stream.load.upsert_keys = {"id"};
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  EXPECT_EQ(TargetIds("orders"), (Ids{2, 3}));
+  // While the backfill commits what it has read, a regular run brings a later version.
+  options_.backfill = {"0", "15"};
+  target_->Before("commit", [&](std::stop_token) -> arrow::Status {
+    Seed("orders", {{1, 40, "new"}, {2, 20, "b"}, {3, 30, "c"}});
+    options_.backfill.reset();
+    const RunResult regular = Run();
+    EXPECT_EQ(regular.state, RunState::kSucceeded) << Why(regular);
+    options_.backfill = {"0", "15"};
+    return arrow::Status::OK();
+  });
+  const RunResult backfill = Run();
+  ASSERT_EQ(backfill.state, RunState::kSucceeded) << Why(backfill);
+  EXPECT_EQ(backfill.streams[0].lane, "backfill/0..15");
+  EXPECT_EQ(backfill.streams[0].watermark->after, "15");
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 3}));
+  EXPECT_EQ(NameOf("orders", 1), "new");
+  options_.backfill.reset();
+  const RunResult after = Run();
+  EXPECT_EQ(after.streams[0].watermark->before, "40") << Why(after);
+  EXPECT_EQ(after.streams[0].rows_written, 0);
+}
+
+TEST_F(EngineTest, AStagedUpsertKeepsLaterVersionsAsAStreamedOneDoes) {
+  Seed("orders", {{1, 30, "latest"}, {1, 20, "older"}, {2, 5, "b"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  stream.load.mode = LoadMode::kUpsert;
+  stream.load.upsert_keys = {"id"};
+  pipeline_.buffer.format = BufferFormat::kParquet;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  EXPECT_EQ(NameOf("orders", 1), "latest");
+  Seed("orders", {{1, 10, "stale"}, {2, 5, "again"}});
+  options_.backfill = {"0", "15"};
+  const RunResult backfill = Run();
+  ASSERT_EQ(backfill.state, RunState::kSucceeded) << Why(backfill);
+  EXPECT_EQ(backfill.streams[0].buffer, "parquet");
+  EXPECT_EQ(NameOf("orders", 1), "latest");
+  EXPECT_EQ(NameOf("orders", 2), "again");
+}
+
+TEST_F(EngineTest, ABackfillOwnsItsLaneBeforeItReads) {
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}, {3, 30, "c"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  stream.load.mode = LoadMode::kInsertOnly;
+  stream.load.upsert_keys = {"id"};
+  options_.backfill = {"0", "25"};
+  source_->Before("read", [&](std::stop_token) -> arrow::Status {
+    options_.backfill = {"20", "40"};
+    const RunResult second = Run();
+    EXPECT_EQ(second.state, RunState::kFailed);
+    EXPECT_EQ(GetErrorInfo(second.streams[0].error).code, "backfill.overlap");
+    options_.backfill = {"0", "25"};
+    return arrow::Status::OK();
+  });
+  const RunResult first = Run();
+  ASSERT_EQ(first.state, RunState::kSucceeded) << Why(first);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, AFirstRegularRunDoesNotBeginWhereABackfillEnded) {
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}, {3, 30, "c"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  stream.load.mode = LoadMode::kUpsert;
+  stream.load.upsert_keys = {"id"};
+  options_.backfill = {"15", "25"};
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  EXPECT_EQ(TargetIds("orders"), Ids{2});
+  options_.backfill.reset();
+  for (const auto source : {WatermarkSource::kAuto, WatermarkSource::kTarget}) {
+    pipeline_.streams[0].extract.watermark_source = source;
+    const RunResult regular = Run();
+    ASSERT_EQ(regular.state, RunState::kSucceeded) << Why(regular);
+    EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 3}));
+  }
 }
 
 TEST_F(EngineTest, NullCursorsCanBeForbidden) {

@@ -50,6 +50,8 @@ class Extractor {
   /// The largest cursor among the rows handed out, nullopt when there was none.
   const std::optional<std::string>& last_cursor() const { return last_cursor_; }
   int64_t rows_skipped() const { return rows_skipped_; }
+  /// Everything in range was read: neither a limit nor the source left anything out.
+  bool complete() const { return !full_ && !held_back_; }
   /// What the source left to a later read.
   const std::optional<HeldBack>& held_back() const { return held_back_; }
   /// What the source cannot promise about this read.

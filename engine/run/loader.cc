@@ -122,6 +122,7 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
   write_.duplicate_keys_fail = stream_.config.load.duplicate_keys_fail;
   write_.null_keys_match = stream_.config.load.null_keys_match;
   write_.forget_keys = !stream_.KeysAreTracked();
+  write_.keep_newer = stream_.KeepsNewer();
   write_.batch_rows = stream_.config.load.batch_size;
   const std::string& sort = stream_.config.load.dedup_sort;
   const PlannedColumn* by = sort.empty() ? nullptr : stream_.Column(sort);

@@ -63,6 +63,7 @@ class Preparer {
     out_->identity.stream = config.id;
     out_->identity.target = config.target;
     out_->identity.fingerprint = Fingerprint(pipeline, config);
+    if (options.backfill) out_->identity.lane = options.backfill->Lane();
     out_->source_can = pipeline.source.connector->info().capabilities;
     out_->target_can = pipeline.target.connector->info().capabilities;
   }
@@ -119,6 +120,8 @@ class Preparer {
       config.fields.push_back(std::move(entry));
     }
     ARROW_ASSIGN_OR_RAISE(out_->columns, ResolveColumns(config, out_->info, {}));
+    const PlannedColumn* cursor = out_->Column(CursorId());
+    if (cursor) out_->columns.cursor_target = cursor->wanted.name;
     ARROW_RETURN_NOT_OK(PlanTarget());
     ARROW_RETURN_NOT_OK(CheckShared());
     out_->raw.assign(out_->columns.columns.size(), false);
@@ -126,6 +129,19 @@ class Preparer {
   }
 
  private:
+  /// The field that the watermark field is loaded as; "" = none is known.
+  std::string CursorId() const {
+    if (!out_->config.extract.incremental) return "";
+    const std::string& wanted = out_->config.extract.watermark_field;
+    for (const auto& field : out_->config.fields) {
+      if (field.id == wanted) return wanted;
+    }
+    for (const auto& field : out_->config.fields) {
+      if (field.target_name == wanted || field.source_column == wanted) return field.id;
+    }
+    return wanted;
+  }
+
   bool Refreshed() const {
     if (!options_.full_refresh) return false;
     const auto& only = options_.full_refresh_streams;
@@ -413,6 +429,7 @@ class Preparer {
   }
 
   arrow::Status DecideCursor() {
+    if (options_.backfill) return DecideRange(*options_.backfill);
     if (!out_->config.extract.incremental) {
       if (out_->last) out_->watermark.stored_before = out_->last->cursor_after;
       // Whether filters run at the source is not known here, so the engine cuts as well.
@@ -431,6 +448,13 @@ class Preparer {
     in.target_exists = out_->target.exists;
     in.target_empty = out_->target.empty;
     in.target_ident = out_->target.ident;
+    if (!in.last || out_->config.extract.watermark_source == WatermarkSource::kTarget) {
+      ARROW_ASSIGN_OR_RAISE(const auto lanes,
+                            out_->destination->Lanes(out_->identity, stop_));
+      in.backfilled = std::any_of(lanes.begin(), lanes.end(), [](const auto& lane) {
+        return RangeOfLane(lane).has_value();
+      });
+    }
     ARROW_ASSIGN_OR_RAISE(in.shared_target,
                           out_->destination->SharedTarget(out_->identity, stop_));
     for (size_t i = 0; i < columns.columns.size(); ++i) {
@@ -449,12 +473,85 @@ class Preparer {
     return ApplyCursor();
   }
 
+  arrow::Status DecideRange(const RunOptions::Backfill& asked) {
+    BackfillInputs in;
+    in.config = &out_->config;
+    in.mode = out_->mode;
+    if (out_->columns.cursor) in.type = out_->columns.cursor->type;
+    in.identity = out_->identity;
+    in.from = asked.from;
+    in.to = asked.to;
+    in.allow_duplicates = options_.allow_duplicates;
+    const std::string& cursor_target = out_->columns.cursor_target;
+    const auto& keys = out_->table.keys;
+    in.cursor_loaded = !cursor_target.empty();
+    in.cursor_is_key = std::find(keys.begin(), keys.end(), cursor_target) != keys.end();
+    in.target_empty = !out_->target.exists || out_->target.empty;
+    if (options_.phase != RunOptions::Phase::kRun) {
+      return MakeError(ErrorClass::kConfig, "backfill.mode",
+                       "--from and --to load what they read, so they cannot be parted",
+                       "Use dxtctl run");
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto lanes,
+                          out_->destination->Lanes(out_->identity, stop_));
+    for (const auto& name : lanes) {
+      if (name == out_->identity.lane || !RangeOfLane(name)) continue;
+      ARROW_ASSIGN_OR_RAISE(auto lane, LaneNamed(name));
+      in.others.push_back(std::move(lane));
+    }
+    ARROW_ASSIGN_OR_RAISE(in.own, LaneNamed(out_->identity.lane));
+    ARROW_ASSIGN_OR_RAISE(const auto regular, LaneNamed(StreamIdentity().lane));
+    if (regular.last && !in.target_empty) in.regular = regular.last->cursor_after;
+    ARROW_ASSIGN_OR_RAISE(out_->backfill, DecideBackfill(in));
+    const BackfillDecision& range = *out_->backfill;
+    WatermarkDecision& watermark = out_->watermark;
+    watermark.value = range.begin;
+    watermark.inclusive = !range.resumed;
+    watermark.source = range.resumed ? "target" : "cli";
+    if (out_->last) watermark.stored_before = out_->last->cursor_after;
+    if (range.Complete()) {
+      watermark.warnings.push_back(
+          {"backfill.complete",
+           "The whole range was loaded before, and rows that came into it since are not "
+           "appended; dxtctl state reset " +
+               out_->config.id + " --lane '" + out_->identity.lane +
+               "' has it loaded again, after its rows were deleted from the target"});
+    }
+    if (range.lost) {
+      watermark.warnings.push_back(
+          {"state.target_missing",
+           "The target is " + std::string(out_->target.exists ? "empty" : "gone") +
+               " although rows of this range were loaded: it is loaded again"});
+    }
+    CursorRange& cursor = *out_->read.cursor;
+    cursor.lower = range.begin;
+    cursor.lower_inclusive = !range.resumed;
+    cursor.upper = range.end;
+    return OrderRead();
+  }
+
+  arrow::Result<Lane> LaneNamed(const std::string& name) {
+    StreamIdentity identity = out_->identity;
+    identity.lane = name;
+    Lane lane;
+    lane.name = name;
+    ARROW_ASSIGN_OR_RAISE(lane.last, out_->destination->Peek(identity, stop_));
+    ARROW_ASSIGN_OR_RAISE(const auto directive, context_.journal->Directive(identity));
+    lane.given_up = directive && directive->kind == CursorDirective::Kind::kReset;
+    return lane;
+  }
+
   arrow::Status ApplyCursor() {
     CursorRange& cursor = *out_->read.cursor;
     ARROW_RETURN_NOT_OK(out_->BeginAtWatermark());
     cursor.upper = out_->config.extract.end_value;
-    out_->read.hold_back = out_->config.extract.hold_back;
     cursor.include_null = out_->ReadsNullCursors(!cursor.lower && !NullCursorsLoaded());
+    return OrderRead();
+  }
+
+  /// What windows and limits need of the order of the rows.
+  arrow::Status OrderRead() {
+    out_->read.hold_back = out_->config.extract.hold_back;
     const LoadMode mode = out_->mode;
     out_->windowed = out_->config.load.windowed() &&
                      (mode == LoadMode::kAppend || mode == LoadMode::kUpsert);
@@ -578,6 +675,10 @@ arrow::Status PreparedStream::Replan(std::stop_token stop) {
 
 std::string PreparedStream::ReadFrom() const {
   return read.cursor ? read.cursor->lower.value_or("") : "";
+}
+
+bool PreparedStream::KeepsNewer() const {
+  return mode == LoadMode::kUpsert && RangeOfLane(identity.lane).has_value();
 }
 
 std::string PreparedStream::LedgerMode() const {

@@ -13,6 +13,7 @@
 #include "connectors/sdk/destination.h"
 #include "connectors/sdk/source.h"
 #include "engine/plan/plan.h"
+#include "engine/run/backfill.h"
 #include "engine/run/engine.h"
 #include "engine/run/watermark.h"
 
@@ -36,6 +37,7 @@ struct PreparedStream {
   std::optional<int64_t> limit;  ///< `--limit`; a tie of the cursor is finished.
   std::optional<LoadRecord> last;
   WatermarkDecision watermark;
+  std::optional<BackfillDecision> backfill;
   bool windowed = false;  ///< Committed in windows, cut in the order of the cursor.
   bool staged = false;
   bool accept_shrink = false;  ///< --accept-shrink: no guard for this run.
@@ -50,6 +52,8 @@ struct PreparedStream {
   std::string ReadFrom() const;
   /// What the ledger calls this load: the mode, and of a mirror also its scope.
   std::string LedgerMode() const;
+  /// A backfill's upsert: later versions that the regular runs have brought stay.
+  bool KeepsNewer() const;
   /// Tracked mirror: whether the keys that the target keeps are those of its newest load
   /// into this very table.
   bool KeysAreTracked() const;

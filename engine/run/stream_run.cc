@@ -66,6 +66,7 @@ StreamResult StreamRun::Execute(std::stop_token stop) {
   result_.extract_mode = config_.extract.incremental ? "incremental" : "full";
   result_.load_mode = LoadModeName(config_.load.mode);
   result_.state = StreamState::kRunning;
+  if (options_.backfill) result_.lane = options_.backfill->Lane();
   meter_.Event(Severity::kInfo, "stream_started", "Stream " + config_.id + " started");
   arrow::Status status = RunWithRetries(stop);
   result_.rows_read = std::max(result_.rows_read, meter_.rows_read());
@@ -182,6 +183,9 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
     ARROW_ASSIGN_OR_RAISE(const bool done, SettleInterrupted(*stream, stop));
     if (done) return arrow::Status::OK();
   }
+  if (stream->backfill && !stream->backfill->Complete()) {
+    ARROW_ASSIGN_OR_RAISE(stream, OwnLane(std::move(stream), stop));
+  }
   if (!stream->staged) {
     ARROW_RETURN_NOT_OK(Stream(*stream, stop));
     return IsWhole(stream->mode) ? ReleaseOlder() : arrow::Status::OK();
@@ -191,6 +195,15 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
   if (options_.phase == Phase::kExtract) return arrow::Status::OK();
   stream.reset();
   return LoadExtracted(stop);
+}
+
+arrow::Result<std::unique_ptr<PreparedStream>> StreamRun::OwnLane(
+    std::unique_ptr<PreparedStream> stream, std::stop_token stop) {
+  Ownership ownership;
+  ARROW_RETURN_NOT_OK(TakeOver(*stream, context_, meter_, &ownership, stop).status());
+  // Of two that began at one moment each sees the other now.
+  stream.reset();
+  return PrepareStream(pipeline_, config_, options_, context_, stop);
 }
 
 arrow::Status StreamRun::LoadExtracted(std::stop_token stop) {
@@ -277,6 +290,10 @@ std::string StreamRun::CursorAfter(const PreparedStream& stream,
   if (!stream.columns.cursor) return "";
   const FieldType& type = stream.columns.cursor->type;
   const auto& watermark = stream.watermark;
+  if (stream.backfill && last.empty()) {
+    return stream.backfill->resumed ? stream.backfill->begin : "";
+  }
+  if (stream.backfill) return last;
   // A one-run override never lowers the stored cursor.
   std::string cursor = watermark.source == "cli"       ? watermark.stored_before
                        : watermark.source == "initial" ? ""
@@ -285,6 +302,17 @@ std::string StreamRun::CursorAfter(const PreparedStream& stream,
     cursor = last;
   }
   return cursor;
+}
+
+bool StreamRun::EndsBackfill(const PreparedStream& stream, const Extractor& extractor) {
+  return stream.backfill && extractor.complete() && !stream.backfill->Complete();
+}
+
+std::string StreamRun::LastCursor(const PreparedStream& stream,
+                                  const Extractor& extractor) {
+  // Its end says that the lane has reached it, whatever its last row was.
+  if (EndsBackfill(stream, extractor)) return stream.backfill->end;
+  return extractor.last_cursor().value_or("");
 }
 
 arrow::Status StreamRun::SkipBoundary(PreparedStream& stream, Extractor& extractor,
@@ -337,7 +365,9 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
                                BatchQueue& queue, std::stop_token stop) {
   // Nothing is touched at the target before the first row is there.
   ARROW_ASSIGN_OR_RAISE(auto next, queue.Pop(stop));
-  if (!next.batch && NothingToWrite(stream)) return arrow::Status::OK();
+  if (!next.batch && NothingToWrite(stream) && !EndsBackfill(stream, extractor)) {
+    return arrow::Status::OK();
+  }
   ARROW_ASSIGN_OR_RAISE(auto loader,
                         Loader::Make(stream, context_, meter_, extractor.schema()));
   ARROW_ASSIGN_OR_RAISE(auto settled, loader->Own(stop));
@@ -355,7 +385,7 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
     ARROW_RETURN_NOT_OK(loader->Append(*next.batch, stop));
     ARROW_ASSIGN_OR_RAISE(next, queue.Pop(stop));
   }
-  return CommitWindow(stream, *loader, extractor.last_cursor().value_or(""), stop);
+  return CommitWindow(stream, *loader, LastCursor(stream, extractor), stop);
 }
 
 arrow::Status StreamRun::BeginWindow(const PreparedStream& stream, Loader& loader,
@@ -449,11 +479,12 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
     writer->Abort();
     return status;
   }
-  if (writer->rows() == 0 && NothingToWrite(stream)) {
+  if (writer->rows() == 0 && NothingToWrite(stream) &&
+      !EndsBackfill(stream, *extractor)) {
     writer->Abort();
     return sealed;
   }
-  ARROW_RETURN_NOT_OK(seal(extractor->last_cursor().value_or("")));
+  ARROW_RETURN_NOT_OK(seal(LastCursor(stream, *extractor)));
   for (const auto& old : replaced) ARROW_RETURN_NOT_OK(packages_.Release(old));
   return sealed;
 }
@@ -501,6 +532,7 @@ StreamIdentity StreamRun::Identity() const {
   identity.stream = config_.id;
   identity.target = config_.target;
   identity.fingerprint = Fingerprint(pipeline_, config_);
+  if (options_.backfill) identity.lane = options_.backfill->Lane();
   return identity;
 }
 

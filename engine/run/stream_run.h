@@ -64,6 +64,10 @@ class StreamRun {
   /// What a package that was read but not committed leaves: the failure, and the package
   /// or nothing.
   arrow::Status NotLoaded(const PackageManifest& package, const arrow::Status& failure);
+  /// Takes a backfill's lane before anything is read, so that a range which overlaps is
+  /// refused from now on; plans again.
+  arrow::Result<std::unique_ptr<PreparedStream>> OwnLane(
+      std::unique_ptr<PreparedStream> stream, std::stop_token stop);
   /// Looks up the load that an earlier process was about to commit; true when it was
   /// committed by this very run, whose work is done by that.
   arrow::Result<bool> SettleInterrupted(PreparedStream& stream, std::stop_token stop);
@@ -75,6 +79,9 @@ class StreamRun {
   bool NothingToWrite(const PreparedStream& stream) const;
   /// `last`: the largest cursor among the rows of the window; "" = they have none.
   std::string CursorAfter(const PreparedStream& stream, const std::string& last) const;
+  /// True when a backfill's lane reaches its end with what was read.
+  static bool EndsBackfill(const PreparedStream& stream, const Extractor& extractor);
+  static std::string LastCursor(const PreparedStream& stream, const Extractor& extractor);
   arrow::Status BeginWindow(const PreparedStream& stream, Loader& loader,
                             std::stop_token stop);
   arrow::Status CommitWindow(const PreparedStream& stream, Loader& loader,

@@ -37,6 +37,8 @@ class Decider {
     }
     switch (in_.config->extract.watermark_source) {
       case WatermarkSource::kTarget:
+        // The largest value may be a backfill's.
+        if (in_.backfilled && in_.last) return FromLedger();
         return FromTargetMaximum();
       case WatermarkSource::kState:
         // A ledger is never overruled by the state store.
@@ -100,6 +102,7 @@ class Decider {
   }
 
   arrow::Status FromForeignTable() {
+    if (in_.backfilled) return Initial();
     if (!in_.cursor_in_target || !in_.cursor_exact || in_.shared_target) {
       if (in_.config->extract.initial_value) return Initial();
       if (in_.cli_value) return arrow::Status::OK();
@@ -119,7 +122,7 @@ class Decider {
   }
 
   arrow::Status FromTargetMaximum() {
-    if (!in_.target_exists || in_.target_empty) return Initial();
+    if (!in_.target_exists || in_.target_empty || in_.backfilled) return Initial();
     if (!in_.cursor_in_target) {
       return MakeError(ErrorClass::kConfig, "state.unknown_cursor",
                        "extract.watermark_source is target, but the watermark field of "

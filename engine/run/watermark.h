@@ -25,6 +25,7 @@ struct WatermarkInputs {
   bool target_exists = false;
   bool target_empty = true;
   std::string target_ident;
+  bool backfilled = false;        ///< Another lane of the stream loads this table.
   bool shared_target = false;     ///< Another pipeline loads this table.
   bool cursor_in_target = false;  ///< The cursor is loaded into a target column.
   bool cursor_exact = false;      ///< … which holds it without loss.

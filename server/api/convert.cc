@@ -132,6 +132,9 @@ RunOptions FromProto(const v1::RunOptions& proto) {
   if (proto.has_limit()) options.limit = proto.limit();
   if (proto.has_cursor_value()) options.cursor_value = proto.cursor_value();
   options.allow_duplicates = proto.allow_duplicates();
+  if (proto.has_backfill()) {
+    options.backfill = {proto.backfill().from(), proto.backfill().to()};
+  }
   options.full_refresh = proto.full_refresh();
   options.full_refresh_streams = {proto.full_refresh_streams().begin(),
                                   proto.full_refresh_streams().end()};

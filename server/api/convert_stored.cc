@@ -171,6 +171,10 @@ v1::RunOptions ToProto(const RunOptions& options) {
   proto.set_persist(options.persist);
   proto.set_fresh(options.fresh);
   proto.set_accept_shrink(options.accept_shrink);
+  if (const auto& backfill = options.backfill) {
+    proto.mutable_backfill()->set_from(backfill->from);
+    proto.mutable_backfill()->set_to(backfill->to);
+  }
   return proto;
 }
 

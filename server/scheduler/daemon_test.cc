@@ -376,6 +376,7 @@ TEST(RunOptionsText, ComesBackAsItWas) {
   options.dry_run = options.fail_fast = options.persist = options.full_refresh = true;
   options.allow_duplicates = options.allow_empty_selection = true;
   options.accept_shrink = true;
+  options.backfill = {"2026-01-01", "2026-02-01"};
   options.threads = 3;
   options.limit = 10;
   options.cursor_value = "2026";
@@ -386,6 +387,7 @@ TEST(RunOptionsText, ComesBackAsItWas) {
   EXPECT_EQ(FormatRunOptions(back), text);
   EXPECT_EQ(back.phase, RunOptions::Phase::kLoad);
   EXPECT_EQ(back.cursor_value, "2026");
+  EXPECT_EQ(back.backfill->to, "2026-02-01");
   options.fresh = true;
   EXPECT_EQ(FormatRunOptions(options), text);
   EXPECT_EQ(CodeOf(ParseRunOptions("phase: RUN").status()), "run.options");

@@ -28,6 +28,10 @@ QueuedRun QueuedOf(const RunRecord& run, const Submission& submission) {
     queued.schedule = run.project + "/" + run.trigger.source;
   queued.priority = run.priority;
   queued.writes = !submission.options.dry_run;
+  // A lane is loaded beside the others, and waits for its own runs alone.
+  if (const auto& backfill = submission.options.backfill) {
+    queued.pipeline += " " + backfill->Lane();
+  }
   queued.memory = submission.pipeline.runtime.memory_limit;
   for (const auto* end : {&submission.pipeline.source, &submission.pipeline.target}) {
     if (end->is_inline || end->max_concurrent_runs <= 0) continue;

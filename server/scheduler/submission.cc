@@ -154,6 +154,9 @@ std::string FormatRunOptions(const RunOptions& options) {
   if (options.threads) json["threads"] = *options.threads;
   if (options.limit) json["limit"] = *options.limit;
   if (options.cursor_value) json["cursor_value"] = *options.cursor_value;
+  if (options.backfill) {
+    json["backfill"] = {options.backfill->from, options.backfill->to};
+  }
   if (!options.full_refresh_streams.empty()) {
     json["full_refresh_streams"] = options.full_refresh_streams;
   }
@@ -185,6 +188,9 @@ arrow::Result<RunOptions> ParseRunOptions(std::string_view text) {
     Read(json, "threads", options.threads);
     Read(json, "limit", options.limit);
     Read(json, "cursor_value", options.cursor_value);
+    std::vector<std::string> backfill;
+    Read(json, "backfill", backfill);
+    if (backfill.size() == 2) options.backfill = {backfill[0], backfill[1]};
     Read(json, "full_refresh_streams", options.full_refresh_streams);
     Read(json, "left_out_streams", options.left_out_streams);
     if (json.is_object()) return options;
