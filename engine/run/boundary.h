@@ -7,7 +7,7 @@
 
 #include <arrow/result.h>
 
-#include "engine/run/stream_plan.h"
+#include "engine/run/prepared_stream.h"
 
 namespace dxt {
 

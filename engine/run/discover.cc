@@ -1,7 +1,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "engine/run/engine.h"
-#include "engine/run/stream_plan.h"
+#include "engine/run/prepared_stream.h"
 
 namespace dxt {
 namespace {

@@ -14,7 +14,7 @@
 #include "engine/plan/convert.h"
 #include "engine/run/batch_queue.h"
 #include "engine/run/filter.h"
-#include "engine/run/stream_plan.h"
+#include "engine/run/prepared_stream.h"
 #include "engine/run/window_cutter.h"
 
 namespace dxt {

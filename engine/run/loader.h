@@ -10,7 +10,7 @@
 #include <arrow/type_fwd.h>
 
 #include "engine/plan/convert.h"
-#include "engine/run/stream_plan.h"
+#include "engine/run/prepared_stream.h"
 #include "engine/run/value_check.h"
 
 namespace dxt {

@@ -3,19 +3,10 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "connectors/sdk/cursor.h"
+#include "engine/run/cursor_plan.h"
 
 namespace dxt {
 namespace {
-
-ConnectorContext ContextFor(const RunContext& context, const RuntimeConfig* runtime) {
-  ConnectorContext lent;
-  lent.clock = context.clock;
-  lent.scratch_dir = context.state_dir / "tmp";
-  lent.threads = std::max(1, context.worker_threads);
-  if (runtime) lent.memory_limit = runtime->memory_limit / 4;
-  return lent;
-}
 
 arrow::Status Unsupported(std::string_view code, std::string message, std::string hint) {
   return MakeError(ErrorClass::kUnsupported, code, std::move(message), std::move(hint));
@@ -57,7 +48,7 @@ class Preparer {
     out_->config = config;
     out_->target_connection = &pipeline.target;
     out_->mode = config.load.mode;
-    if (Refreshed()) out_->mode = LoadMode::kReplace;
+    if (Refreshed(options, config.id)) out_->mode = LoadMode::kReplace;
     out_->accept_shrink = options.accept_shrink;
     out_->identity.pipeline = pipeline.project.name + "/" + pipeline.name;
     out_->identity.stream = config.id;
@@ -92,7 +83,7 @@ class Preparer {
     ARROW_RETURN_NOT_OK(ChooseBuffer());
     ChooseRaw();
     ARROW_RETURN_NOT_OK(FillReadSpec(std::move(ref)));
-    ARROW_RETURN_NOT_OK(DecideCursor());
+    ARROW_RETURN_NOT_OK(DecideCursor(*out_, options_, context_, stop_));
     return std::move(out_);
   }
 
@@ -142,23 +133,16 @@ class Preparer {
     return wanted;
   }
 
-  bool Refreshed() const {
-    if (!options_.full_refresh) return false;
-    const auto& only = options_.full_refresh_streams;
-    return only.empty() ||
-           std::find(only.begin(), only.end(), out_->config.id) != only.end();
-  }
-
   arrow::Result<std::unique_ptr<Source>> OpenEnd(const Connection& connection) {
-    return connection.connector->OpenSource(
-        connection.config, ContextFor(context_, &pipeline_.runtime), stop_);
+    return connection.connector->OpenSource(connection.config,
+                                            LentTo(context_, &pipeline_.runtime), stop_);
   }
 
   arrow::Status OpenTarget() {
     ARROW_ASSIGN_OR_RAISE(
         out_->destination,
         pipeline_.target.connector->OpenDestination(
-            pipeline_.target.config, ContextFor(context_, &pipeline_.runtime), stop_));
+            pipeline_.target.config, LentTo(context_, &pipeline_.runtime), stop_));
     ARROW_ASSIGN_OR_RAISE(out_->target,
                           out_->destination->Describe(out_->config.target, stop_));
     return arrow::Status::OK();
@@ -316,14 +300,6 @@ class Preparer {
     return arrow::Status::OK();
   }
 
-  /// Whether the newest load of this stream left the target that stands there now.
-  bool LoadedLast() const {
-    return out_->last && out_->target.exists &&
-           out_->last->fingerprint == out_->identity.fingerprint &&
-           (out_->last->target_ident == out_->target.ident ||
-            out_->last->target_ident.empty());
-  }
-
   /// Contracts 3.7: nobody's rows are deleted from a table that dxt did not make, unless
   /// the document says so.
   arrow::Status DecideMirror() {
@@ -340,8 +316,8 @@ class Preparer {
     if (mirror.scope != MirrorScope::kUnset) return arrow::Status::OK();
     mirror.scope = MirrorScope::kDestination;
     const bool whole =
-        LoadedLast() && (out_->last->mode == LoadModeName(LoadMode::kMirror) ||
-                         out_->last->mode == LoadModeName(LoadMode::kReplace));
+        out_->LoadedLast() && (out_->last->mode == LoadModeName(LoadMode::kMirror) ||
+                               out_->last->mode == LoadModeName(LoadMode::kReplace));
     if (!out_->target.exists || whole) return arrow::Status::OK();
     return MakeError(ErrorClass::kConfig, "plan.mirror_scope",
                      "Stream '" + out_->config.id + "' mirrors into " +
@@ -428,164 +404,6 @@ class Preparer {
     return arrow::Status::OK();
   }
 
-  arrow::Status DecideCursor() {
-    if (options_.backfill) return DecideRange(*options_.backfill);
-    if (!out_->config.extract.incremental) {
-      if (out_->last) out_->watermark.stored_before = out_->last->cursor_after;
-      // Whether filters run at the source is not known here, so the engine cuts as well.
-      if (out_->source_can.Has(Capability::kPushdown)) out_->read.limit = options_.limit;
-      return arrow::Status::OK();
-    }
-    const ColumnPlan& columns = out_->columns;
-    WatermarkInputs in;
-    in.config = &out_->config;
-    in.type = columns.cursor->type;
-    in.fingerprint = out_->identity.fingerprint;
-    in.has_ledger = out_->target_can.Has(Capability::kLedger);
-    in.last = out_->last;
-    ARROW_ASSIGN_OR_RAISE(in.stored, context_.journal->LoadCheckpoint(out_->identity));
-    ARROW_ASSIGN_OR_RAISE(in.directive, context_.journal->Directive(out_->identity));
-    in.target_exists = out_->target.exists;
-    in.target_empty = out_->target.empty;
-    in.target_ident = out_->target.ident;
-    if (!in.last || out_->config.extract.watermark_source == WatermarkSource::kTarget) {
-      ARROW_ASSIGN_OR_RAISE(const auto lanes,
-                            out_->destination->Lanes(out_->identity, stop_));
-      in.backfilled = std::any_of(lanes.begin(), lanes.end(), [](const auto& lane) {
-        return RangeOfLane(lane).has_value();
-      });
-    }
-    ARROW_ASSIGN_OR_RAISE(in.shared_target,
-                          out_->destination->SharedTarget(out_->identity, stop_));
-    for (size_t i = 0; i < columns.columns.size(); ++i) {
-      if (columns.columns[i].wanted.name != columns.cursor_target) continue;
-      in.cursor_in_target = out_->target.Find(columns.cursor_target) != nullptr;
-      in.cursor_exact = out_->fits[i].exactness == Exactness::kExact;
-    }
-    in.cli_value = options_.cursor_value;
-    in.allow_duplicates = options_.allow_duplicates;
-    in.full_refresh = Refreshed();
-    in.target_max = [&] {
-      return out_->destination->MaxCursor(out_->config.target, columns.cursor_target,
-                                          columns.cursor->type, stop_);
-    };
-    ARROW_ASSIGN_OR_RAISE(out_->watermark, DecideWatermark(in));
-    return ApplyCursor();
-  }
-
-  arrow::Status DecideRange(const RunOptions::Backfill& asked) {
-    BackfillInputs in;
-    in.config = &out_->config;
-    in.mode = out_->mode;
-    if (out_->columns.cursor) in.type = out_->columns.cursor->type;
-    in.identity = out_->identity;
-    in.from = asked.from;
-    in.to = asked.to;
-    in.allow_duplicates = options_.allow_duplicates;
-    const std::string& cursor_target = out_->columns.cursor_target;
-    const auto& keys = out_->table.keys;
-    in.cursor_loaded = !cursor_target.empty();
-    in.cursor_is_key = std::find(keys.begin(), keys.end(), cursor_target) != keys.end();
-    in.target_empty = !out_->target.exists || out_->target.empty;
-    if (options_.phase != RunOptions::Phase::kRun) {
-      return MakeError(ErrorClass::kConfig, "backfill.mode",
-                       "--from and --to load what they read, so they cannot be parted",
-                       "Use dxtctl run");
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto lanes,
-                          out_->destination->Lanes(out_->identity, stop_));
-    for (const auto& name : lanes) {
-      if (name == out_->identity.lane || !RangeOfLane(name)) continue;
-      ARROW_ASSIGN_OR_RAISE(auto lane, LaneNamed(name));
-      in.others.push_back(std::move(lane));
-    }
-    ARROW_ASSIGN_OR_RAISE(in.own, LaneNamed(out_->identity.lane));
-    ARROW_ASSIGN_OR_RAISE(const auto regular, LaneNamed(StreamIdentity().lane));
-    if (regular.last && !in.target_empty) in.regular = regular.last->cursor_after;
-    ARROW_ASSIGN_OR_RAISE(out_->backfill, DecideBackfill(in));
-    const BackfillDecision& range = *out_->backfill;
-    WatermarkDecision& watermark = out_->watermark;
-    watermark.value = range.begin;
-    watermark.inclusive = !range.resumed;
-    watermark.source = range.resumed ? "target" : "cli";
-    if (out_->last) watermark.stored_before = out_->last->cursor_after;
-    if (range.Complete()) {
-      watermark.warnings.push_back(
-          {"backfill.complete",
-           "The whole range was loaded before, and rows that came into it since are not "
-           "appended; dxtctl state reset " +
-               out_->config.id + " --lane '" + out_->identity.lane +
-               "' has it loaded again, after its rows were deleted from the target"});
-    }
-    if (range.lost) {
-      watermark.warnings.push_back(
-          {"state.target_missing",
-           "The target is " + std::string(out_->target.exists ? "empty" : "gone") +
-               " although rows of this range were loaded: it is loaded again"});
-    }
-    CursorRange& cursor = *out_->read.cursor;
-    cursor.lower = range.begin;
-    cursor.lower_inclusive = !range.resumed;
-    cursor.upper = range.end;
-    return OrderRead();
-  }
-
-  arrow::Result<Lane> LaneNamed(const std::string& name) {
-    StreamIdentity identity = out_->identity;
-    identity.lane = name;
-    Lane lane;
-    lane.name = name;
-    ARROW_ASSIGN_OR_RAISE(lane.last, out_->destination->Peek(identity, stop_));
-    ARROW_ASSIGN_OR_RAISE(const auto directive, context_.journal->Directive(identity));
-    lane.given_up = directive && directive->kind == CursorDirective::Kind::kReset;
-    return lane;
-  }
-
-  arrow::Status ApplyCursor() {
-    CursorRange& cursor = *out_->read.cursor;
-    ARROW_RETURN_NOT_OK(out_->BeginAtWatermark());
-    cursor.upper = out_->config.extract.end_value;
-    cursor.include_null = out_->ReadsNullCursors(!cursor.lower && !NullCursorsLoaded());
-    return OrderRead();
-  }
-
-  /// What windows and limits need of the order of the rows.
-  arrow::Status OrderRead() {
-    out_->read.hold_back = out_->config.extract.hold_back;
-    const LoadMode mode = out_->mode;
-    out_->windowed = out_->config.load.windowed() &&
-                     (mode == LoadMode::kAppend || mode == LoadMode::kUpsert);
-    if (out_->windowed) {
-      if (!out_->source_can.Has(Capability::kPushdown)) {
-        return Unsupported("load.window_order",
-                           "Windows are cut in the order of the watermark, and stream '" +
-                               out_->config.id + "' cannot be read so",
-                           "Leave load.window_rows, window_bytes and window_time out");
-      }
-      out_->read.order_by_cursor = true;
-    }
-    if (options_.limit) {
-      if (!out_->source_can.Has(Capability::kPushdown) ||
-          out_->config.kind == StreamKind::kQuery) {
-        return Unsupported(
-            "plan.limit_unordered",
-            "--limit needs rows in the order of the watermark, and stream '" +
-                out_->config.id + "' cannot be read so",
-            "Leave --limit out, or use extract.mode: full");
-      }
-      // No LIMIT in the statement: a tie at the end must be finished.
-      out_->read.order_by_cursor = true;
-    }
-    return arrow::Status::OK();
-  }
-
-  /// A load that moved no cursor loaded nothing but rows without one.
-  bool NullCursorsLoaded() const {
-    return !Refreshed() && out_->last && out_->last->cursor_after.empty() &&
-           out_->last->fingerprint == out_->identity.fingerprint && out_->target.exists &&
-           !out_->target.empty;
-  }
-
   const PipelineDocument& pipeline_;
   const RunOptions& options_;
   const RunContext& context_;
@@ -594,123 +412,6 @@ class Preparer {
 };
 
 }  // namespace
-
-const PlannedColumn* PreparedStream::Column(const std::string& id) const {
-  for (const auto& column : columns.columns) {
-    if (column.id == id) return &column;
-  }
-  return nullptr;
-}
-
-bool PreparedStream::ReadsNullCursors(bool first) const {
-  switch (config.extract.null_cursor) {
-    case NullCursor::kAuto:
-      return first || IsKeyed(mode);
-    case NullCursor::kFirst:
-      return first;
-    case NullCursor::kAlways:
-    case NullCursor::kFail:
-      return true;
-    case NullCursor::kExclude:
-      return false;
-  }
-  return false;
-}
-
-arrow::Status PreparedStream::BeginAtWatermark() {
-  CursorRange& cursor = *read.cursor;
-  cursor.lower = watermark.value;
-  cursor.lower_inclusive = watermark.inclusive;
-  const auto& extract = config.extract;
-  const bool stored = watermark.source == "target" || watermark.source == "state";
-  if (!stored || !watermark.value || (!extract.lag && !extract.lag_ms)) {
-    return arrow::Status::OK();
-  }
-  const bool moment =
-      cursor.type.dtype == DType::kTimestamp || cursor.type.dtype == DType::kTimestampTz;
-  const bool day = cursor.type.dtype == DType::kDate;
-  constexpr int64_t kDayMs = 24LL * 3600 * 1000;
-  int64_t distance = extract.lag.value_or(0);
-  if (moment) distance = extract.lag_ms.value_or(distance * 1000) * 1000;
-  if (day && extract.lag_ms) distance = (*extract.lag_ms + kDayMs - 1) / kDayMs;
-  if (!moment && !day && extract.lag_ms) {
-    return Unsupported("cursor.no_distance",
-                       "extract.lag of stream '" + config.id +
-                           "' is a time, but the watermark field '" +
-                           extract.watermark_field + "' is " + ToString(cursor.type),
-                       "Write a number, in units of the field");
-  }
-  ARROW_ASSIGN_OR_RAISE(auto from, CursorBelow(*watermark.value, distance, cursor.type));
-  if (extract.initial_value) {
-    // What lies below was never wanted.
-    ARROW_ASSIGN_OR_RAISE(auto first,
-                          CanonicalCursor(*extract.initial_value, cursor.type));
-    if (CompareCursors(from, first, cursor.type) < 0) from = std::move(first);
-    if (CompareCursors(from, *watermark.value, cursor.type) > 0) from = *watermark.value;
-  }
-  cursor.lower = std::move(from);
-  cursor.lower_inclusive = true;
-  return arrow::Status::OK();
-}
-
-arrow::Status PreparedStream::Replan(std::stop_token stop) {
-  if (!table_plan.create && table_plan.ddl.empty()) return arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(target, destination->Describe(config.target, stop));
-  ARROW_ASSIGN_OR_RAISE(auto plan, destination->PlanTable(table, target));
-  bool same = plan.columns.size() == table_plan.columns.size() && !plan.create;
-  for (size_t i = 0; same && i < plan.columns.size(); ++i) {
-    const auto& before = table_plan.columns[i];
-    const auto& now = plan.columns[i];
-    same = now.name == before.name && now.domain.deliver == before.domain.deliver &&
-           (!raw[i] || now.accepts_raw);
-  }
-  if (!same) {
-    return MakeError(ErrorClass::kTransient, "load.moved",
-                     "The target of stream '" + config.id +
-                         "' was altered between two windows of one run");
-  }
-  table_plan = std::move(plan);
-  return arrow::Status::OK();
-}
-
-std::string PreparedStream::ReadFrom() const {
-  return read.cursor ? read.cursor->lower.value_or("") : "";
-}
-
-bool PreparedStream::KeepsNewer() const {
-  return mode == LoadMode::kUpsert && RangeOfLane(identity.lane).has_value();
-}
-
-std::string PreparedStream::LedgerMode() const {
-  const bool tracked =
-      mode == LoadMode::kMirror && table.mirror.scope == MirrorScope::kTracked;
-  return std::string(LoadModeName(mode)) + (tracked ? " tracked" : "");
-}
-
-bool PreparedStream::KeysAreTracked() const {
-  return last && last->mode == LedgerMode() && target.exists &&
-         last->fingerprint == identity.fingerprint && last->target_ident == target.ident;
-}
-
-arrow::Status PreparedStream::Reopen(const RunContext& context) {
-  destination.reset();
-  ARROW_ASSIGN_OR_RAISE(destination, OpenDestination(*target_connection, context, {}));
-  return arrow::Status::OK();
-}
-
-arrow::Result<std::unique_ptr<Source>> OpenSource(const Connection& connection,
-                                                  const RunContext& context,
-                                                  std::stop_token stop) {
-  return connection.connector->OpenSource(connection.config, ContextFor(context, nullptr),
-                                          stop);
-}
-
-arrow::Result<std::unique_ptr<Destination>> OpenDestination(const Connection& connection,
-                                                            const RunContext& context,
-                                                            std::stop_token stop) {
-  return connection.connector->OpenDestination(connection.config,
-                                               ContextFor(context, nullptr), stop);
-}
 
 arrow::Result<std::unique_ptr<PreparedStream>> PrepareStream(
     const PipelineDocument& pipeline, const StreamConfig& config,

@@ -1,79 +1,13 @@
 #pragma once
-// A stream with both ends open and everything decided: what `plan` shows and a run
-// carries out.
+// Decides what a run of one stream does.
 #include <memory>
-#include <optional>
 #include <stop_token>
-#include <string>
-#include <vector>
 
 #include <arrow/result.h>
 
-#include "connectors/sdk/connector.h"
-#include "connectors/sdk/destination.h"
-#include "connectors/sdk/source.h"
-#include "engine/plan/plan.h"
-#include "engine/run/backfill.h"
-#include "engine/run/engine.h"
-#include "engine/run/watermark.h"
+#include "engine/run/prepared_stream.h"
 
 namespace dxt {
-
-struct PreparedStream {
-  StreamConfig config;
-  LoadMode mode = LoadMode::kAppend;  ///< --full-refresh replaces.
-  StreamIdentity identity;
-  Capabilities source_can, target_can;
-  std::unique_ptr<Source> source;  ///< Null when a package is loaded.
-  std::unique_ptr<Destination> destination;
-  StreamInfo info;
-  ColumnPlan columns;
-  TableSpec table;
-  TargetTable target;
-  TablePlan table_plan;
-  std::vector<ColumnFit> fits;
-  std::vector<bool> raw;  ///< Per PlannedColumn.
-  ReadSpec read;
-  std::optional<int64_t> limit;  ///< `--limit`; a tie of the cursor is finished.
-  std::optional<LoadRecord> last;
-  WatermarkDecision watermark;
-  std::optional<BackfillDecision> backfill;
-  bool windowed = false;  ///< Committed in windows, cut in the order of the cursor.
-  bool staged = false;
-  bool accept_shrink = false;  ///< --accept-shrink: no guard for this run.
-  BufferFormat buffer = BufferFormat::kParquet;
-  std::vector<Warning> warnings;
-
-  /// Whether rows without a cursor are to be read; `first` = none was read before.
-  bool ReadsNullCursors(bool first) const;
-  /// Lets the read begin at the watermark, or `extract.lag` below it.
-  arrow::Status BeginAtWatermark();
-  /// Where the read really begins; "" = at the first row.
-  std::string ReadFrom() const;
-  /// What the ledger calls this load: the mode, and of a mirror also its scope.
-  std::string LedgerMode() const;
-  /// A backfill's upsert: later versions that the regular runs have brought stay.
-  bool KeepsNewer() const;
-  /// Tracked mirror: whether the keys that the target keeps are those of its newest load
-  /// into this very table.
-  bool KeysAreTracked() const;
-  const PlannedColumn* Column(const std::string& id) const;
-  /// After the first of several windows was committed: the target is what it made of it.
-  /// kTransient "load.moved" when somebody altered it meanwhile.
-  arrow::Status Replan(std::stop_token stop);
-  /// Replaces `destination` by a new connection.
-  arrow::Status Reopen(const RunContext& context);
-
-  const Connection* target_connection = nullptr;
-};
-
-/// Opens one end of a pipeline with this run's share of memory and threads.
-arrow::Result<std::unique_ptr<Source>> OpenSource(const Connection& connection,
-                                                  const RunContext& context,
-                                                  std::stop_token stop);
-arrow::Result<std::unique_ptr<Destination>> OpenDestination(const Connection& connection,
-                                                            const RunContext& context,
-                                                            std::stop_token stop);
 
 /// Opens both ends, reads both catalogues and decides. Writes nothing anywhere.
 arrow::Result<std::unique_ptr<PreparedStream>> PrepareStream(

@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "engine/run/engine.h"
 #include "engine/run/meter.h"
+#include "engine/run/prepared_stream.h"
 #include "engine/run/result.h"
-#include "engine/run/stream_plan.h"
 #include "engine/stage/package_store.h"
 
 namespace dxt {
