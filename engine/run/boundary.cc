@@ -4,11 +4,14 @@
 
 #include "base/error.h"
 #include "engine/plan/convert.h"
-#include "engine/run/extractor.h"
 #include "engine/run/filter.h"
 
 namespace dxt {
 namespace {
+
+constexpr char kCursor[] = "_dxt_cursor";
+/// What the keys of the rows at the watermark may take (contracts 4.3).
+constexpr size_t kMemory = 64 << 20;
 
 arrow::Status NoKeys(const PreparedStream& stream) {
   return MakeError(
@@ -39,58 +42,48 @@ arrow::Result<ReadSpec> BoundaryRead(const PreparedStream& stream,
   at.values = {*stream.watermark.value};
   at.type = field->type;
   read.filters = {at};
-  read.columns.push_back({"_dxt_cursor", cursor, "", field->type, field->native, false});
+  read.columns.push_back({kCursor, cursor, "", field->type, field->native, false});
   return read;
 }
 
-class KeySet {
- public:
-  KeySet(const PreparedStream& stream, const ReadSpec& read)
-      : stream_(stream), read_(read) {}
-
-  arrow::Status Add(const arrow::RecordBatch& batch) {
-    // Keys are compared as the stream's own type, whatever the target made of it.
-    const auto& ids = stream_.columns.key_ids;
-    std::vector<std::shared_ptr<arrow::Array>> arrays;
-    arrow::FieldVector fields;
-    for (size_t i = 0; i < ids.size(); ++i) {
-      Field from;
-      from.name = ids[i];
-      from.type = read_.columns[i].type;
-      const Field& to = stream_.Column(ids[i])->field;
-      ARROW_ASSIGN_OR_RAISE(auto conversion, Conversion::Make(from, to.type, {}));
-      ARROW_ASSIGN_OR_RAISE(auto array,
-                            conversion->Apply(batch.column(static_cast<int>(i))));
-      arrays.push_back(std::move(array));
-      Field named = to;
-      named.name = ids[i];
-      fields.push_back(ArrowField(named));
-    }
-    const auto keys = arrow::RecordBatch::Make(arrow::schema(std::move(fields)),
-                                               batch.num_rows(), std::move(arrays));
-    for (int64_t row = 0; row < keys->num_rows(); ++row) {
-      std::string key = RowKey(*keys, row, ids, 0);
-      bytes_ += key.size() + kPerKey;
-      keys_.insert(std::move(key));
-    }
-    if (bytes_ <= kLimit) return arrow::Status::OK();
-    return MakeError(ErrorClass::kUnsupported, "cursor.boundary_memory",
-                     "The keys of the rows at the watermark " + *stream_.watermark.value +
-                         " take more than 64 MiB",
-                     "Use load.mode: upsert, which needs no such memory");
+/// The key columns of rows of the target, as the stream's own types: keys are compared as
+/// those, whatever the target made of them.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> KeysOf(
+    const PreparedStream& stream, const ReadSpec& read, const arrow::RecordBatch& rows) {
+  const auto& ids = stream.columns.key_ids;
+  std::vector<std::shared_ptr<arrow::Array>> arrays;
+  arrow::FieldVector fields;
+  for (size_t i = 0; i < ids.size(); ++i) {
+    Field from;
+    from.name = ids[i];
+    from.type = read.columns[i].type;
+    Field to = stream.Column(ids[i])->field;
+    to.name = ids[i];
+    ARROW_ASSIGN_OR_RAISE(auto conversion, Conversion::Make(from, to.type, {}));
+    ARROW_ASSIGN_OR_RAISE(auto array,
+                          conversion->Apply(rows.column(static_cast<int>(i))));
+    arrays.push_back(std::move(array));
+    fields.push_back(ArrowField(to));
   }
+  return arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows.num_rows(),
+                                  std::move(arrays));
+}
 
-  std::unordered_set<std::string> Take() { return std::move(keys_); }
-
- private:
-  static constexpr size_t kLimit = 64 << 20;
-  static constexpr size_t kPerKey = 64;  ///< What the set itself needs for one.
-
-  const PreparedStream& stream_;
-  const ReadSpec& read_;
-  std::unordered_set<std::string> keys_;
-  size_t bytes_ = 0;
-};
+/// Passes rows of one column, the cursor, whose value is the watermark.
+arrow::Result<std::unique_ptr<RowFilter>> AtWatermark(const PreparedStream& stream) {
+  ReadSpec cursor;
+  ColumnRead read;
+  read.name = read.column = kCursor;
+  read.type = stream.read.cursor->type;
+  cursor.columns = {read};
+  Filter at;
+  at.column = kCursor;
+  at.op = FilterOp::kEq;
+  at.values = {*stream.watermark.value};
+  at.type = read.type;
+  cursor.filters = {at};
+  return RowFilter::Make(cursor);
+}
 
 }  // namespace
 
@@ -100,9 +93,10 @@ bool NeedsBoundaryKeys(const PreparedStream& stream) {
          stream.target.exists;
 }
 
-arrow::Result<std::unordered_set<std::string>> ReadBoundaryKeys(
-    const PreparedStream& stream, const PipelineDocument& pipeline,
-    const RunContext& context, std::stop_token stop) {
+arrow::Result<std::unique_ptr<Boundary>> Boundary::Read(const PreparedStream& stream,
+                                                        const PipelineDocument& pipeline,
+                                                        const RunContext& context,
+                                                        std::stop_token stop) {
   if (stream.columns.key_ids.empty() || stream.columns.cursor_target.empty()) {
     return NoKeys(stream);
   }
@@ -114,8 +108,9 @@ arrow::Result<std::unordered_set<std::string>> ReadBoundaryKeys(
   if (!stream.target_can.Has(Capability::kPushdown)) {
     ARROW_ASSIGN_OR_RAISE(filter, RowFilter::Make(read));
   }
+  std::unique_ptr<Boundary> boundary(new Boundary(stream));
+  ARROW_ASSIGN_OR_RAISE(boundary->at_watermark_, AtWatermark(stream));
   ARROW_ASSIGN_OR_RAISE(auto plan, source->PlanRead(read, 1, stop));
-  KeySet keys(stream, read);
   for (const auto& split : plan.splits) {
     ARROW_ASSIGN_OR_RAISE(auto reader,
                           source->OpenReader(read, split, std::nullopt, stop));
@@ -126,12 +121,38 @@ arrow::Result<std::unordered_set<std::string>> ReadBoundaryKeys(
         if (filter) {
           ARROW_ASSIGN_OR_RAISE(batch, filter->Apply(batch));
         }
-        ARROW_RETURN_NOT_OK(keys.Add(*batch));
+        ARROW_ASSIGN_OR_RAISE(batch, KeysOf(stream, read, *batch));
+        ARROW_RETURN_NOT_OK(boundary->Add(*batch));
       }
       if (step.end) break;
     }
   }
-  return keys.Take();
+  return boundary;
+}
+
+arrow::Status Boundary::Add(const arrow::RecordBatch& rows) {
+  ARROW_ASSIGN_OR_RAISE(auto keys, RowKeys::Make(rows, stream_.columns.key_ids));
+  for (int64_t row = 0; row < rows.num_rows(); ++row) keys_.Add(keys.At(row));
+  if (keys_.bytes() <= kMemory) return arrow::Status::OK();
+  return MakeError(ErrorClass::kUnsupported, "cursor.boundary_memory",
+                   "The keys of the rows at the watermark " + *stream_.watermark.value +
+                       " take more than 64 MiB",
+                   "Use load.mode: upsert, which needs no such memory");
+}
+
+arrow::Result<std::vector<uint8_t>> Boundary::Known(
+    const std::shared_ptr<arrow::Array>& cursors, const arrow::RecordBatch& rows) const {
+  const auto column =
+      arrow::RecordBatch::Make(arrow::schema({arrow::field(kCursor, cursors->type())}),
+                               rows.num_rows(), {cursors});
+  // A known key with a later cursor is another version of its row.
+  auto known = at_watermark_->Passing(*column);
+  ARROW_ASSIGN_OR_RAISE(auto keys, RowKeys::Make(rows, stream_.columns.key_ids));
+  for (int64_t row = 0; row < rows.num_rows(); ++row) {
+    uint8_t& here = known[static_cast<size_t>(row)];
+    here = here && keys_.Contains(keys.At(row));
+  }
+  return known;
 }
 
 }  // namespace dxt

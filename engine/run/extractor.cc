@@ -140,8 +140,8 @@ arrow::Status Extractor::Prepare(const RunContext& context) {
   return arrow::Status::OK();
 }
 
-void Extractor::SkipAtBoundary(std::unordered_set<std::string> keys) {
-  boundary_ = std::move(keys);
+void Extractor::SkipAtBoundary(std::unique_ptr<Boundary> boundary) {
+  if (!boundary->empty()) boundary_ = std::move(boundary);
 }
 
 arrow::Status Extractor::Run(const Sink& sink, std::stop_token stop) {
@@ -219,8 +219,7 @@ arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
                                  const Sink& sink) {
   const int64_t rows_before = rows_seen_ - batch->num_rows();
   ARROW_RETURN_NOT_OK(FollowCursor(*batch));
-  const auto cursors =
-      boundary_.empty() ? nullptr : batch->column(stream_.columns.cursor_read);
+  const auto cursors = boundary_ ? batch->column(stream_.columns.cursor_read) : nullptr;
   auto converted = Convert(*batch);
   if (!converted.ok()) {
     ErrorInfo info = GetErrorInfo(converted.status());
@@ -231,7 +230,7 @@ arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
   }
   batch = *converted;
   if (cursors) {
-    ARROW_ASSIGN_OR_RAISE(batch, DropBoundary(std::move(batch), *cursors));
+    ARROW_ASSIGN_OR_RAISE(batch, DropBoundary(std::move(batch), cursors));
     if (batch->num_rows() == 0) return arrow::Status::OK();
   }
   window_filled_ = true;
@@ -317,24 +316,15 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::Convert(
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::DropBoundary(
-    std::shared_ptr<arrow::RecordBatch> batch, const arrow::Array& cursors) {
-  const FieldType& type = read_.cursor->type;
-  arrow::BooleanBuilder keep;
-  ARROW_RETURN_NOT_OK(keep.Reserve(batch->num_rows()));
-  int64_t dropped = 0;
-  for (int64_t row = 0; row < batch->num_rows(); ++row) {
-    bool known = false;
-    if (cursors.IsValid(row)) {
-      // A known key with a later cursor is another version of its row.
-      ARROW_ASSIGN_OR_RAISE(const auto text, CursorText(cursors, row, type));
-      known = CompareCursors(text, *read_.cursor->lower, type) == 0 &&
-              boundary_.contains(RowKey(*batch, row, stream_.columns.key_ids, 0));
-    }
-    keep.UnsafeAppend(!known);
-    dropped += known;
-  }
+    std::shared_ptr<arrow::RecordBatch> batch,
+    const std::shared_ptr<arrow::Array>& cursors) {
+  ARROW_ASSIGN_OR_RAISE(const auto known, boundary_->Known(cursors, *batch));
+  const int64_t dropped = std::count(known.begin(), known.end(), 1);
   if (dropped == 0) return batch;
   rows_skipped_ += dropped;
+  arrow::BooleanBuilder keep;
+  ARROW_RETURN_NOT_OK(keep.Reserve(batch->num_rows()));
+  for (const uint8_t is_known : known) keep.UnsafeAppend(is_known == 0);
   ARROW_ASSIGN_OR_RAISE(auto mask, keep.Finish());
   ARROW_ASSIGN_OR_RAISE(auto kept, arrow::compute::Filter(batch, mask));
   return kept.record_batch();

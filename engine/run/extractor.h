@@ -5,7 +5,6 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include <arrow/result.h>
@@ -13,6 +12,7 @@
 
 #include "engine/plan/convert.h"
 #include "engine/run/batch_queue.h"
+#include "engine/run/boundary.h"
 #include "engine/run/filter.h"
 #include "engine/run/prepared_stream.h"
 #include "engine/run/window_cutter.h"
@@ -40,9 +40,9 @@ class Extractor {
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
   const StreamSchema& fields() const { return fields_; }
 
-  /// Rows that the target has at the cursor's lower bound already, as RowKey texts: they
-  /// are dropped (`boundary: inclusive` with append).
-  void SkipAtBoundary(std::unordered_set<std::string> keys);
+  /// Rows that the target has at the cursor's lower bound already are dropped
+  /// (`boundary: inclusive` with append).
+  void SkipAtBoundary(std::unique_ptr<Boundary> boundary);
 
   /// Reads to the end, a limit, or a stop; never calls `sink` with an empty batch.
   arrow::Status Run(const Sink& sink, std::stop_token stop);
@@ -71,7 +71,8 @@ class Extractor {
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
       const arrow::RecordBatch& batch);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> DropBoundary(
-      std::shared_ptr<arrow::RecordBatch> batch, const arrow::Array& cursors);
+      std::shared_ptr<arrow::RecordBatch> batch,
+      const std::shared_ptr<arrow::Array>& cursors);
 
   const PreparedStream& stream_;
   StreamMeter& meter_;
@@ -81,7 +82,7 @@ class Extractor {
   std::vector<std::shared_ptr<arrow::Array>> constants_;  ///< One element, for generated.
   StreamSchema fields_;
   std::shared_ptr<arrow::Schema> schema_;
-  std::unordered_set<std::string> boundary_;
+  std::unique_ptr<Boundary> boundary_;  ///< Null when nothing is known of the bound.
   std::optional<std::string> last_cursor_;
   std::optional<HeldBack> held_back_;
   std::vector<std::string> notes_;

@@ -260,8 +260,7 @@ class SteppedFilter : public RowFilter {
       const std::shared_ptr<arrow::RecordBatch>& batch) const override {
     if (steps_.empty() || batch->num_rows() == 0) return batch;
     const auto rows = static_cast<size_t>(batch->num_rows());
-    Mask mask(rows, 1);
-    for (const auto& step : steps_) step.predicate(*batch->column(step.column), &mask);
+    const Mask mask = Passing(*batch);
     const auto kept = std::count(mask.begin(), mask.end(), 1);
     if (kept == batch->num_rows()) return batch;
     if (kept == 0) return batch->Slice(0, 0);
@@ -276,6 +275,12 @@ class SteppedFilter : public RowFilter {
         const auto filtered,
         arrow::compute::Filter(arrow::Datum(batch), arrow::Datum(selected.data())));
     return filtered.record_batch();
+  }
+
+  Mask Passing(const arrow::RecordBatch& batch) const override {
+    Mask mask(static_cast<size_t>(batch.num_rows()), 1);
+    for (const auto& step : steps_) step.predicate(*batch.column(step.column), &mask);
+    return mask;
   }
 
  private:

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,8 @@ class RowFilter {
   /// the cursor range only with `include_null`.
   virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> Apply(
       const std::shared_ptr<arrow::RecordBatch>& batch) const = 0;
+  /// One byte per row: 1 = it passes.
+  virtual std::vector<uint8_t> Passing(const arrow::RecordBatch& batch) const = 0;
 };
 
 }  // namespace dxt

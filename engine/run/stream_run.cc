@@ -301,8 +301,8 @@ std::string StreamRun::LastCursor(const PreparedStream& stream,
 arrow::Status StreamRun::SkipBoundary(PreparedStream& stream, Extractor& extractor,
                                       std::stop_token stop) {
   if (!NeedsBoundaryKeys(stream)) return arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(auto keys, ReadBoundaryKeys(stream, pipeline_, context_, stop));
-  extractor.SkipAtBoundary(std::move(keys));
+  ARROW_ASSIGN_OR_RAISE(auto boundary, Boundary::Read(stream, pipeline_, context_, stop));
+  extractor.SkipAtBoundary(std::move(boundary));
   return arrow::Status::OK();
 }
 
