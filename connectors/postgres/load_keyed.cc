@@ -35,9 +35,21 @@ std::string KeyText(const std::vector<std::string>& keys) {
   return "pg_catalog.jsonb_build_array(" + List(values, ", ") + ")::text";
 }
 
+/// What versions are ordered by: strings bytewise, as watermarks are.
+std::string Ordered(const WriteSpec& spec, const std::string& sql) {
+  for (const auto& column : spec.plan.columns) {
+    if (column.name != spec.dedup_column) continue;
+    const bool text = column.domain.deliver.dtype == DType::kString;
+    return text ? sql + "::text COLLATE \"C\"" : sql;
+  }
+  return sql;
+}
+
 /// The target's row `t` is no later version than the incoming one.
-std::string NotOlder(const std::string& incoming, const std::string& column) {
-  return "(t." + column + " IS NULL OR t." + column + " <= " + incoming + column + ")";
+std::string NotOlder(const WriteSpec& spec, const std::string& incoming) {
+  const std::string column = sql::QuoteIdentifier(spec.dedup_column);
+  return "(t." + column + " IS NULL OR " + Ordered(spec, "t." + column) +
+         " <= " + Ordered(spec, incoming + column) + ")";
 }
 
 }  // namespace
@@ -70,7 +82,7 @@ Load::KeyedSql Load::Keyed() const {
         column.quoted != sql::QuoteIdentifier(spec_.dedup_column)) {
       continue;
     }
-    order.push_back(column.Value("s.") + " DESC NULLS LAST");
+    order.push_back(Ordered(spec_, column.Value("s.")) + " DESC NULLS LAST");
   }
   order.push_back("s." + std::string(kOrdinal) + " DESC");
   sql.latest = "SELECT DISTINCT ON (" + List(sql.key_values, ", ") + ") " +
@@ -142,8 +154,6 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
     return rows;
   }
   std::vector<std::string> assigned = cleared;
-  const std::string newer =
-      spec_.keep_newer ? sql::QuoteIdentifier(spec_.dedup_column) : "";
   if (!spec_.null_keys_match && HasUniqueKey(spec_.target, spec_.table.keys)) {
     for (const auto& set : sql.sets) assigned.push_back(set + " = excluded." + set);
     // With nothing but keys an update of the key to itself still counts the row.
@@ -151,7 +161,7 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
       assigned.push_back(sql.keys.front() + " = excluded." + sql.keys.front());
     return Count(sql.insert + sql.latest + " ON CONFLICT (" + List(sql.keys, ", ") +
                      ") DO UPDATE SET " + List(assigned, ", ") +
-                     (newer.empty() ? "" : " WHERE " + NotOlder("excluded.", newer)),
+                     (spec_.keep_newer ? " WHERE " + NotOlder(spec_, "excluded.") : ""),
                  stop);
   }
   ARROW_RETURN_NOT_OK(LockTarget("SHARE ROW EXCLUSIVE", stop));
@@ -161,7 +171,7 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
   if (!assigned.empty()) {
     ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " + List(assigned, ", ") +
                                 source + SameAsLatest(sql) +
-                                (newer.empty() ? "" : " AND " + NotOlder("s.", newer)),
+                                (spec_.keep_newer ? " AND " + NotOlder(spec_, "s.") : ""),
                             stop));
   }
   ARROW_RETURN_NOT_OK(Run(InsertUnknown(sql), stop));

@@ -29,6 +29,7 @@ class UpsertTest : public PostgresTest {
     }
     ARROW_ASSIGN_OR_RAISE(auto load, Prepare(*target, table));
     load.spec.dedup_column = dedup;
+    load.spec.keep_newer = keep_newer_;
     load.spec.duplicate_keys_fail = duplicates_fail;
     load.spec.null_keys_match = nulls_match;
     strategy_ = load.spec.plan.strategy;
@@ -45,6 +46,7 @@ class UpsertTest : public PostgresTest {
   }
 
   std::string strategy_;
+  bool keep_newer_ = false;
 };
 
 TEST_F(UpsertTest, NewTableGetsTheKeyAndTheLastOfEachKey) {
@@ -95,6 +97,24 @@ TEST_F(UpsertTest, TheLargestOfTheSortColumnWinsThenTheLastToArrive) {
       "(1, 'a', 'none', NULL), (2, 'a', 'p', '2024-01-01'), (2, 'a', 'q', '2024-01-01')");
   ASSERT_OK(Upsert({"id"}, "at"));
   EXPECT_EQ(Rows(), "1,a,newest;2,a,q");
+}
+
+TEST_F(UpsertTest, LaterVersionsStayAndStringsAreOrderedBytewise) {
+  keep_newer_ = true;
+  const std::string rows =
+      "INSERT INTO dst VALUES (1, 'a', 'kept', NULL), (2, 'B', 'old', NULL), "
+      "(4, NULL, 'none', NULL)";
+  Sql("CREATE TABLE dst (id int PRIMARY KEY, part text COLLATE \"en-x-icu\", v text, "
+      "at timestamp);" +
+      rows +
+      "; INSERT INTO src VALUES (1, 'B', 'stale', NULL), (2, 'a', 'new', NULL), "
+      "(3, 'a', 'latest', NULL), (3, 'B', 'early', NULL), (4, 'B', 'first', NULL)");
+  ASSERT_OK(Upsert({"id"}, "part"));
+  EXPECT_EQ(Rows(), "1,a,kept;2,a,new;3,a,latest;4,B,first");
+  Sql("ALTER TABLE dst DROP CONSTRAINT dst_pkey; DELETE FROM dst; " + rows);
+  ASSERT_OK(Upsert({"id"}, "part"));
+  EXPECT_EQ(strategy_, "upsert by update and insert");
+  EXPECT_EQ(Rows(), "1,a,kept;2,a,new;3,a,latest;4,B,first");
 }
 
 TEST_F(UpsertTest, OnlyKeyColumnsStillCount) {

@@ -123,7 +123,7 @@ std::string Window::NotOlder(const std::string& target,
   const bool decimal = field && arrow::is_decimal(field->type()->id());
   const std::string column = QuoteIdentifier(spec_.dedup_column);
   return "(" + target + column + " IS NULL OR " + target + column + " <= " + incoming +
-         column + (decimal ? " COLLATE dxt_decimal" : "") + ")";
+         column + " COLLATE " + (decimal ? "dxt_decimal" : "BINARY") + ")";
 }
 
 arrow::Status Window::Merge(CommitResult* result) {
