@@ -153,11 +153,12 @@ void CheckLag(const Draft& draft, const StreamConfig& stream) {
   } else if (!stream.extract.incremental) {
     draft.Error("extract", "lag", "extract.bad_lag",
                 "`lag` needs mode: incremental, whose watermark it goes back from");
-  } else if (stream.load.mode != LoadMode::kUpsert) {
+  } else if (stream.load.mode != LoadMode::kUpsert &&
+             stream.load.mode != LoadMode::kInsertOnly) {
     draft.Error("extract", "lag", "extract.bad_lag",
                 "`lag` reads rows again, which load.mode " +
                     std::string(LoadModeName(stream.load.mode)) + " would load twice",
-                "use load.mode: upsert with upsert_keys");
+                "use load.mode: upsert or insert_only with upsert_keys");
   }
 }
 
@@ -270,11 +271,11 @@ void CheckWindows(const Draft& draft, const StreamConfig& stream) {
                     : stream.load.window_bytes ? "window_bytes"
                                                : "window_time";
   const LoadMode mode = stream.load.mode;
-  if (mode != LoadMode::kAppend && mode != LoadMode::kUpsert) {
+  if (IsWhole(mode) || mode == LoadMode::kDeleteInsert) {
     draft.Error("load", key, "load.window_mode",
                 "load.mode " + std::string(LoadModeName(mode)) +
                     " shows all its rows at once, so it cannot be committed in windows",
-                "use append or upsert, or leave the window keys out");
+                "use append, upsert or insert_only, or leave the window keys out");
   } else if (!stream.extract.incremental) {
     draft.Error("load", key, "load.window_order",
                 "windows are cut in the order of the watermark, and a full read has none "

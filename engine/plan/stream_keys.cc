@@ -154,7 +154,7 @@ OptionSpec LoadKeys() {
           MirrorKeys(),
           Key("window_rows", OptionKind::kInteger,
               "Commit after so many rows and go on: a run that breaks off resumes from "
-              "there. Needs extract.mode incremental, and append or upsert.")
+              "there. Needs extract.mode incremental, and append, upsert or insert_only.")
               .Between(1, std::nullopt)
               .Example("1000000"),
           Key("window_bytes", OptionKind::kBytes,

@@ -140,9 +140,8 @@ class CursorPlanner {
   /// What windows and limits need of the order of the rows.
   arrow::Status OrderRead() {
     stream_.read.hold_back = stream_.config.extract.hold_back;
-    const LoadMode mode = stream_.mode;
-    stream_.windowed = stream_.config.load.windowed() &&
-                       (mode == LoadMode::kAppend || mode == LoadMode::kUpsert);
+    // --full-refresh makes a replace of any mode, which is one commit.
+    stream_.windowed = stream_.config.load.windowed() && !IsWhole(stream_.mode);
     if (stream_.windowed) {
       if (!stream_.source_can.Has(Capability::kPushdown)) {
         return MakeError(ErrorClass::kUnsupported, "load.window_order",
