@@ -11,6 +11,7 @@
 #include "connectors/postgres/error.h"
 #include "connectors/postgres/load.h"
 #include "connectors/postgres/load_ledger.h"
+#include "connectors/postgres/owner.h"
 #include "connectors/postgres/swap.h"
 #include "connectors/postgres/table_plan.h"
 #include "connectors/sdk/cursor.h"
@@ -56,11 +57,11 @@ class CopyWriter final : public Writer {
   ~CopyWriter() override { Abort(); }
 
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) override {
-    return load_->Append(batch, stop);
+    return load_->Explain(load_->Append(batch, stop));
   }
 
   arrow::Result<WriteReceipt> Finish(std::stop_token stop) override {
-    ARROW_RETURN_NOT_OK(load_->Finish(stop));
+    ARROW_RETURN_NOT_OK(load_->Explain(load_->Finish(stop)));
     WriteReceipt receipt;
     receipt.rows = load_->rows();
     receipt.bytes = load_->bytes();
@@ -316,10 +317,24 @@ arrow::Result<std::vector<Ownership>> PostgresDestination::Acquire(
     return std::pair(schemas[a], ChainKey(identities[a])) <
            std::pair(schemas[b], ChainKey(identities[b]));
   });
-  std::vector<Ownership> owned(identities.size());
-  const auto run = [&]() -> arrow::Status {
+  for (const size_t i : order) {
     ARROW_RETURN_NOT_OK(
-        connection->Run("BEGIN; SET LOCAL lock_timeout = '25s'", doing, stop).status());
+        AwaitTurn(*connection, schemas[i], identities[i], owner.text, stop));
+  }
+  const auto end_sessions = [&](Sessions which) {
+    // Another role's are not ours to end; their locks are waited for.
+    for (const auto& identity : identities) {
+      ARROW_UNUSED(EndSessions(*connection, identity, which, stop));
+    }
+  };
+  std::vector<Ownership> owned(identities.size());
+  const auto run = [&](const std::string& patience) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(connection
+                            ->Run("BEGIN; SET LOCAL lock_timeout = '" + patience +
+                                      "'; SET LOCAL application_name = '" +
+                                      SessionName(identities.front(), kAcquiring) + "'",
+                                  doing, stop)
+                            .status());
     for (const size_t i : order) {
       LoadLedger ledger(*connection, schemas[i]);
       ARROW_RETURN_NOT_OK(ledger.Ensure(stop));
@@ -331,13 +346,20 @@ arrow::Result<std::vector<Ownership>> PostgresDestination::Acquire(
     }
     return connection->Run("COMMIT", doing, stop).status();
   };
-  const auto status = run();
-  if (!status.ok()) {
-    if (connection->between_statements()) {
+  const auto attempt = [&](const std::string& patience) {
+    const auto status = run(patience);
+    if (!status.ok() && connection->between_statements()) {
       ARROW_UNUSED(connection->Run("ROLLBACK", doing, {}));
     }
     return status;
+  };
+  auto status = attempt("2s");
+  if (HasSqlState(status, "55P03")) {
+    end_sessions(Sessions::kAll);
+    status = attempt("25s");
   }
+  ARROW_RETURN_NOT_OK(status);
+  end_sessions(Sessions::kOfOwners);
   for (const auto& identity : identities) owners_[ChainKey(identity)] = owner.text;
   return owned;
 }
@@ -424,7 +446,10 @@ arrow::Result<CommitResult> PostgresDestination::Commit(
         "The transaction that held the rows of " + spec.target.reference + " is gone",
         "The load must be done again");
   }
-  return CommitLoad(*load, spec, record, guards, stop);
+  auto committed = CommitLoad(*load, spec, record, guards, stop);
+  const bool unknown = GetErrorInfo(committed.status()).outcome_unknown;
+  if (committed.ok() || unknown) return committed;
+  return load->Explain(committed.status());
 }
 
 arrow::Result<std::optional<std::string>> PostgresDestination::MaxCursor(

@@ -50,9 +50,13 @@ arrow::Result<std::unique_ptr<Load>> Load::Begin(ConnectionPool& pool,
   ARROW_RETURN_NOT_OK(load->PlanColumns(text_types));
   load->ChoosePath();
   ARROW_ASSIGN_OR_RAISE(load->connection_, pool.Take(stop));
+  // READ COMMITTED, so that the heartbeat may write the fence's row meanwhile.
   ARROW_RETURN_NOT_OK(load->Run(
-      "BEGIN; " + SessionSettings(pool.options()) + "SET LOCAL lock_timeout = '25s'",
+      "BEGIN ISOLATION LEVEL READ COMMITTED; " + SessionSettings(pool.options()) +
+          "SET LOCAL lock_timeout = '25s'; SET LOCAL application_name = '" +
+          SessionName(spec.identity, spec.epoch) + "'",
       stop));
+  load->heartbeat_ = Heartbeat::Start(pool, load->schema_, spec.identity, spec.epoch);
   ARROW_RETURN_NOT_OK(load->MakeTables(stop));
   ARROW_RETURN_NOT_OK(load->StartCopy(stop));
   return load;
@@ -61,6 +65,7 @@ arrow::Result<std::unique_ptr<Load>> Load::Begin(ConnectionPool& pool,
 Load::~Load() { Abandon(); }
 
 void Load::Abandon() noexcept {
+  heartbeat_.reset();
   if (!connection_) return;
   auto connection = std::move(connection_);
   // In the middle of a COPY nothing can be said but goodbye, which rolls back as well.
@@ -68,7 +73,15 @@ void Load::Abandon() noexcept {
   if (connection->Run("ROLLBACK", doing_, {}).ok()) pool_.Give(std::move(connection));
 }
 
-void Load::Release() { pool_.Give(std::move(connection_)); }
+void Load::Release() {
+  heartbeat_.reset();
+  pool_.Give(std::move(connection_));
+}
+
+arrow::Status Load::Explain(const arrow::Status& failure) {
+  if (failure.ok() || !connection_ || !connection_->broken()) return failure;
+  return OrFenced(pool_, schema_, spec_.identity, spec_.epoch, failure);
+}
 
 arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
   std::vector<EncodedColumn> encoded;

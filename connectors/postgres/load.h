@@ -13,6 +13,7 @@
 
 #include "connectors/postgres/connection.h"
 #include "connectors/postgres/encoder.h"
+#include "connectors/postgres/owner.h"
 #include "connectors/sdk/destination.h"
 
 namespace dxt::postgres {
@@ -58,6 +59,9 @@ class Load {
   arrow::Result<CommitResult> Apply(const CommitGuards& guards,
                                     const std::optional<LoadRecord>& last,
                                     std::stop_token stop);
+
+  /// Why it failed: the same, or that a newcomer has ended its session.
+  arrow::Status Explain(const arrow::Status& failure);
 
   Connection& connection() { return *connection_; }
   const std::string& schema() const { return schema_; }
@@ -112,6 +116,7 @@ class Load {
   ConnectionPool& pool_;
   const WriteSpec spec_;
   std::unique_ptr<Connection> connection_;
+  std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<CopyEncoder> encoder_;
   std::string schema_, name_, target_;  ///< Bare names, and both quoted.
   std::string stage_;  ///< Temporary table, quoted; "" when there is none.

@@ -159,6 +159,28 @@ arrow::Result<int64_t> LoadLedger::Bump(const StreamIdentity& identity,
   return rows.Int(0, 0);
 }
 
+arrow::Status LoadLedger::Renew(const StreamIdentity& identity, int64_t epoch,
+                                std::stop_token stop) {
+  return connection_
+      .Query("UPDATE " + sql_.fence_table() +
+                 " SET renewed_at = pg_catalog.clock_timestamp() WHERE pipeline = $1 AND "
+                 "stream = $2 AND lane = $3 AND epoch = $4",
+             {identity.pipeline, identity.stream, identity.lane, std::to_string(epoch)},
+             kWriting, stop)
+      .status();
+}
+
+arrow::Result<std::string> LoadLedger::LivingOwner(const StreamIdentity& identity,
+                                                   std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows, connection_.Query(
+                     "SELECT owner FROM " + sql_.fence_table() +
+                         " WHERE pipeline = $1 AND stream = $2 AND lane = $3 AND "
+                         "renewed_at > pg_catalog.clock_timestamp() - interval '15 s'",
+                     {identity.pipeline, identity.stream, identity.lane}, kDoing, stop));
+  return rows.rows() == 0 ? std::string() : rows.Text(0, 0);
+}
+
 arrow::Status LoadLedger::CheckFence(const StreamIdentity& identity, int64_t epoch,
                                      std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(

@@ -36,6 +36,12 @@ class LoadLedger {
   /// Returns the new epoch.
   arrow::Result<int64_t> Bump(const StreamIdentity& identity, const std::string& owner,
                               std::stop_token stop);
+  /// Says that the owner of `epoch` lives.
+  arrow::Status Renew(const StreamIdentity& identity, int64_t epoch,
+                      std::stop_token stop);
+  /// Who owns the fence and said within the last 15 s that it lives; "" when nobody.
+  arrow::Result<std::string> LivingOwner(const StreamIdentity& identity,
+                                         std::stop_token stop);
   /// kFenced when the fence is not at `epoch` any more. Looks without a lock: what counts
   /// is Record's own check.
   arrow::Status CheckFence(const StreamIdentity& identity, int64_t epoch,

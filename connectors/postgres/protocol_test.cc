@@ -1,8 +1,10 @@
 // The write protocol: fence, chain, guards, lost acknowledgements, what readers see.
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include "connectors/postgres/fixture_test.h"
+#include "connectors/postgres/owner.h"
 
 namespace dxt::postgres {
 namespace {
@@ -73,11 +75,85 @@ TEST_F(ProtocolTest, ASecondAcquireFencesTheFirstCommit) {
   auto receipt = Write(*first, load->spec, *rows_);
   ASSERT_OK(receipt);
   const StreamIdentity identities[] = {load->spec.identity};
-  ASSERT_OK(second->Acquire(identities, {"r2", "o2"}, {}));
+  ASSERT_OK(second->Acquire(identities, {"r2", "host/1"}, {}));
   const auto result = Commit(*first, *load, *receipt);
   EXPECT_EQ(GetErrorInfo(result.status()).error_class, ErrorClass::kFenced);
   EXPECT_FALSE(TableExists("dst"));
   EXPECT_EQ(Sql("SELECT count(*) FROM _dxt_loads"), "0");
+}
+
+TEST_F(ProtocolTest, ANewcomerEndsTheSessionThatKeepsItsLocks) {
+  auto first = OpenDestination();
+  auto second = OpenDestination();
+  auto load = Prepare(*first, Table());
+  ASSERT_OK(load);
+  auto receipt = Write(*first, load->spec, *rows_);
+  ASSERT_OK(receipt);
+  // The table that `first` has made in its transaction would keep the second out.
+  auto then = Prepare(*second, Table());
+  ASSERT_OK(then);
+  auto written = Write(*second, then->spec, *rows_);
+  ASSERT_OK(written);
+  ASSERT_OK(Commit(*second, *then, *written));
+  const auto fenced = Commit(*first, *load, *receipt);
+  EXPECT_EQ(GetErrorInfo(fenced.status()).error_class, ErrorClass::kFenced)
+      << fenced.status();
+  EXPECT_EQ(Sql("SELECT count(*) FROM dst"), "1000");
+}
+
+TEST_F(ProtocolTest, ANewcomerWaitsForALivingOwner) {
+  auto first = OpenDestination();
+  auto second = OpenDestination();
+  auto load = Prepare(*first, Table());
+  ASSERT_OK(load);
+  auto receipt = Write(*first, load->spec, *rows_);
+  ASSERT_OK(receipt);
+  const StreamIdentity identities[] = {load->spec.identity};
+  std::stop_source stop;
+  auto waiting = std::async(std::launch::async, [&] {
+    return second->Acquire(identities, {"r2", "o2"}, stop.get_token());
+  });
+  EXPECT_EQ(waiting.wait_for(std::chrono::milliseconds(300)),
+            std::future_status::timeout);
+  ASSERT_OK(Commit(*first, *load, *receipt));
+  const auto owned = waiting.get();
+  ASSERT_OK(owned);
+  ASSERT_TRUE((*owned)[0].last) << "it must see what it waited for";
+  EXPECT_EQ((*owned)[0].last->window_seq, 1);
+}
+
+TEST_F(ProtocolTest, ANewcomerDoesNotWaitForAnOwnerThatHangs) {
+  auto first = OpenDestination();
+  auto second = OpenDestination();
+  auto load = Prepare(*first, Table());
+  ASSERT_OK(load);
+  ASSERT_OK(Write(*first, load->spec, *rows_));
+  const StreamIdentity identities[] = {load->spec.identity};
+  auto waiting = std::async(
+      std::launch::async, [&] { return second->Acquire(identities, {"r2", "o2"}, {}); });
+  // As if it had said for a while that it lives, and no more: the row is its last word.
+  while (waiting.wait_for(std::chrono::milliseconds(50)) != std::future_status::ready) {
+    Sql("UPDATE _dxt_fence SET renewed_at = renewed_at - interval '1 h'");
+  }
+  const auto owned = waiting.get();
+  ASSERT_OK(owned);
+  EXPECT_EQ((*owned)[0].epoch, 2);
+}
+
+TEST_F(ProtocolTest, ANewcomerEndsASessionThatHangsWhileItTakesOver) {
+  auto first = OpenDestination();
+  auto load = Prepare(*first, Table());
+  ASSERT_OK(load);
+  auto hanging = Connect();
+  ASSERT_OK(hanging->Run("BEGIN; SET LOCAL application_name = '" +
+                             SessionName(load->spec.identity, kAcquiring) +
+                             "'; UPDATE _dxt_fence SET epoch = epoch + 1",
+                         "Hanging", {}));
+  auto second = OpenDestination();
+  const StreamIdentity identities[] = {load->spec.identity};
+  const auto owned = second->Acquire(identities, {"r2", "host/1"}, {});
+  ASSERT_OK(owned);
+  EXPECT_EQ((*owned)[0].epoch, 2) << "what hung was rolled back";
 }
 
 TEST_F(ProtocolTest, AnAcquireAfterTheChecksStillFences) {
