@@ -16,6 +16,8 @@ namespace {
 constexpr int kMostMessageBytes = 4 << 20;
 constexpr int kMostMetadataBytes = 8 << 10;
 constexpr int kMostStreamsPerConnection = 100;
+/// Most of them wait for one sync together.
+constexpr size_t kMostCallThreads = 32;
 constexpr size_t kMostTransportBytes = size_t{512} << 20;
 
 /// A server with connections from elsewhere keeps them alive, and lets them go in time.
@@ -38,7 +40,7 @@ void SetLimits(grpc::ServerBuilder& builder, bool over_tcp) {
 class GrpcServer final : public ApiServer {
  public:
   explicit GrpcServer(ApiParts parts)
-      : parts_(WithOwn(std::move(parts), draining_, peers_)),
+      : parts_(WithOwn(std::move(parts), draining_, peers_, calls_)),
         threads_(parts_.call_limit),
         streams_(parts_.watcher_patience),
         runs_(parts_, streams_),
@@ -75,8 +77,11 @@ class GrpcServer final : public ApiServer {
     }
     SetLimits(builder, over_tcp);
     if (!options.reflection) builder.SetOption(WithoutReflection());
-    for (grpc::Service* service : Services()) builder.RegisterService(service);
+    for (const auto& [service, name] : Services()) builder.RegisterService(service);
     server_ = builder.BuildAndStart();
+    if (auto* health = server_ ? server_->GetHealthCheckService() : nullptr) {
+      for (const auto& [service, name] : Services()) health->SetServingStatus(name, true);
+    }
     for (size_t i = 0; i < options.places.size(); ++i) {
       ARROW_RETURN_NOT_OK(Name(options.places[i], ports[i]));
     }
@@ -99,21 +104,30 @@ class GrpcServer final : public ApiServer {
     threads_.Stop();
     server_->Shutdown(std::chrono::system_clock::now());
     server_->Wait();
+    calls_.Stop();
     streams_.Stop();
     server_.reset();
   }
 
  private:
   static ApiParts WithOwn(ApiParts parts, std::atomic<bool>& draining,
-                          const PeerTable& peers) {
+                          const PeerTable& peers, CallPool& calls) {
     parts.draining = &draining;
     parts.peers = &peers;
+    parts.calls = &calls;
     return parts;
   }
 
-  std::vector<grpc::Service*> Services() {
-    return {&runs_,    &pipelines_, &schedules_, &dependencies_,
-            &project_, &state_,     &packages_,  &server_service_};
+  /// With the names that health is asked by.
+  std::vector<std::pair<grpc::Service*, const char*>> Services() {
+    return {{&runs_, v1::RunService::service_full_name()},
+            {&pipelines_, v1::PipelineService::service_full_name()},
+            {&schedules_, v1::ScheduleService::service_full_name()},
+            {&dependencies_, v1::DependencyService::service_full_name()},
+            {&project_, v1::ProjectService::service_full_name()},
+            {&state_, v1::StateService::service_full_name()},
+            {&packages_, v1::PackageService::service_full_name()},
+            {&server_service_, v1::ServerService::service_full_name()}};
   }
 
   arrow::Status Name(const ListenOptions::Place& place, int port) {
@@ -131,6 +145,7 @@ class GrpcServer final : public ApiServer {
 
   std::atomic<bool> draining_{false};
   PeerTable peers_;
+  CallPool calls_{kMostCallThreads};
   const ApiParts parts_;
   CallThreads threads_;
   Streams streams_;

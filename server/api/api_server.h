@@ -14,6 +14,7 @@
 namespace dxt {
 
 class Attachments;
+class CallPool;
 class Catalog;
 class Certificates;
 class Clock;
@@ -49,6 +50,8 @@ struct ApiParts {
   std::atomic<bool>* draining = nullptr;
   /// Set by the server: which users its unix sockets serve just now.
   const PeerTable* peers = nullptr;
+  /// Set by the server: the threads that answer unary calls.
+  CallPool* calls = nullptr;
 };
 
 /// Where the server listens, and what it asks of its clients there.

@@ -69,14 +69,18 @@ std::shared_ptr<grpc::Channel> Tls(const std::string& address, const std::string
 
 /// Asks the health service as any prober would, by bytes: field 1 of the answer is 1 when
 /// it serves.
-grpc::Status Health(const std::shared_ptr<grpc::Channel>& channel, std::string& answer) {
+grpc::Status Health(const std::shared_ptr<grpc::Channel>& channel, std::string& answer,
+                    const std::string& service = {}) {
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
   const grpc::internal::RpcMethod method("/grpc.health.v1.Health/Check",
                                          grpc::internal::RpcMethod::NORMAL_RPC);
   grpc::ByteBuffer request, response;
-  const grpc::Slice empty("");
-  request = grpc::ByteBuffer(&empty, 1);
+  const grpc::Slice asked(
+      service.empty()
+          ? service
+          : "\x0a" + std::string(1, static_cast<char>(service.size())) + service);
+  request = grpc::ByteBuffer(&asked, 1);
   const auto status =
       grpc::internal::BlockingUnaryCall<grpc::ByteBuffer, grpc::ByteBuffer>(
           channel.get(), method, &context, request, &response);
@@ -275,12 +279,20 @@ TEST(Listening, ADrainingServerSaysSoAndStillAnswers) {
   TestServer server;
   const auto channel = server.Connect();
   std::string answer;
-  ASSERT_TRUE(Health(channel, answer).ok());
-  EXPECT_EQ(answer, std::string("\x08\x01"));
+  const std::string services[] = {"", "dxt.v1.RunService", "dxt.v1.ServerService"};
+  for (const auto& service : services) {
+    answer.clear();
+    ASSERT_TRUE(Health(channel, answer, service).ok()) << service;
+    EXPECT_EQ(answer, std::string("\x08\x01")) << service;
+  }
+  EXPECT_EQ(Health(channel, answer, "dxt.v1.None").error_code(),
+            grpc::StatusCode::NOT_FOUND);
   server.api().Drain();
-  answer.clear();
-  ASSERT_TRUE(Health(channel, answer).ok());
-  EXPECT_EQ(answer, std::string("\x08\x02"));
+  for (const auto& service : services) {
+    answer.clear();
+    ASSERT_TRUE(Health(channel, answer, service).ok()) << service;
+    EXPECT_EQ(answer, std::string("\x08\x02")) << service;
+  }
   EXPECT_TRUE(GetInfo(channel).ok());
   v1::Run run;
   v1::SubmitRunRequest request;

@@ -98,24 +98,30 @@ arrow::Status Drop(const ApiParts& parts, const std::string& load_id) {
 Reply PackageServiceImpl::ListPackages(CallContext* context,
                                        const v1::ListPackagesRequest* request,
                                        v1::ListPackagesResponse* response) {
-  auto packages = AllPackages(parts_, ChainPipeline(request->parent()));
-  if (!packages.ok()) return Answer(context, ToGrpc(packages.status()));
-  for (const auto& package : *packages) *response->add_packages() = ToProto(package);
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    auto packages = AllPackages(parts_, ChainPipeline(request->parent()));
+    if (!packages.ok()) return ToGrpc(packages.status());
+    for (const auto& package : *packages) *response->add_packages() = ToProto(package);
+    return grpc::Status::OK;
+  });
 }
 
 Reply PackageServiceImpl::GetPackage(CallContext* context,
                                      const v1::GetPackageRequest* request,
                                      v1::Package* response) {
-  auto package = FindPackage(parts_, LastPart(request->name()));
-  if (package.ok()) *response = ToProto(*package);
-  return Answer(context, ToGrpc(package.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    auto package = FindPackage(parts_, LastPart(request->name()));
+    if (package.ok()) *response = ToProto(*package);
+    return ToGrpc(package.status());
+  });
 }
 
 Reply PackageServiceImpl::DropPackage(CallContext* context,
                                       const v1::DropPackageRequest* request,
                                       google::protobuf::Empty*) {
-  return Answer(context, ToGrpc(Drop(parts_, LastPart(request->name()))));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    return ToGrpc(Drop(parts_, LastPart(request->name())));
+  });
 }
 
 }  // namespace dxt

@@ -68,90 +68,102 @@ arrow::Status Describe(const ApiParts& parts, const ResourceName& name,
 Reply PipelineServiceImpl::ApplyPipeline(CallContext* context,
                                          const v1::ApplyPipelineRequest* request,
                                          v1::Pipeline* response) {
-  grpc::Status refused;
-  const auto project = ParseParent(request->parent(), false, "parent", refused);
-  if (!project) return Answer(context, refused);
-  const auto expected = ReadEtag(request->etag(), refused);
-  if (!refused.ok()) return Answer(context, refused);
-  const auto audit = Audit(parts_, context, "ApplyPipeline", request->parent());
-  auto applied = parts_.catalog->ApplyPipeline(
-      *project, {request->document().path(), request->document().text()}, Origin::kApi,
-      expected, request->validate_only(), &audit);
-  if (!applied.ok()) return Answer(context, ToGrpc(applied.status()));
-  if (!applied->record) return Answer(context, ProblemsToGrpc(applied->problems, {}));
-  *response = ToProto(*applied->record);
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto project = ParseParent(request->parent(), false, "parent", refused);
+    if (!project) return refused;
+    const auto expected = ReadEtag(request->etag(), refused);
+    if (!refused.ok()) return refused;
+    const auto audit = Audit(parts_, context, "ApplyPipeline", request->parent());
+    auto applied = parts_.catalog->ApplyPipeline(
+        *project, {request->document().path(), request->document().text()}, Origin::kApi,
+        expected, request->validate_only(), &audit);
+    if (!applied.ok()) return ToGrpc(applied.status());
+    if (!applied->record) return ProblemsToGrpc(applied->problems, {});
+    *response = ToProto(*applied->record);
+    return grpc::Status::OK;
+  });
 }
 
 Reply PipelineServiceImpl::GetPipeline(CallContext* context,
                                        const v1::GetPipelineRequest* request,
                                        v1::Pipeline* response) {
-  grpc::Status refused;
-  const auto name = ParseName(request->name(), "pipelines", "name", refused);
-  if (!name) return Answer(context, refused);
-  if (request->revision() < 0) {
-    return Answer(context, FieldError("revision", "revisions count from 1"));
-  }
-  const auto found = Find(parts_, *name, request->revision());
-  if (found.ok()) *response = ToProto(*found);
-  return Answer(context, ToGrpc(found.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(request->name(), "pipelines", "name", refused);
+    if (!name) return refused;
+    if (request->revision() < 0) {
+      return FieldError("revision", "revisions count from 1");
+    }
+    const auto found = Find(parts_, *name, request->revision());
+    if (found.ok()) *response = ToProto(*found);
+    return ToGrpc(found.status());
+  });
 }
 
 Reply PipelineServiceImpl::ListPipelines(CallContext* context,
                                          const v1::ListPipelinesRequest* request,
                                          v1::ListPipelinesResponse* response) {
-  grpc::Status refused;
-  const auto project = ParseParent(request->parent(), true, "parent", refused);
-  if (!project) return Answer(context, refused);
-  const auto page = ReadPage(*request, refused);
-  if (!page) return Answer(context, refused);
-  const auto found =
-      parts_.store->definitions().ListPipelines(*project, page->after, page->limit);
-  if (!found.ok()) return Answer(context, ToGrpc(found.status()));
-  for (const auto& pipeline : *found) *response->add_pipelines() = ToProto(pipeline);
-  if (static_cast<int>(found->size()) == page->limit) {
-    const auto& last = found->back();
-    response->set_next_page_token(page->TokenAfter(last.project + "/" + last.name));
-  }
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto project = ParseParent(request->parent(), true, "parent", refused);
+    if (!project) return refused;
+    const auto page = ReadPage(*request, refused);
+    if (!page) return refused;
+    const auto found =
+        parts_.store->definitions().ListPipelines(*project, page->after, page->limit);
+    if (!found.ok()) return ToGrpc(found.status());
+    for (const auto& pipeline : *found) *response->add_pipelines() = ToProto(pipeline);
+    if (static_cast<int>(found->size()) == page->limit) {
+      const auto& last = found->back();
+      response->set_next_page_token(page->TokenAfter(last.project + "/" + last.name));
+    }
+    return grpc::Status::OK;
+  });
 }
 
 Reply PipelineServiceImpl::DescribePipeline(CallContext* context,
                                             const v1::DescribePipelineRequest* request,
                                             v1::PipelineDescription* response) {
-  grpc::Status refused;
-  const auto name = ParseName(request->name(), "pipelines", "name", refused);
-  if (!name) return Answer(context, refused);
-  return Answer(context, ToGrpc(Describe(parts_, *name, *response)));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(request->name(), "pipelines", "name", refused);
+    if (!name) return refused;
+    return ToGrpc(Describe(parts_, *name, *response));
+  });
 }
 
 Reply PipelineServiceImpl::DeletePipeline(CallContext* context,
                                           const v1::DeletePipelineRequest* request,
                                           google::protobuf::Empty*) {
-  grpc::Status refused;
-  const auto name = ParseName(request->name(), "pipelines", "name", refused);
-  if (!name) return Answer(context, refused);
-  DeleteRules rules;
-  rules.force = request->force();
-  rules.expected_revision = ReadEtag(request->etag(), refused);
-  if (!refused.ok()) return Answer(context, refused);
-  const auto audit = Audit(parts_, context, "DeletePipeline", request->name());
-  return Answer(context, ToGrpc(parts_.store->definitions().DeletePipeline(
-                             name->project, name->id, rules, &audit)));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(request->name(), "pipelines", "name", refused);
+    if (!name) return refused;
+    DeleteRules rules;
+    rules.force = request->force();
+    rules.expected_revision = ReadEtag(request->etag(), refused);
+    if (!refused.ok()) return refused;
+    const auto audit = Audit(parts_, context, "DeletePipeline", request->name());
+    return ToGrpc(parts_.store->definitions().DeletePipeline(name->project, name->id,
+                                                             rules, &audit));
+  });
 }
 
 Reply PipelineServiceImpl::SetPaused(CallContext* context, const std::string& text,
                                      bool paused, const std::string& note,
                                      v1::Pipeline* response) {
-  grpc::Status refused;
-  const auto name = ParseName(text, "pipelines", "name", refused);
-  if (!name) return Answer(context, refused);
-  const auto audit =
-      Audit(parts_, context, paused ? "PausePipeline" : "ResumePipeline", text);
-  const auto changed = parts_.store->definitions().SetPaused(
-      name->project, name->id, paused, note, FormatTime(parts_.clock->Now()), &audit);
-  if (changed.ok()) *response = ToProto(*changed);
-  return Answer(context, ToGrpc(changed.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(text, "pipelines", "name", refused);
+    if (!name) return refused;
+    const auto audit =
+        Audit(parts_, context, paused ? "PausePipeline" : "ResumePipeline", text);
+    const auto changed = parts_.store->definitions().SetPaused(
+        name->project, name->id, paused, note, FormatTime(parts_.clock->Now()), &audit);
+    if (changed.ok()) *response = ToProto(*changed);
+    return ToGrpc(changed.status());
+  });
 }
 
 Reply PipelineServiceImpl::PausePipeline(CallContext* context,

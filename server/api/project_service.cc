@@ -47,19 +47,21 @@ grpc::Status NoPipeline() {
 Reply ProjectServiceImpl::ValidateDocuments(CallContext* context,
                                             const v1::ValidateDocumentsRequest* request,
                                             v1::ValidateDocumentsResponse* response) {
-  const ParsedCall call(request->documents(), *parts_.registry);
-  for (const auto& problem : call.documents.problems) {
-    *response->add_problems() = ToProto(problem, call.redactor);
-  }
-  response->set_valid(call.documents.ok());
-  if (call.documents.ok()) {
-    const ProjectDocument project = call.project(request->documents());
-    response->set_project("projects/" + project.name);
-    if (call.documents.pipeline) {
-      response->set_pipeline(PipelineName(project.name, call.documents.pipeline->name));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    const ParsedCall call(request->documents(), *parts_.registry);
+    for (const auto& problem : call.documents.problems) {
+      *response->add_problems() = ToProto(problem, call.redactor);
     }
-  }
-  return Answer(context, grpc::Status::OK);
+    response->set_valid(call.documents.ok());
+    if (call.documents.ok()) {
+      const ProjectDocument project = call.project(request->documents());
+      response->set_project("projects/" + project.name);
+      if (call.documents.pipeline) {
+        response->set_pipeline(PipelineName(project.name, call.documents.pipeline->name));
+      }
+    }
+    return grpc::Status::OK;
+  });
 }
 
 Reply ProjectServiceImpl::ListStreams(CallContext*, const v1::ListStreamsRequest* request,
@@ -194,24 +196,28 @@ Reply ProjectServiceImpl::PreviewStream(CallContext*,
 Reply ProjectServiceImpl::ListConnectors(CallContext* context,
                                          const v1::ListConnectorsRequest*,
                                          v1::ListConnectorsResponse* response) {
-  for (const auto* connector : parts_.registry->List()) {
-    *response->add_connectors() = ToProto(*connector);
-  }
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    for (const auto* connector : parts_.registry->List()) {
+      *response->add_connectors() = ToProto(*connector);
+    }
+    return grpc::Status::OK;
+  });
 }
 
 Reply ProjectServiceImpl::GetJsonSchema(CallContext* context,
                                         const v1::GetJsonSchemaRequest* request,
                                         v1::GetJsonSchemaResponse* response) {
-  DocumentKind kind = DocumentKind::kPipeline;
-  if (request->kind() == v1::GetJsonSchemaRequest::PROJECT) {
-    kind = DocumentKind::kProject;
-  } else if (request->kind() != v1::GetJsonSchemaRequest::PIPELINE) {
-    return Answer(context, ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.kind",
-                                    "kind is neither PROJECT nor PIPELINE"));
-  }
-  response->set_json(DocumentJsonSchema(kind, *parts_.registry));
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    DocumentKind kind = DocumentKind::kPipeline;
+    if (request->kind() == v1::GetJsonSchemaRequest::PROJECT) {
+      kind = DocumentKind::kProject;
+    } else if (request->kind() != v1::GetJsonSchemaRequest::PIPELINE) {
+      return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.kind",
+                      "kind is neither PROJECT nor PIPELINE");
+    }
+    response->set_json(DocumentJsonSchema(kind, *parts_.registry));
+    return grpc::Status::OK;
+  });
 }
 
 }  // namespace dxt

@@ -91,87 +91,99 @@ void Fill(const ConnectionCheck& check, const Redactor& redactor,
 Reply ProjectServiceImpl::ApplyProject(CallContext* context,
                                        const v1::ApplyProjectRequest* request,
                                        v1::Project* response) {
-  grpc::Status refused;
-  const auto expected = ReadEtag(request->etag(), refused);
-  if (!refused.ok()) return Answer(context, refused);
-  const auto audit = Audit(parts_, context, "ApplyProject", request->document().path());
-  const auto applied = parts_.catalog->ApplyProject(
-      "", {request->document().path(), request->document().text()}, Origin::kApi,
-      expected, request->validate_only(), &audit);
-  if (!applied.ok()) return Answer(context, ToGrpc(applied.status()));
-  if (!applied->record) return Answer(context, ProblemsToGrpc(applied->problems, {}));
-  *response = ToProto(*applied->record);
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto expected = ReadEtag(request->etag(), refused);
+    if (!refused.ok()) return refused;
+    const auto audit = Audit(parts_, context, "ApplyProject", request->document().path());
+    const auto applied = parts_.catalog->ApplyProject(
+        "", {request->document().path(), request->document().text()}, Origin::kApi,
+        expected, request->validate_only(), &audit);
+    if (!applied.ok()) return ToGrpc(applied.status());
+    if (!applied->record) return ProblemsToGrpc(applied->problems, {});
+    *response = ToProto(*applied->record);
+    return grpc::Status::OK;
+  });
 }
 
 Reply ProjectServiceImpl::GetProject(CallContext* context,
                                      const v1::GetProjectRequest* request,
                                      v1::Project* response) {
-  grpc::Status refused;
-  const auto name = ParseParent(request->name(), false, "name", refused);
-  if (!name) return Answer(context, refused);
-  const auto found = Find(parts_, *name);
-  if (found.ok()) *response = ToProto(*found);
-  return Answer(context, ToGrpc(found.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseParent(request->name(), false, "name", refused);
+    if (!name) return refused;
+    const auto found = Find(parts_, *name);
+    if (found.ok()) *response = ToProto(*found);
+    return ToGrpc(found.status());
+  });
 }
 
 Reply ProjectServiceImpl::ListProjects(CallContext* context,
                                        const v1::ListProjectsRequest* request,
                                        v1::ListProjectsResponse* response) {
-  grpc::Status refused;
-  const auto page = ReadPage(*request, refused);
-  if (!page) return Answer(context, refused);
-  const auto found = parts_.store->definitions().ListProjects(page->after, page->limit);
-  if (!found.ok()) return Answer(context, ToGrpc(found.status()));
-  for (const auto& project : *found) *response->add_projects() = ToProto(project);
-  if (static_cast<int>(found->size()) == page->limit) {
-    response->set_next_page_token(page->TokenAfter(found->back().name));
-  }
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto page = ReadPage(*request, refused);
+    if (!page) return refused;
+    const auto found = parts_.store->definitions().ListProjects(page->after, page->limit);
+    if (!found.ok()) return ToGrpc(found.status());
+    for (const auto& project : *found) *response->add_projects() = ToProto(project);
+    if (static_cast<int>(found->size()) == page->limit) {
+      response->set_next_page_token(page->TokenAfter(found->back().name));
+    }
+    return grpc::Status::OK;
+  });
 }
 
 Reply ProjectServiceImpl::DeleteProject(CallContext* context,
                                         const v1::DeleteProjectRequest* request,
                                         google::protobuf::Empty*) {
-  grpc::Status refused;
-  const auto name = ParseParent(request->name(), false, "name", refused);
-  if (!name) return Answer(context, refused);
-  DeleteRules rules;
-  rules.force = request->force();
-  const auto audit = Audit(parts_, context, "DeleteProject", request->name());
-  const auto deleted = parts_.store->definitions().DeleteProject(*name, rules, &audit);
-  if (deleted.ok() && parts_.schedules != nullptr) parts_.schedules->Changed();
-  return Answer(context, ToGrpc(deleted));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseParent(request->name(), false, "name", refused);
+    if (!name) return refused;
+    DeleteRules rules;
+    rules.force = request->force();
+    const auto audit = Audit(parts_, context, "DeleteProject", request->name());
+    const auto deleted = parts_.store->definitions().DeleteProject(*name, rules, &audit);
+    if (deleted.ok() && parts_.schedules != nullptr) parts_.schedules->Changed();
+    return ToGrpc(deleted);
+  });
 }
 
 Reply ProjectServiceImpl::ListConnections(CallContext* context,
                                           const v1::ListConnectionsRequest* request,
                                           v1::ListConnectionsResponse* response) {
-  grpc::Status refused;
-  const auto name = ParseParent(request->parent(), false, "parent", refused);
-  if (!name) return Answer(context, refused);
-  const auto project = parts_.catalog->Project(*name);
-  if (!project.ok()) return Answer(context, ToGrpc(project.status()));
-  for (const auto& [id, connection] : project->connections) {
-    *response->add_connections() = Shown(*name, connection);
-  }
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseParent(request->parent(), false, "parent", refused);
+    if (!name) return refused;
+    const auto project = parts_.catalog->Project(*name);
+    if (!project.ok()) return ToGrpc(project.status());
+    for (const auto& [id, connection] : project->connections) {
+      *response->add_connections() = Shown(*name, connection);
+    }
+    return grpc::Status::OK;
+  });
 }
 
 Reply ProjectServiceImpl::GetConnection(CallContext* context,
                                         const v1::GetConnectionRequest* request,
                                         v1::Connection* response) {
-  grpc::Status refused;
-  const auto name = ParseConnection(request->name(), refused);
-  if (!name) return Answer(context, refused);
-  const auto project = parts_.catalog->Project(name->project);
-  if (!project.ok()) return Answer(context, ToGrpc(project.status()));
-  const auto found = project->connections.find(name->id);
-  if (found == project->connections.end()) {
-    return Answer(context, ToGrpc(UnknownConnection(*name)));
-  }
-  *response = Shown(name->project, found->second);
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseConnection(request->name(), refused);
+    if (!name) return refused;
+    const auto project = parts_.catalog->Project(name->project);
+    if (!project.ok()) return ToGrpc(project.status());
+    const auto found = project->connections.find(name->id);
+    if (found == project->connections.end()) {
+      return ToGrpc(UnknownConnection(*name));
+    }
+    *response = Shown(name->project, found->second);
+    return grpc::Status::OK;
+  });
 }
 
 Reply ProjectServiceImpl::TestConnection(CallContext* context,

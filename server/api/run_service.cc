@@ -197,75 +197,85 @@ grpc::Status RunServiceImpl::Submit(CallContext* context,
 
 Reply RunServiceImpl::SubmitRun(CallContext* context, const v1::SubmitRunRequest* request,
                                 v1::Run* response) {
-  return Answer(context, Submit(context, *request, *response));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    return Submit(context, *request, *response);
+  });
 }
 
 Reply RunServiceImpl::GetRun(CallContext* context, const v1::GetRunRequest* request,
                              v1::Run* response) {
-  grpc::Status refused;
-  const auto name = ParseName(request->name(), "runs", "name", refused);
-  if (!name) return Answer(context, refused);
-  auto run = parts_.dispatcher->Get(name->id);
-  if (!run.ok()) return Answer(context, ToGrpc(run.status()));
-  *response = ToProto(*run);
-  response->set_waiting_for(parts_.dispatcher->WaitingFor(name->id));
-  const auto input = parts_.store->runs().Input(name->id);
-  if (input.ok() && *input) response->set_document((*input)->pipeline_document.text);
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(request->name(), "runs", "name", refused);
+    if (!name) return refused;
+    auto run = parts_.dispatcher->Get(name->id);
+    if (!run.ok()) return ToGrpc(run.status());
+    *response = ToProto(*run);
+    response->set_waiting_for(parts_.dispatcher->WaitingFor(name->id));
+    const auto input = parts_.store->runs().Input(name->id);
+    if (input.ok() && *input) response->set_document((*input)->pipeline_document.text);
+    return grpc::Status::OK;
+  });
 }
 
 Reply RunServiceImpl::ListRuns(CallContext* context, const v1::ListRunsRequest* request,
                                v1::ListRunsResponse* response) {
-  grpc::Status refused;
-  const auto project = ParseParent(request->parent(), true, "parent", refused);
-  if (!project) return Answer(context, refused);
-  const auto page = ReadPage(*request, refused);
-  if (!page) return Answer(context, refused);
-  RunQuery query;
-  query.project = *project;
-  query.pipeline = LastPart(request->pipeline());
-  query.limit = page->limit;
-  if (refused = ApplyFilter(request->filter(), query); !refused.ok()) {
-    return Answer(context, refused);
-  }
-  if (refused = ApplyOrder(request->order_by(), query); !refused.ok()) {
-    return Answer(context, refused);
-  }
-  (query.ascending ? query.after_id : query.before_id) = page->after;
-  const auto runs = parts_.store->runs().List(query);
-  if (!runs.ok()) return Answer(context, ToGrpc(runs.status()));
-  for (const auto& run : *runs) *response->add_runs() = ToProto(run);
-  if (static_cast<int>(runs->size()) == query.limit) {
-    response->set_next_page_token(page->TokenAfter(runs->back().id));
-  }
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto project = ParseParent(request->parent(), true, "parent", refused);
+    if (!project) return refused;
+    const auto page = ReadPage(*request, refused);
+    if (!page) return refused;
+    RunQuery query;
+    query.project = *project;
+    query.pipeline = LastPart(request->pipeline());
+    query.limit = page->limit;
+    if (refused = ApplyFilter(request->filter(), query); !refused.ok()) {
+      return refused;
+    }
+    if (refused = ApplyOrder(request->order_by(), query); !refused.ok()) {
+      return refused;
+    }
+    (query.ascending ? query.after_id : query.before_id) = page->after;
+    const auto runs = parts_.store->runs().List(query);
+    if (!runs.ok()) return ToGrpc(runs.status());
+    for (const auto& run : *runs) *response->add_runs() = ToProto(run);
+    if (static_cast<int>(runs->size()) == query.limit) {
+      response->set_next_page_token(page->TokenAfter(runs->back().id));
+    }
+    return grpc::Status::OK;
+  });
 }
 
 Reply RunServiceImpl::CancelRun(CallContext* context, const v1::CancelRunRequest* request,
                                 v1::Run* response) {
-  grpc::Status refused;
-  const auto name = ParseName(request->name(), "runs", "name", refused);
-  if (!name) return Answer(context, refused);
-  const auto audit = Audit(parts_, context, "CancelRun", request->name());
-  auto run = parts_.dispatcher->Cancel(name->id, request->reason(),
-                                       parts_.is_private ? nullptr : &audit);
-  if (run.ok()) *response = ToProto(*run);
-  return Answer(context, ToGrpc(run.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(request->name(), "runs", "name", refused);
+    if (!name) return refused;
+    const auto audit = Audit(parts_, context, "CancelRun", request->name());
+    auto run = parts_.dispatcher->Cancel(name->id, request->reason(),
+                                         parts_.is_private ? nullptr : &audit);
+    if (run.ok()) *response = ToProto(*run);
+    return ToGrpc(run.status());
+  });
 }
 
 Reply RunServiceImpl::RetryRun(CallContext* context, const v1::RetryRunRequest* request,
                                v1::Run* response) {
-  grpc::Status refused = RefuseRuns(parts_);
-  if (!refused.ok()) return Answer(context, refused);
-  const auto name = ParseName(request->name(), "runs", "name", refused);
-  if (!name) return Answer(context, refused);
-  if (request->request_id().size() > kLongestRequestId) {
-    return Answer(context, FieldError("request_id", "at most 128 characters"));
-  }
-  const auto audit = Audit(parts_, context, "RetryRun", request->name());
-  auto run = parts_.dispatcher->Retry(name->id, request->request_id(), &audit);
-  if (run.ok()) *response = ToProto(*run);
-  return Answer(context, ToGrpc(run.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused = RefuseRuns(parts_);
+    if (!refused.ok()) return refused;
+    const auto name = ParseName(request->name(), "runs", "name", refused);
+    if (!name) return refused;
+    if (request->request_id().size() > kLongestRequestId) {
+      return FieldError("request_id", "at most 128 characters");
+    }
+    const auto audit = Audit(parts_, context, "RetryRun", request->name());
+    auto run = parts_.dispatcher->Retry(name->id, request->request_id(), &audit);
+    if (run.ok()) *response = ToProto(*run);
+    return ToGrpc(run.status());
+  });
 }
 
 grpc::ServerWriteReactor<v1::RunEvent>* RunServiceImpl::WatchRun(

@@ -151,43 +151,49 @@ grpc::Status ScheduleServiceImpl::Create(CallContext* context,
 Reply ScheduleServiceImpl::CreateSchedule(CallContext* context,
                                           const v1::CreateScheduleRequest* request,
                                           v1::Schedule* response) {
-  return Answer(context, Create(context, *request, *response));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    return Create(context, *request, *response);
+  });
 }
 
 Reply ScheduleServiceImpl::GetSchedule(CallContext* context,
                                        const v1::GetScheduleRequest* request,
                                        v1::Schedule* response) {
-  grpc::Status refused;
-  const auto name = ParseName(request->name(), "schedules", "name", refused);
-  if (!name) return Answer(context, refused);
-  const auto found = Find(parts_, *name);
-  if (found.ok()) *response = ToProto(*found);
-  return Answer(context, ToGrpc(found.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(request->name(), "schedules", "name", refused);
+    if (!name) return refused;
+    const auto found = Find(parts_, *name);
+    if (found.ok()) *response = ToProto(*found);
+    return ToGrpc(found.status());
+  });
 }
 
 Reply ScheduleServiceImpl::ListSchedules(CallContext* context,
                                          const v1::ListSchedulesRequest* request,
                                          v1::ListSchedulesResponse* response) {
-  grpc::Status refused;
-  const auto project = ParseParent(request->parent(), true, "parent", refused);
-  if (!project) return Answer(context, refused);
-  std::string pipeline;
-  if (!request->pipeline().empty()) {
-    const auto name = ParseName(request->pipeline(), "pipelines", "pipeline", refused);
-    if (!name) return Answer(context, refused);
-    pipeline = name->id;
-  }
-  const auto page = ReadPage(*request, refused);
-  if (!page) return Answer(context, refused);
-  const auto found =
-      parts_.store->schedules().List(*project, pipeline, page->after, page->limit);
-  if (!found.ok()) return Answer(context, ToGrpc(found.status()));
-  for (const auto& schedule : *found) *response->add_schedules() = ToProto(schedule);
-  if (static_cast<int>(found->size()) == page->limit) {
-    const auto& last = found->back();
-    response->set_next_page_token(page->TokenAfter(last.project + "/" + last.name));
-  }
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto project = ParseParent(request->parent(), true, "parent", refused);
+    if (!project) return refused;
+    std::string pipeline;
+    if (!request->pipeline().empty()) {
+      const auto name = ParseName(request->pipeline(), "pipelines", "pipeline", refused);
+      if (!name) return refused;
+      pipeline = name->id;
+    }
+    const auto page = ReadPage(*request, refused);
+    if (!page) return refused;
+    const auto found =
+        parts_.store->schedules().List(*project, pipeline, page->after, page->limit);
+    if (!found.ok()) return ToGrpc(found.status());
+    for (const auto& schedule : *found) *response->add_schedules() = ToProto(schedule);
+    if (static_cast<int>(found->size()) == page->limit) {
+      const auto& last = found->back();
+      response->set_next_page_token(page->TokenAfter(last.project + "/" + last.name));
+    }
+    return grpc::Status::OK;
+  });
 }
 
 grpc::Status ScheduleServiceImpl::Update(CallContext* context,
@@ -245,45 +251,52 @@ grpc::Status ScheduleServiceImpl::Update(CallContext* context,
 Reply ScheduleServiceImpl::UpdateSchedule(CallContext* context,
                                           const v1::UpdateScheduleRequest* request,
                                           v1::Schedule* response) {
-  return Answer(context, Update(context, *request, *response));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    return Update(context, *request, *response);
+  });
 }
 
 Reply ScheduleServiceImpl::DeleteSchedule(CallContext* context,
                                           const v1::DeleteScheduleRequest* request,
                                           google::protobuf::Empty*) {
-  grpc::Status refused;
-  const auto name = ParseName(request->name(), "schedules", "name", refused);
-  if (!name) return Answer(context, refused);
-  const auto audit = Audit(parts_, context, "DeleteSchedule", request->name());
-  const auto deleted = parts_.store->schedules().Delete(name->project, name->id, &audit);
-  parts_.schedules->Changed();
-  return Answer(context, ToGrpc(deleted));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(request->name(), "schedules", "name", refused);
+    if (!name) return refused;
+    const auto audit = Audit(parts_, context, "DeleteSchedule", request->name());
+    const auto deleted =
+        parts_.store->schedules().Delete(name->project, name->id, &audit);
+    parts_.schedules->Changed();
+    return ToGrpc(deleted);
+  });
 }
 
 Reply ScheduleServiceImpl::SetPaused(CallContext* context, const std::string& text,
                                      bool paused, const std::string& note,
                                      v1::Schedule* response) {
-  grpc::Status refused;
-  const auto name = ParseName(text, "schedules", "name", refused);
-  if (!name) return Answer(context, refused);
-  auto record = Find(parts_, *name);
-  if (!record.ok()) return Answer(context, ToGrpc(record.status()));
-  record->paused = paused;
-  record->pause_note = paused ? note : "";
-  record->updated_at = FormatTime(parts_.clock->Now());
-  // Ticks that passed while it was paused are not made up for.
-  if (const auto next = SetNext(parts_, *record); !next.ok()) {
-    return Answer(context, ToGrpc(next));
-  }
-  const auto audit =
-      Audit(parts_, context, paused ? "PauseSchedule" : "ResumeSchedule", text);
-  const auto updated =
-      parts_.store->schedules().Update(*record, record->revision, &audit);
-  if (updated.ok()) {
-    *response = ToProto(*updated);
-    parts_.schedules->Changed();
-  }
-  return Answer(context, ToGrpc(updated.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(text, "schedules", "name", refused);
+    if (!name) return refused;
+    auto record = Find(parts_, *name);
+    if (!record.ok()) return ToGrpc(record.status());
+    record->paused = paused;
+    record->pause_note = paused ? note : "";
+    record->updated_at = FormatTime(parts_.clock->Now());
+    // Ticks that passed while it was paused are not made up for.
+    if (const auto next = SetNext(parts_, *record); !next.ok()) {
+      return ToGrpc(next);
+    }
+    const auto audit =
+        Audit(parts_, context, paused ? "PauseSchedule" : "ResumeSchedule", text);
+    const auto updated =
+        parts_.store->schedules().Update(*record, record->revision, &audit);
+    if (updated.ok()) {
+      *response = ToProto(*updated);
+      parts_.schedules->Changed();
+    }
+    return ToGrpc(updated.status());
+  });
 }
 
 Reply ScheduleServiceImpl::PauseSchedule(CallContext* context,
@@ -301,16 +314,18 @@ Reply ScheduleServiceImpl::ResumeSchedule(CallContext* context,
 Reply ScheduleServiceImpl::TriggerSchedule(CallContext* context,
                                            const v1::TriggerScheduleRequest* request,
                                            v1::Run* response) {
-  grpc::Status refused = RefuseRuns(parts_);
-  if (!refused.ok()) return Answer(context, refused);
-  const auto name = ParseName(request->name(), "schedules", "name", refused);
-  if (!name) return Answer(context, refused);
-  const auto schedule = Find(parts_, *name);
-  if (!schedule.ok()) return Answer(context, ToGrpc(schedule.status()));
-  const auto audit = Audit(parts_, context, "TriggerSchedule", request->name());
-  const auto run = parts_.dispatcher->Trigger(*schedule, request->request_id(), &audit);
-  if (run.ok()) *response = ToProto(*run);
-  return Answer(context, ToGrpc(run.status()));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused = RefuseRuns(parts_);
+    if (!refused.ok()) return refused;
+    const auto name = ParseName(request->name(), "schedules", "name", refused);
+    if (!name) return refused;
+    const auto schedule = Find(parts_, *name);
+    if (!schedule.ok()) return ToGrpc(schedule.status());
+    const auto audit = Audit(parts_, context, "TriggerSchedule", request->name());
+    const auto run = parts_.dispatcher->Trigger(*schedule, request->request_id(), &audit);
+    if (run.ok()) *response = ToProto(*run);
+    return ToGrpc(run.status());
+  });
 }
 
 arrow::Status ScheduleServiceImpl::FireTimes(const v1::ListFireTimesRequest& request,
@@ -352,46 +367,50 @@ arrow::Status ScheduleServiceImpl::FireTimes(const v1::ListFireTimesRequest& req
 Reply ScheduleServiceImpl::ListFireTimes(CallContext* context,
                                          const v1::ListFireTimesRequest* request,
                                          v1::ListFireTimesResponse* response) {
-  grpc::Status refused;
-  std::optional<ResourceName> name;
-  if (!request->name().empty()) {
-    name = ParseName(request->name(), "schedules", "name", refused);
-    if (!name) return Answer(context, refused);
-  } else if (request->cron().empty()) {
-    return Answer(context, FieldError("cron", "name a schedule, or give an expression"));
-  }
-  if (request->page_size() < 0) {
-    return Answer(context, FieldError("page_size", "this must not be negative"));
-  }
-  constexpr int64_t kEarliest = -62135596800, kLatest = 253402300799;  // Years 1, 9999.
-  for (const auto* time : {&request->start_time(), &request->end_time()}) {
-    if (time->seconds() < kEarliest || time->seconds() > kLatest || time->nanos() < 0 ||
-        time->nanos() > 999999999) {
-      return Answer(context, FieldError("start_time", "this is no time"));
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    std::optional<ResourceName> name;
+    if (!request->name().empty()) {
+      name = ParseName(request->name(), "schedules", "name", refused);
+      if (!name) return refused;
+    } else if (request->cron().empty()) {
+      return FieldError("cron", "name a schedule, or give an expression");
     }
-  }
-  return Answer(context, ToGrpc(FireTimes(*request, name, *response)));
+    if (request->page_size() < 0) {
+      return FieldError("page_size", "this must not be negative");
+    }
+    constexpr int64_t kEarliest = -62135596800, kLatest = 253402300799;  // Years 1, 9999.
+    for (const auto* time : {&request->start_time(), &request->end_time()}) {
+      if (time->seconds() < kEarliest || time->seconds() > kLatest || time->nanos() < 0 ||
+          time->nanos() > 999999999) {
+        return FieldError("start_time", "this is no time");
+      }
+    }
+    return ToGrpc(FireTimes(*request, name, *response));
+  });
 }
 
 Reply ScheduleServiceImpl::ListTicks(CallContext* context,
                                      const v1::ListTicksRequest* request,
                                      v1::ListTicksResponse* response) {
-  grpc::Status refused;
-  const auto name = ParseName(request->name(), "schedules", "name", refused);
-  if (!name) return Answer(context, refused);
-  const auto page = ReadPage(*request, refused);
-  if (!page) return Answer(context, refused);
-  if (const auto found = Find(parts_, *name); !found.ok()) {
-    return Answer(context, ToGrpc(found.status()));
-  }
-  const auto ticks =
-      parts_.store->schedules().Ticks(name->project, name->id, page->after, page->limit);
-  if (!ticks.ok()) return Answer(context, ToGrpc(ticks.status()));
-  for (const auto& tick : *ticks) *response->add_ticks() = ToProto(tick, name->project);
-  if (static_cast<int>(ticks->size()) == page->limit) {
-    response->set_next_page_token(page->TokenAfter(ticks->back().scheduled_at));
-  }
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    grpc::Status refused;
+    const auto name = ParseName(request->name(), "schedules", "name", refused);
+    if (!name) return refused;
+    const auto page = ReadPage(*request, refused);
+    if (!page) return refused;
+    if (const auto found = Find(parts_, *name); !found.ok()) {
+      return ToGrpc(found.status());
+    }
+    const auto ticks = parts_.store->schedules().Ticks(name->project, name->id,
+                                                       page->after, page->limit);
+    if (!ticks.ok()) return ToGrpc(ticks.status());
+    for (const auto& tick : *ticks) *response->add_ticks() = ToProto(tick, name->project);
+    if (static_cast<int>(ticks->size()) == page->limit) {
+      response->set_next_page_token(page->TokenAfter(ticks->back().scheduled_at));
+    }
+    return grpc::Status::OK;
+  });
 }
 
 }  // namespace dxt

@@ -110,7 +110,8 @@ arrow::Status ServerServiceImpl::Status(v1::ServerStatus& status) {
 Reply ServerServiceImpl::GetServerStatus(CallContext* context,
                                          const v1::GetServerStatusRequest*,
                                          v1::ServerStatus* response) {
-  return Answer(context, ToGrpc(Status(*response)));
+  return parts_.calls->Answer(
+      context, [=, this]() -> grpc::Status { return ToGrpc(Status(*response)); });
 }
 
 arrow::Status ServerServiceImpl::BackUp(const std::string& path,

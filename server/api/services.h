@@ -11,6 +11,7 @@
 #include "dxt/v1/server_service.grpc.pb.h"
 #include "dxt/v1/state_service.grpc.pb.h"
 #include "server/api/api_server.h"
+#include "server/api/call_pool.h"
 #include "server/api/streams.h"
 #include "server/api/threaded_call.h"
 #include "state/records.h"

@@ -8,25 +8,25 @@ namespace dxt {
 namespace {
 
 template <typename Request>
-Reply Direct(CallContext* context, const ApiParts& parts, const Request& request,
-             Directive::Kind kind, const std::string& value, v1::Cursor* response) {
+grpc::Status Direct(const ApiParts& parts, const Request& request, Directive::Kind kind,
+                    const std::string& value, v1::Cursor* response) {
   const ChainKey key{ChainPipeline(request.pipeline()), request.stream(),
                      request.lane().empty() ? "sync" : request.lane()};
   if (key.pipeline.empty() || key.stream.empty()) {
-    return Answer(context, ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_name",
-                                    "A cursor is named by its pipeline and its stream"));
+    return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_name",
+                    "A cursor is named by its pipeline and its stream");
   }
   const Directive directive{kind, value, FormatTime(parts.clock->Now())};
   const auto stored = parts.store->cursors().SetDirective(key, directive);
-  if (!stored.ok()) return Answer(context, ToGrpc(stored));
+  if (!stored.ok()) return ToGrpc(stored);
   auto chains = parts.store->cursors().List(key.pipeline);
-  if (!chains.ok()) return Answer(context, ToGrpc(chains.status()));
+  if (!chains.ok()) return ToGrpc(chains.status());
   for (const auto& chain : *chains) {
     if (chain.key.stream == key.stream && chain.key.lane == key.lane) {
       *response = ToProto(chain);
     }
   }
-  return Answer(context, grpc::Status::OK);
+  return grpc::Status::OK;
 }
 
 }  // namespace
@@ -34,34 +34,40 @@ Reply Direct(CallContext* context, const ApiParts& parts, const Request& request
 Reply StateServiceImpl::ListCursors(CallContext* context,
                                     const v1::ListCursorsRequest* request,
                                     v1::ListCursorsResponse* response) {
-  auto chains = parts_.store->cursors().List(ChainPipeline(request->parent()));
-  if (!chains.ok()) return Answer(context, ToGrpc(chains.status()));
-  for (const auto& chain : *chains) *response->add_cursors() = ToProto(chain);
-  return Answer(context, grpc::Status::OK);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    auto chains = parts_.store->cursors().List(ChainPipeline(request->parent()));
+    if (!chains.ok()) return ToGrpc(chains.status());
+    for (const auto& chain : *chains) *response->add_cursors() = ToProto(chain);
+    return grpc::Status::OK;
+  });
 }
 
 Reply StateServiceImpl::SetCursor(CallContext* context,
                                   const v1::SetCursorRequest* request,
                                   v1::Cursor* response) {
-  if (request->value().empty()) {
-    return Answer(context,
-                  ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_value",
-                           "An empty cursor value: ResetCursor forgets a cursor"));
-  }
-  return Direct(context, parts_, *request, Directive::Kind::kSet, request->value(),
-                response);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    if (request->value().empty()) {
+      return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_value",
+                      "An empty cursor value: ResetCursor forgets a cursor");
+    }
+    return Direct(parts_, *request, Directive::Kind::kSet, request->value(), response);
+  });
 }
 
 Reply StateServiceImpl::ResetCursor(CallContext* context,
                                     const v1::ResetCursorRequest* request,
                                     v1::Cursor* response) {
-  return Direct(context, parts_, *request, Directive::Kind::kReset, "", response);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    return Direct(parts_, *request, Directive::Kind::kReset, "", response);
+  });
 }
 
 Reply StateServiceImpl::AcceptCursor(CallContext* context,
                                      const v1::AcceptCursorRequest* request,
                                      v1::Cursor* response) {
-  return Direct(context, parts_, *request, Directive::Kind::kAccept, "", response);
+  return parts_.calls->Answer(context, [=, this]() -> grpc::Status {
+    return Direct(parts_, *request, Directive::Kind::kAccept, "", response);
+  });
 }
 
 }  // namespace dxt
