@@ -96,7 +96,7 @@ struct RunOutcome {
   /// moved what its dependents wait for.
   bool satisfies = false;
   /// What it logged and is not stored yet: goes into the log with the end.
-  std::vector<LogRecord> last_lines;
+  std::vector<LogRecord> last_lines = {};
 };
 
 struct CreatedRun {

@@ -64,12 +64,22 @@ arrow::Result<std::unique_ptr<StateDatabase::Connection>> StateDatabase::Connect
     ARROW_RETURN_NOT_OK(connection->Script("PRAGMA query_only = ON"));
     return connection;
   }
+  if (kind == Kind::kFolder) {
+    ARROW_RETURN_NOT_OK(connection->Script("PRAGMA synchronous = FULL"));
+    return connection;
+  }
   // EXTRA: the first journal, from before the log, must not come back after a loss of
   // power. secure_delete: what is erased of a run's input is not to lie about in free
   // pages.
   ARROW_RETURN_NOT_OK(connection->Script(
       "PRAGMA synchronous = EXTRA; PRAGMA journal_mode = WAL; PRAGMA foreign_keys = ON; "
       "PRAGMA secure_delete = ON; PRAGMA journal_size_limit = 67108864"));
+  const auto count = [](void* counter, sqlite3*, const char*, int pages) {
+    *static_cast<int*>(counter) = pages;
+    return SQLITE_OK;
+  };
+  // In place of SQLite's own, which would fold the log in the midst of a commit.
+  sqlite3_wal_hook(connection->handle_, count, &connection->log_pages_);
   return connection;
 }
 
@@ -114,6 +124,14 @@ arrow::Status StateDatabase::Connection::Script(const char* sql) {
     return Failure("use");
   }
   return arrow::Status::OK();
+}
+
+arrow::Status StateDatabase::Connection::Fold() {
+  const int code = sqlite3_wal_checkpoint_v2(handle_, nullptr, SQLITE_CHECKPOINT_PASSIVE,
+                                             nullptr, nullptr);
+  // Busy: another connection is at it.
+  if (code == SQLITE_OK || code == SQLITE_BUSY) return arrow::Status::OK();
+  return Failure("fold the log into");
 }
 
 void StateDatabase::Connection::RollBack() {

@@ -6,7 +6,8 @@ namespace dxt {
 /// One SQLite connection with its prepared statements. For one thread at a time.
 class StateDatabase::Connection {
  public:
-  enum class Kind : uint8_t { kWriter, kReader };
+  /// A folder brings what the log holds into the file; the writer leaves that to it.
+  enum class Kind : uint8_t { kWriter, kReader, kFolder };
   static constexpr char kInMemory[] = ":memory:";
   static arrow::Result<std::unique_ptr<Connection>> Open(const std::string& path,
                                                          Kind kind);
@@ -26,6 +27,11 @@ class StateDatabase::Connection {
   /// Checks the file's pages, then applies the migrations it lacks.
   arrow::Status Check();
   arrow::Status Migrate();
+  /// Of the log, after the last commit of this connection.
+  int log_pages() const { return log_pages_; }
+  /// Writes the log's pages into the file, as far as no snapshot needs the older ones.
+  /// Others read and write meanwhile.
+  arrow::Status Fold();
   /// Copies what this connection sees into the empty file at `path`.
   arrow::Status CopyTo(const std::string& path);
 
@@ -37,6 +43,7 @@ class StateDatabase::Connection {
 
   const std::string path_;
   sqlite3* handle_ = nullptr;
+  int log_pages_ = 0;
   struct TextHash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const {

@@ -12,6 +12,11 @@ namespace {
 /// Callers wait for the whole batch they are in.
 constexpr size_t kLargestBatch = 256;
 constexpr int kMostReaders = 4;
+/// The log is folded into the file whenever it has grown by so many pages.
+constexpr int kFoldedPages = 1000;
+/// A log that others keep growing is never whole in the file, so that it could begin
+/// anew: at this length the writer stops growing it and folds the rest itself.
+constexpr int kLongestLog = 8000;
 
 }  // namespace
 
@@ -30,6 +35,7 @@ arrow::Result<std::unique_ptr<StateDatabase>> StateDatabase::Open(
   std::unique_ptr<StateDatabase> database(new StateDatabase(path));
   ARROW_RETURN_NOT_OK(database->Prepare());
   database->thread_ = std::thread([at = database.get()] { at->WriteUntilStopped(); });
+  database->folding_ = std::thread([at = database.get()] { at->FoldUntilStopped(); });
   return database;
 }
 
@@ -51,7 +57,9 @@ StateDatabase::~StateDatabase() {
     stopping_ = true;
   }
   work_arrived_.notify_all();
+  log_grew_.notify_all();
   if (thread_.joinable()) thread_.join();
+  if (folding_.joinable()) folding_.join();
 }
 
 arrow::Status StateDatabase::Write(const Work& work) {
@@ -86,12 +94,56 @@ void StateDatabase::WriteUntilStopped() {
       request->settled = true;
       request->changed.notify_one();
     }
+    log_pages_ = writer_->log_pages();
+    // It began anew.
+    if (log_pages_ < folded_at_) folded_at_ = 0;
+    if (log_pages_ - folded_at_ < kFoldedPages) continue;
+    if (log_pages_ < kLongestLog) {
+      log_grew_.notify_one();
+    } else {
+      lock.unlock();
+      Fold(*writer_);
+      lock.lock();
+    }
   }
 }
 
+void StateDatabase::FoldUntilStopped() {
+  auto connection = Connection::Open(path_, Connection::Kind::kFolder);
+  // Without it the writer does all of it.
+  if (!connection.ok()) return;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    log_grew_.wait(lock,
+                   [&] { return stopping_ || log_pages_ - folded_at_ >= kFoldedPages; });
+    if (stopping_) return;
+    lock.unlock();
+    Fold(**connection);
+    lock.lock();
+  }
+}
+
+void StateDatabase::Fold(Connection& connection) {
+  {
+    std::lock_guard lock(mutex_);
+    folded_at_ = log_pages_;
+  }
+  BreakAfter(connection.Fold());
+}
+
+void StateDatabase::BreakAfter(const arrow::Status& status) {
+  if (status.ok() || GetErrorInfo(status).code != "state.sync_failed") return;
+  std::lock_guard lock(broken_mutex_);
+  broken_ = status;
+}
+
+arrow::Status StateDatabase::Broken() {
+  std::lock_guard lock(broken_mutex_);
+  return broken_;
+}
+
 size_t StateDatabase::Commit(std::span<Request* const> batch) {
-  // After a failed sync nobody knows what the disk holds; a later success would lie.
-  arrow::Status lost = broken_;
+  arrow::Status lost = Broken();
   if (lost.ok()) lost = writer_->Step("BEGIN IMMEDIATE").status();
   size_t ran = 0;
   while (lost.ok() && ran < batch.size()) {
@@ -109,7 +161,7 @@ size_t StateDatabase::Commit(std::span<Request* const> batch) {
   if (lost.ok()) lost = writer_->Step("COMMIT").status();
   if (lost.ok()) return ran;
   writer_->RollBack();
-  if (GetErrorInfo(lost).code == "state.sync_failed") broken_ = lost;
+  BreakAfter(lost);
   if (ran == 0) ran = batch.size();
   for (Request* request : batch.first(ran)) {
     if (request->status.ok()) request->status = lost;

@@ -87,6 +87,12 @@ class StateDatabase {
   arrow::Status Prepare();
   bool in_memory() const { return !thread_.joinable(); }
   void WriteUntilStopped();
+  /// Brings what the log holds into the file, beside the writer.
+  void FoldUntilStopped();
+  void Fold(Connection& connection);
+  /// After a failed sync nobody knows what the disk holds; a later success would lie.
+  void BreakAfter(const arrow::Status& status);
+  arrow::Status Broken();
   /// Runs and commits requests from the front, in one transaction; returns how many of
   /// them have got their status.
   size_t Commit(std::span<Request* const> batch);
@@ -95,19 +101,23 @@ class StateDatabase {
 
   const std::string path_;
   std::unique_ptr<Connection> writer_;  ///< The writer thread's once it runs.
-  arrow::Status broken_;                ///< Likewise. Once set, it refuses every write.
 
   std::mutex mutex_;
-  std::condition_variable work_arrived_;
+  std::condition_variable work_arrived_, log_grew_;
   std::deque<Request*> queue_;
   bool stopping_ = false;
+  int log_pages_ = 0;  ///< That the log holds.
+  int folded_at_ = 0;  ///< How many it held when it was last folded into the file.
+
+  std::mutex broken_mutex_;
+  arrow::Status broken_;  ///< Once set, it refuses every write.
 
   std::mutex readers_mutex_;
   std::condition_variable reader_returned_;
   std::vector<std::unique_ptr<Connection>> idle_readers_;
   int readers_ = 0;
 
-  std::thread thread_;
+  std::thread thread_, folding_;
 };
 
 }  // namespace dxt

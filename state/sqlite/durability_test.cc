@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <set>
+#include <string_view>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -23,6 +24,16 @@ namespace {
 
 std::atomic<bool> g_disk_full = false;
 std::atomic<bool> g_sync_fails = false;
+/// Of the database file alone: its log is well.
+std::atomic<bool> g_file_sync_fails = false;
+
+bool SyncFails(int fd) {
+  if (g_sync_fails || !g_file_sync_fails) return g_sync_fails;
+  char path[4096] = "";
+  const auto link = "/proc/self/fd/" + std::to_string(fd);
+  if (readlink(link.c_str(), path, sizeof path - 1) < 0) return false;
+  return std::string_view(path).ends_with("/state.db");
+}
 
 ssize_t WriteUnlessFull(int fd, const void* bytes, size_t size, off_t at) {
   if (!g_disk_full) return pwrite(fd, bytes, size, at);
@@ -34,12 +45,12 @@ ssize_t WriteUnlessFull(int fd, const void* bytes, size_t size, off_t at) {
 
 // SQLite's library calls these instead of the C library's.
 extern "C" int fdatasync(int fd) {
-  if (!g_sync_fails) return static_cast<int>(syscall(SYS_fdatasync, fd));
+  if (!SyncFails(fd)) return static_cast<int>(syscall(SYS_fdatasync, fd));
   errno = EIO;
   return -1;
 }
 extern "C" int fsync(int fd) {
-  if (!g_sync_fails) return static_cast<int>(syscall(SYS_fsync, fd));
+  if (!SyncFails(fd)) return static_cast<int>(syscall(SYS_fsync, fd));
   errno = EIO;
   return -1;
 }
@@ -71,6 +82,7 @@ class DurabilityTest : public testing::Test {
   void TearDown() override {
     g_disk_full = false;
     g_sync_fails = false;
+    g_file_sync_fails = false;
     store_.reset();
     fs::remove_all(folder_);
   }
@@ -175,6 +187,32 @@ TEST_F(DurabilityTest, AfterAFailedSyncNothingIsWrittenUntilARestart) {
   Open();
   EXPECT_TRUE(Stored(*store_).count("01A"));
   EXPECT_TRUE(Create("01C").ok());
+}
+
+TEST_F(DurabilityTest, TheLogIsFoldedIntoTheFileWhileItGrows) {
+  const auto folded = [&] { return fs::file_size(folder_ / "state.db") > (64 << 10); };
+  ASSERT_FALSE(folded());
+  for (int i = 0; i < 5000 && !folded(); ++i) {
+    ASSERT_TRUE(Create("01R" + std::to_string(i)).ok());
+  }
+  EXPECT_TRUE(folded());
+}
+
+TEST_F(DurabilityTest, AFailedSyncOfTheFoldedFileIsTheEndToo) {
+  g_file_sync_fails = true;
+  std::set<std::string> acknowledged;
+  arrow::Status status;
+  for (int i = 0; i < 5000 && status.ok(); ++i) {
+    const std::string id = "01R" + std::to_string(i);
+    status = Create(id);
+    if (status.ok()) acknowledged.insert(id);
+  }
+  EXPECT_EQ(CodeOf(status), "state.sync_failed");
+  g_file_sync_fails = false;
+  EXPECT_EQ(CodeOf(Create("01Z")), "state.sync_failed");
+  Open();
+  EXPECT_EQ(Stored(*store_), acknowledged);
+  EXPECT_TRUE(Create("01Z").ok());
 }
 
 TEST_F(DurabilityTest, ADamagedPageIsFoundAtTheStart) {
