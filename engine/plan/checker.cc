@@ -187,6 +187,23 @@ std::string DidYouMean(std::string_view word,
   return nearest.empty() ? std::string() : "did you mean '" + nearest + "'?";
 }
 
+void PatternTable::Add(const OptionSpec& spec) {
+  if (!spec.pattern.empty() && !compiled_.contains(spec.pattern)) {
+    compiled_[spec.pattern] = [compiled =
+                                   std::regex(spec.pattern)](const std::string& text) {
+      return std::regex_match(text, compiled);
+    };
+  }
+  for (const auto& field : spec.fields) Add(field);
+  for (const auto& item : spec.items) Add(item);
+}
+
+bool PatternTable::Matches(const std::string& text, const std::string& pattern) const {
+  const auto found = compiled_.find(pattern);
+  return found != compiled_.end() ? found->second(text)
+                                  : std::regex_match(text, std::regex(pattern));
+}
+
 void Checker::Refuse(ConfigValue& value, const std::string& path, std::string code,
                      std::string message, std::string suggestion) {
   problems_.Error(value.mark, path, std::move(code), std::move(message),
@@ -281,10 +298,13 @@ void Checker::CheckText(ConfigValue& value, const OptionSpec& spec,
                         : shown + " is not one of " + Joined(spec.choices),
                   std::move(suggestion));
   }
+  if (spec.pattern.empty()) return;
   constexpr size_t kLongestMatched = 512;
-  if (!spec.pattern.empty() &&
-      (value.scalar.size() > kLongestMatched ||
-       !std::regex_match(value.scalar, std::regex(spec.pattern)))) {
+  const auto matches = [&](const PatternTable& patterns) {
+    return patterns.Matches(value.scalar, spec.pattern);
+  };
+  if (value.scalar.size() > kLongestMatched ||
+      !(patterns_ != nullptr ? matches(*patterns_) : matches(PatternTable()))) {
     Refuse(value, path, "config.bad_name", shown + " is not " + spec.pattern_help);
   }
 }

@@ -1,4 +1,6 @@
 #pragma once
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,12 +42,26 @@ class ProblemList {
 /// "did you mean 'x'?", or "" when nothing is near.
 std::string DidYouMean(std::string_view word, const std::vector<std::string>& candidates);
 
+/// Patterns of keys, each compiled once. Matching is safe from any thread.
+class PatternTable {
+ public:
+  /// Those of the key and of all below it.
+  void Add(const OptionSpec& spec);
+  /// One that was not added is compiled for this text alone.
+  bool Matches(const std::string& text, const std::string& pattern) const;
+
+ private:
+  std::map<std::string, std::function<bool(const std::string&)>> compiled_;
+};
+
 /// Checks a tree against the table of its keys. Reports everything that is wrong; renames
 /// aliases to the canonical names; refused values become null (see WasRefused), unknown
 /// keys are removed.
 class Checker {
  public:
-  explicit Checker(ProblemList& problems) : problems_(problems) {}
+  /// What is handed in outlives it.
+  explicit Checker(ProblemList& problems, const PatternTable* patterns = nullptr)
+      : problems_(problems), patterns_(patterns) {}
   void Check(ConfigValue& value, const OptionSpec& spec, const std::string& path);
 
  private:
@@ -66,6 +82,7 @@ class Checker {
               std::string message, std::string suggestion = {});
 
   ProblemList& problems_;
+  const PatternTable* const patterns_;
 };
 
 }  // namespace dxt

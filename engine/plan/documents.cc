@@ -22,8 +22,8 @@ std::string FileName(const DocumentText& document, const char* otherwise) {
 /// Parses, substitutes and checks one document against its table; nullopt when there is
 /// nothing to compile.
 std::optional<ConfigValue> Checked(const DocumentText& document, const std::string& file,
-                                   const OptionSpec& keys, Substitution& substitution,
-                                   ProblemList& problems) {
+                                   const OptionSpec& keys, const PatternTable& patterns,
+                                   Substitution& substitution, ProblemList& problems) {
   auto root = ParseYaml(document, file, problems.items());
   if (!root) return std::nullopt;
   if (root->kind == ConfigValue::Kind::kNull) {
@@ -31,7 +31,7 @@ std::optional<ConfigValue> Checked(const DocumentText& document, const std::stri
     root->mark = {file, 1, 1};
   }
   substitution.Apply(*root, "", problems.items());
-  Checker(problems).Check(*root, keys, "");
+  Checker(problems, &patterns).Check(*root, keys, "");
   if (root->kind != ConfigValue::Kind::kMap) return std::nullopt;
   return root;
 }
@@ -97,6 +97,7 @@ bool ParsedDocuments::ok() const {
 
 struct DocumentParser::Keys {
   OptionSpec project, pipeline;
+  PatternTable patterns;
 };
 
 DocumentParser::DocumentParser(const ConnectorRegistry& registry,
@@ -106,8 +107,11 @@ DocumentParser::~DocumentParser() = default;
 
 std::unique_ptr<const DocumentParser> DocumentParser::Make(
     const ConnectorRegistry& registry) {
-  auto keys =
-      std::make_unique<const Keys>(Keys{ProjectKeys(registry), PipelineKeys(registry)});
+  auto keys = std::make_unique<Keys>();
+  keys->project = ProjectKeys(registry);
+  keys->pipeline = PipelineKeys(registry);
+  keys->patterns.Add(keys->project);
+  keys->patterns.Add(keys->pipeline);
   return std::unique_ptr<const DocumentParser>(
       new DocumentParser(registry, std::move(keys)));
 }
@@ -128,8 +132,8 @@ ParsedDocuments DocumentParser::Parse(const DocumentInputs& inputs) const {
   if (inputs.project) {
     first_file = FileName(*inputs.project, "<project>");
     hashed = inputs.project->text;
-    auto root =
-        Checked(*inputs.project, first_file, keys_->project, substitution, problems);
+    auto root = Checked(*inputs.project, first_file, keys_->project, keys_->patterns,
+                        substitution, problems);
     complete = root.has_value();
     if (root) project = CompileProject(*root, inputs.project->path, context);
   }
@@ -138,7 +142,8 @@ ParsedDocuments DocumentParser::Parse(const DocumentInputs& inputs) const {
     const std::string file = FileName(*inputs.pipeline, "<pipeline>");
     if (first_file.empty()) first_file = file;
     hashed += '\0' + inputs.pipeline->text;
-    auto root = Checked(*inputs.pipeline, file, keys_->pipeline, substitution, problems);
+    auto root = Checked(*inputs.pipeline, file, keys_->pipeline, keys_->patterns,
+                        substitution, problems);
     // Without the project, every connection's name would look unknown.
     if (root && complete) {
       ForgiveUnusedConnections(*root, problems);
