@@ -5,6 +5,7 @@
 """
 import http.server
 import json
+import sqlite3
 import threading
 import unittest
 
@@ -31,6 +32,20 @@ streams:
     load: {{mode: replace}}
 alerts: [{{webhook: '${{HOOK}}', on: missed}}]
 """
+HALF = """name: half
+source: {{type: sqlite, path: {folder}/rows.db}}
+target: {{type: sqlite, path: {folder}/half.db}}
+streams:
+  - {{id: rows, source: rows, target: rows, load: {{mode: replace}}}}
+  - {{id: gone, source: gone, target: gone, load: {{mode: replace}}}}
+"""
+SHRUNK = """name: shrunk
+source: {{type: sqlite, path: {folder}/rows.db}}
+target: {{type: sqlite, path: {folder}/shrunk.db}}
+streams: [{{id: rows, source: rows, target: rows, load: {{mode: replace}}}}]
+alerts: [{{webhook: '${{HOOK}}', on: guard}}]
+"""
+PROJECT = "name: shop\nalerts: [{webhook: '${HOOK}', on: partial}]\n"
 
 
 class Receiver(http.server.ThreadingHTTPServer):
@@ -84,9 +99,9 @@ class Alerts(unittest.TestCase):
         for name, text in (("broken", BROKEN), ("endless", ENDLESS)):
             (folder / f"pipelines/{name}.yaml").write_text(text.format(folder=folder))
 
-    def submit(self, channel, name):
-        service("run").RunServiceStub(channel).SubmitRun(
-            proto("run_service").SubmitRunRequest(pipeline=f"projects/default/pipelines/{name}"), timeout=LIMIT)
+    def submit(self, channel, name, project="default"):
+        return service("run").RunServiceStub(channel).SubmitRun(proto("run_service").SubmitRunRequest(
+            pipeline=f"projects/{project}/pipelines/{name}"), timeout=LIMIT).name
 
     def ticks(self, outcome):
         return [e for e in self.daemon.events() if e["event"] == "tick" and e["message"] == outcome]
@@ -122,6 +137,34 @@ class Alerts(unittest.TestCase):
             daemon.process.terminate()
             self.assertEqual(daemon.process.wait(LIMIT), 0)
             self.check_what_was_told()
+
+    def test_a_projects_receiver_is_told_of_partial_runs_and_a_pipelines_of_its_guard(self):
+        folder = self.daemon.folder
+        for name in ("broken", "endless"):
+            (folder / f"pipelines/{name}.yaml").unlink()
+        (folder / "pipelines/dxt_project.yaml").write_text(PROJECT)
+        for name, text in (("half", HALF), ("shrunk", SHRUNK)):
+            (folder / f"pipelines/{name}.yaml").write_text(text.format(folder=folder))
+        with sqlite3.connect(folder / "rows.db") as rows:
+            rows.execute("CREATE TABLE rows (id INTEGER PRIMARY KEY)")
+            rows.executemany("INSERT INTO rows VALUES (?)", [(i,) for i in range(200)])
+        messages = proto("run_service")
+        with self.daemon as daemon, daemon.channel() as channel:
+            def end(name):
+                run = self.submit(channel, name, "shop")
+                watch = service("run").RunServiceStub(channel).WatchRun(
+                    messages.WatchRunRequest(name=run), timeout=LIMIT)
+                return list(watch)[-1].finished
+            self.assertEqual(end("shrunk").exit_code, 0)
+            with sqlite3.connect(folder / "rows.db") as rows:
+                rows.execute("DELETE FROM rows WHERE id >= 10")
+            self.assertEqual(end("shrunk").exit_code, 4)
+            guard = wait_until(lambda: self.receiver.of("guard"))
+            self.assertEqual((guard[0]["project"], guard[0]["pipeline"]), ("shop", "shrunk"))
+            self.assertEqual(end("half").state, messages.Run.PARTIAL)
+            partial = wait_until(lambda: self.receiver.of("partial"))
+            self.assertEqual((partial[0]["project"], partial[0]["pipeline"]), ("shop", "half"))
+        self.assertEqual(sorted(told["event"] for told in self.receiver.events()), ["guard", "partial"])
 
     def check_what_was_told(self):
         daemon = self.daemon

@@ -5,6 +5,7 @@
 """
 import grp
 import http.client
+import itertools
 import os
 import re
 import signal
@@ -14,6 +15,8 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import unittest
 
 import grpc
@@ -103,6 +106,55 @@ class Listening(unittest.TestCase):
                     wait_until(changed)
                     with self.assertRaises(grpc.RpcError):
                         info(channel, ("authorization", f"Bearer {TOKEN}"))
+
+    def test_mutual_tls_lets_its_clients_in_alone_and_sighup_reads_the_certificates_again(self):
+        with tempfile.TemporaryDirectory(prefix="dxt-api-") as folder:
+            folder = harness.pathlib.Path(folder)
+
+            def openssl(*arguments):
+                subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=LIMIT)
+
+            def authority(name):
+                openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+                        "2", "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.pem")
+
+            def sign(name, by):
+                (folder / "san").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1")
+                openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                        f"/CN={name}", "-keyout", f"{name}.key", "-out", f"{name}.csr")
+                openssl("x509", "-req", "-in", f"{name}.csr", "-CA", f"{by}.pem", "-CAkey", f"{by}.key",
+                        "-CAcreateserial", "-days", "2", "-extfile", "san", "-out", f"{name}.pem")
+                (folder / f"{name}.key").chmod(0o600)
+            for name in ("old", "new", "other"):
+                authority(name)
+            for name, by in (("server", "old"), ("client", "old"), ("stranger", "other")):
+                sign(name, by)
+
+            def ask(client, roots="old"):
+                read = lambda name: (folder / name).read_bytes()
+                credentials = grpc.ssl_channel_credentials(
+                    read(f"{roots}.pem"), *([read(f"{client}.key"), read(f"{client}.pem")] if client else []))
+                with grpc.secure_channel(daemon.addresses()[0], credentials,
+                                         [("grpc.use_local_subchannel_pool", 1)]) as channel:
+                    return info(channel)
+            with Daemon("--listen", "127.0.0.1:0", config=f"tls: {{cert: {folder}/server.pem, key: {folder}/server.key, "
+                        f"client_ca: {folder}/old.pem}}\n") as daemon:
+                self.assertTrue(ask("client").version)
+                for client, roots in ((None, "old"), ("stranger", "old"), ("client", "other")):
+                    with self.subTest(client=client, roots=roots), self.assertRaises(grpc.RpcError) as refused:
+                        ask(client, roots)
+                    self.assertEqual(refused.exception.code(), grpc.StatusCode.UNAVAILABLE)
+                with grpc.insecure_channel(daemon.addresses()[0]) as channel, self.assertRaises(grpc.RpcError):
+                    info(channel)
+                sign("server", "new")
+                daemon.process.send_signal(signal.SIGHUP)
+
+                def changed():
+                    try:
+                        return ask("client", "new").version
+                    except grpc.RpcError:
+                        return None
+                wait_until(changed)
 
     def test_reflection_is_off_unless_asked_for(self):
         listed = b":\x00"  # list_services
@@ -216,14 +268,65 @@ target: {{type: sqlite, path: {folder}/b.db}}
 streams: [{{id: t, kind: query, source: SELECT 1 AS i, target: t, load: {{mode: append}}}}]
 """
 
-    def submit(self, channel, folder):
+    def submit(self, channel, folder, request_id=""):
         return service("run").RunServiceStub(channel).SubmitRun(proto("run_service").SubmitRunRequest(
+            request_id=request_id,
             documents=documents(folder / "copy.yaml", self.COPY.format(folder=folder))), timeout=LIMIT)
 
     def state_of(self, channel, name):
         messages = proto("run_service")
         run = service("run").RunServiceStub(channel).GetRun(messages.GetRunRequest(name=name), timeout=LIMIT)
         return messages.Run.State.Name(run.state)
+
+    def test_a_kill_loses_no_acknowledged_submit_and_runs_go_on_within_30_seconds(self):
+        taken = {}  # Request id -> run.
+
+        def ask(daemon, client):
+            with daemon.channel() as channel:
+                for number in itertools.count():
+                    request = f"{client}-{number}"
+                    try:
+                        taken[request] = self.submit(channel, daemon.folder, request).name
+                    except grpc.RpcError:
+                        return
+        with Daemon("--workers", "2") as daemon:
+            folder, messages = daemon.folder, proto("run_service")
+            for name in ("a.db", "source.db"):
+                (folder / name).touch()
+            with daemon.channel() as channel:
+                endless = service("run").RunServiceStub(channel).SubmitRun(messages.SubmitRunRequest(documents=documents(
+                    folder / "endless.yaml", ENDLESS.format(folder=folder, name="endless"))), timeout=LIMIT).name
+                wait_until(lambda: self.state_of(channel, endless) == "RUNNING")
+            clients = [threading.Thread(target=ask, args=(daemon, client)) for client in range(4)]
+            for client in clients:
+                client.start()
+            wait_until(lambda: len(taken) > 20)
+            daemon.kill()
+            for client in clients:
+                client.join()
+            began = time.monotonic()
+            daemon.start()
+            with daemon.channel() as channel:
+                # Its lines come again: a worker has it.
+                stub = service("run").RunServiceStub(channel)
+                for event in stub.WatchRun(messages.WatchRunRequest(name=endless), timeout=LIMIT):
+                    if event.log.event == "stream_started" or event.progress.rows_read > 0:
+                        break
+                self.assertLess(time.monotonic() - began, 30)
+                self.assertEqual(stub.GetRun(messages.GetRunRequest(name=endless), timeout=LIMIT).attempt, 2)
+                for request, run in taken.items():
+                    self.assertEqual(self.submit(channel, folder, request).name, run)
+                    wait_until(lambda: self.state_of(channel, run) == "SUCCEEDED")
+                listed = stub.ListRuns(messages.ListRunsRequest(parent="projects/-", pipeline="copy", page_size=1000),
+                                       timeout=LIMIT).runs
+                for run in listed:
+                    wait_until(lambda: self.state_of(channel, run.name) == "SUCCEEDED")
+            with sqlite3.connect(folder / "b.db") as database:
+                rows = database.execute("SELECT count(*) FROM t").fetchone()[0]
+            # Those whose answer the kill took may be there too, each once.
+            self.assertLessEqual(set(taken.values()), {run.name for run in listed})
+            self.assertLessEqual(len(listed), len(taken) + len(clients))
+            self.assertEqual(rows, len(listed))
 
     @unittest.skipUnless(can_mount(), "no mount namespaces here")
     def test_a_full_state_disk_refuses_submits_loses_none_and_the_daemon_goes_on(self):
@@ -355,6 +458,42 @@ class Signals(unittest.TestCase):
             wait_until(lambda: [e for e in daemon.events() if e["event"] == "reload_failed"])
             with daemon.channel() as channel:
                 self.assertTrue(info(channel).version)
+
+    def test_sighup_reads_the_folder_of_pipelines_again_and_says_what_changed(self):
+        text = ("name: {name}\nsource: {{type: sqlite, path: /x/a.db}}\ntarget: {{type: sqlite, path: /x/b.db}}\n"
+                "streams: [{{id: t, source: t, target: {target}}}]\n")
+        with tempfile.TemporaryDirectory(prefix="dxt-api-") as folder:
+            folder = harness.pathlib.Path(folder)
+            (folder / "pipelines").mkdir()
+
+            def write(name, target):
+                (folder / f"pipelines/{name}.yaml").write_text(text.format(name=name, target=target))
+            for name in ("kept", "changed", "removed"):
+                write(name, "one")
+            with Daemon(folder=folder, config="pipelines_dir: pipelines\n") as daemon, daemon.channel() as channel:
+                def loaded():
+                    return [e["message"] for e in daemon.events() if e["event"] == "pipelines_loaded"]
+                self.assertEqual(loaded(), ["3 added (default/changed, default/kept, default/removed), 0 changed, "
+                                            "0 removed, 0 unchanged"])
+                write("changed", "two")
+                write("added", "one")
+                (folder / "pipelines/removed.yaml").unlink()
+                (folder / "pipelines/bad.yaml").write_text("nmae: bad\n")
+                daemon.process.send_signal(signal.SIGHUP)
+                wait_until(lambda: len(loaded()) == 2)
+                self.assertTrue(loaded()[1].startswith("1 added (default/added), 1 changed (default/changed), "
+                                                       "1 removed (default/removed), 1 unchanged; "), loaded()[1])
+                self.assertIn("bad.yaml refused: ", loaded()[1])
+                self.assertIn("nmae", loaded()[1])
+                messages = proto("pipeline_service")
+                stub = service("pipeline").PipelineServiceStub(channel)
+                with self.assertRaises(grpc.RpcError) as refused:
+                    stub.ApplyPipeline(messages.ApplyPipelineRequest(
+                        parent="projects/default", document=proto("document").Document(
+                            text=text.format(name="kept", target="two"))), timeout=LIMIT)
+                self.assertEqual(refused.exception.code(), grpc.StatusCode.FAILED_PRECONDITION)
+                listed = stub.ListPipelines(messages.ListPipelinesRequest(parent="projects/-"), timeout=LIMIT)
+                self.assertEqual([p.name.rpartition("/")[2] for p in listed.pipelines], ["added", "changed", "kept"])
 
     def test_a_watch_that_comes_back_after_a_kill_misses_nothing(self):
         with Daemon() as daemon:
