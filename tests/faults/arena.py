@@ -51,7 +51,8 @@ class Arena:
 
     def __init__(self, tools, cell, rng, signal_name="KILL"):
         self.tools, self.cell, self.rng = tools, cell, rng
-        self.power = signal_name == "POWER"
+        self.power = signal_name in ("POWER", "TEAR")
+        self.tears = signal_name == "TEAR"
         self.signal = str(int(signal.SIGTERM if signal_name == "TERM" else signal.SIGKILL))
         self.trash = cell.folder / "trash"
         self.trace = cell.folder / "trace"
@@ -91,6 +92,8 @@ class Arena:
                 shutil.rmtree(self.trash, ignore_errors=True)
                 self.trash.mkdir()
                 environment["DXT_FAULTS_POWER"] = str(self.trash)
+            if self.tears:
+                environment["DXT_FAULTS_TEAR"] = str(self.rng.randint(1, 2**31))
         return environment
 
     def _dxtd_lives(self):

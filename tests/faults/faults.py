@@ -18,14 +18,17 @@ import threading
 import time
 
 import cells
+import daemons
+import disks
 import network
+import silence
 import stopped
 import trace
 from arena import Arena
 from systems import DuckDb, Failed, Postgres, Skipped
 
 TARGETS = cells.TARGETS
-for family in (network, stopped):
+for family in (network, silence, stopped, daemons, disks):
     TARGETS.update(family.TARGETS)
 
 
@@ -179,8 +182,9 @@ def arguments_of(words):
     parser.add_argument("--seconds", type=float, default=600, help="stop after that time (600)")
     parser.add_argument("--cell", action="append", default=[], metavar="PATTERN",
                         help="only cells named so, e.g. 'sqlite/*'; may be repeated")
-    parser.add_argument("--signal", choices=["KILL", "TERM", "POWER"], default="KILL",
-                        help="what dxtd gets (KILL); POWER also drops what was not synced")
+    parser.add_argument("--signal", choices=["KILL", "TERM", "POWER", "TEAR"],
+                        default="KILL", help="what dxtd gets (KILL); POWER also drops what was "
+                        "not synced, TEAR keeps a part of it")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(),
                         help="cells at once (one for each processor)")
     parser.add_argument("--long", action="store_true", help="500 kills in each cell, no limit")
@@ -204,6 +208,8 @@ def main(words):
     begin = time.monotonic()
     try:
         try:
+            if any(target in disks.TARGETS for target, _ in chosen):
+                disks.enter_namespace()
             tools = Tools(arguments, folder, {target for target, _ in chosen})
         except Skipped as reason:
             print(f"skipped: {reason}")

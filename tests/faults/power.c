@@ -24,6 +24,9 @@ typedef struct Change {
   off_t at, size;
   size_t length;
   void* bytes;
+  size_t wrote;  // How much was written; 0 when the file was cut.
+  size_t torn;   // How much of that stays.
+  bool counted;
   struct Change* before;
 } Change;
 
@@ -33,7 +36,10 @@ static unsigned long kept_count;
 static char kept_last[1024];
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
+static unsigned long tear_seed;
+
 void PowerWatch(const char* trash) { trash_folder = trash; }
+void PowerTear(unsigned long seed) { tear_seed = seed; }
 bool PowerWatched(void) { return trash_folder != NULL; }
 
 static Change* Note(Kind kind) {
@@ -55,7 +61,7 @@ static bool Identify(int fd, struct stat* info, char* path, size_t size) {
   return Raw(SYS_fstat, fd, (long)info, 0, 0, 0, 0) == 0;
 }
 
-void PowerWrite(int fd, off_t at, size_t size) {
+static void NoteBytes(int fd, off_t at, size_t size, size_t wrote) {
   struct stat info;
   char path[1024];
   if (!trash_folder || !Identify(fd, &info, path, sizeof path)) return;
@@ -70,6 +76,7 @@ void PowerWrite(int fd, off_t at, size_t size) {
   memcpy(change->path, path, sizeof path);
   change->at = at;
   change->size = info.st_size;
+  change->wrote = wrote;
   if (at < info.st_size) {
     const size_t there = (size_t)(info.st_size - at);
     change->length = there < size ? there : size;
@@ -85,13 +92,15 @@ void PowerWrite(int fd, off_t at, size_t size) {
   pthread_mutex_unlock(&mutex);
 }
 
+void PowerWrite(int fd, off_t at, size_t size) { NoteBytes(fd, at, size, size); }
+
 void PowerTruncate(int fd, off_t size) {
   struct stat info;
   if (!trash_folder || Raw(SYS_fstat, fd, (long)&info, 0, 0, 0, 0) != 0) return;
   if (size < info.st_size)
-    PowerWrite(fd, size, (size_t)(info.st_size - size));
+    NoteBytes(fd, size, (size_t)(info.st_size - size), 0);
   else
-    PowerWrite(fd, info.st_size, 0);
+    NoteBytes(fd, info.st_size, 0, 0);
 }
 
 void PowerMade(const char* path, bool folder) {
@@ -167,10 +176,12 @@ static void TakeBack(const Change* change) {
       const long fd =
           Raw(SYS_openat, AT_FDCWD, (long)change->path, O_WRONLY | O_CLOEXEC, 0, 0, 0);
       if (fd < 0) return;
-      if (change->length > 0)
-        Raw(SYS_pwrite64, fd, (long)change->bytes, (long)change->length, change->at, 0,
+      if (change->length > change->torn)
+        Raw(SYS_pwrite64, fd, (long)change->bytes + (long)change->torn,
+            (long)(change->length - change->torn), change->at + (off_t)change->torn, 0,
             0);
-      Raw(SYS_ftruncate, fd, change->size, 0, 0, 0, 0);
+      const off_t kept = change->torn > 0 ? change->at + (off_t)change->torn : 0;
+      Raw(SYS_ftruncate, fd, kept > change->size ? kept : change->size, 0, 0, 0, 0);
       Raw(SYS_close, fd, 0, 0, 0, 0, 0);
       return;
     }
@@ -195,9 +206,41 @@ static void TakeBack(const Change* change) {
   }
 }
 
+static unsigned long Mix(unsigned long value) {
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9UL;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111ebUL;
+  return value ^ (value >> 31);
+}
+
+static bool SameBytes(const Change* change, const Change* other) {
+  return change->kind == kBytes && !change->synced && change->device == other->device &&
+         change->inode == other->inode;
+}
+
+/// Of the file whose newest write that is: the oldest writes stay, one is torn, and what
+/// came after it goes.
+static void TearFile(Change* last) {
+  unsigned long writes = 0;
+  for (const Change* change = last; change; change = change->before)
+    writes += SameBytes(change, last);
+  const unsigned long stay = Mix(tear_seed ^ last->inode) % (writes + 1);
+  unsigned long place = writes;
+  const Change file = *last;
+  for (Change* change = last; change; change = change->before) {
+    if (!SameBytes(change, &file)) continue;
+    change->counted = true;
+    --place;
+    if (place == stay) change->torn = Mix(tear_seed + place) % (change->wrote + 1);
+    if (place < stay) change->synced = true;
+  }
+}
+
 void PowerLoss(void) {
   if (!trash_folder) return;
   pthread_mutex_lock(&mutex);  // Kept: whoever wants to change more waits for the end.
+  for (Change* change = newest; change && tear_seed; change = change->before) {
+    if (change->kind == kBytes && !change->synced && !change->counted) TearFile(change);
+  }
   for (Change* change = newest; change; change = change->before) {
     if (!change->synced) TakeBack(change);
   }

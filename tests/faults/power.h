@@ -8,6 +8,9 @@
 /// of the watched files, for the names that are removed.
 void PowerWatch(const char* trash);
 bool PowerWatched(void);
+/// Of each file, keep some of the writes that were not synced, in their order, and the
+/// beginning of the one after them; `seed` says how much. 0 drops them all.
+void PowerTear(unsigned long seed);
 
 /// Before bytes at `at` are written (-1: where the descriptor stands), before a cut to
 /// `size`.

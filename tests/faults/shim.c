@@ -113,6 +113,8 @@ __attribute__((constructor)) static void Start(void) {
   backtrace(warm, 2);  // Loads what it needs, outside of any counted call.
   const char* trash = getenv("DXT_FAULTS_POWER");
   if (trash) PowerWatch(trash);
+  const char* tear = getenv("DXT_FAULTS_TEAR");
+  if (tear) PowerTear(strtoul(tear, NULL, 10));
   active = true;
 }
 

@@ -165,10 +165,15 @@ class StoppedDuckdb(cells.Duckdb):
         return {**super().connection(), "lock_wait": "1s"}
 
 
+class StoppedPostgres(cells.Postgres):
+    name, modes, arena, may_lock_out = "stopped-postgres", MODES, StoppedArena, False
+
+
 class StoppedParquet(cells.Parquet):
     """A folder is locked only while a commit moves its files."""
     name, arena, may_lock_out = "stopped-parquet", StoppedArena, True
     modes = [mode for mode in MODES if mode in cells.Parquet.modes]
 
 
-TARGETS = {target.name: target for target in (StoppedSqlite, StoppedDuckdb, StoppedParquet)}
+TARGETS = {target.name: target
+           for target in (StoppedSqlite, StoppedDuckdb, StoppedPostgres, StoppedParquet)}
