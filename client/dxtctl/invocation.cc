@@ -58,7 +58,12 @@ Result<std::unique_ptr<Daemon>> Invocation::Connect(const Documents& documents) 
   CTL_ASSIGN(const StateFolder state,
              anchor.empty() ? OpenSharedStateFolder() : OpenStateFolder(anchor));
   if (!state.note.empty()) Note(state.note);
-  return Daemon::Attach(state, options.debug);
+  // A person sees at once that something happens; what is said next takes its place.
+  const bool live = terminal().live() && !options.quiet;
+  if (live) std::fputs("Starting…\r", stderr);
+  auto daemon = Daemon::Attach(state, options.debug);
+  if (live) std::fputs("\033[K", stderr);
+  return daemon;
 }
 
 Result<ResourceServer> Invocation::Server(bool project_is_file) {
