@@ -162,6 +162,7 @@ def summarise(arenas, seconds, arguments):
             "other_faults": len(every) - len(kills), "pairs": len(pairs),
             "phases": dict(phases), "lost": sum(kill.lost for kill in every),
             "doubled": sum(kill.doubled for kill in every),
+            "broken_off": [arena.cell.name for arena in arenas if arena.broken],
             "cells": {arena.cell.name: [dataclasses.asdict(kill) for kill in arena.kills]
                       for arena in arenas}}, indent=1) + "\n")
     starved = [arena for arena in arenas if arena.broken or not arena.kills]

@@ -18,48 +18,74 @@ TREE = ROOT / "build/mutations"
 
 @dataclasses.dataclass
 class Mutation:
-    """One safeguard and how it is taken away."""
-    name: str
-    file: str
-    safeguard: str
-    without: str
-    cells: list
-    signal: str = "KILL"
+    """One safeguard, or several that stand in for each other, and how they are taken away.
 
+    What must turn red: cells of ./dev faults, or a test (Ninja target, GoogleTest filter).
+    """
+    name: str
+    edits: list  # (file, text with the safeguard, text without)
+    cells: list = ()
+    signal: str = "KILL"
+    test: tuple = ()
+
+
+LEDGER_ROW = ("connectors/sqlite/destination.cc",
+              "    LoadRecord row = record;\n    row.rows = result->rows_written;\n",
+              "    ARROW_RETURN_NOT_OK(connection.Commit());\n"
+              "    ARROW_RETURN_NOT_OK(connection.BeginWrite());\n"
+              "    LoadRecord row = record;\n    row.rows = result->rows_written;\n")
+END_FENCE = ("connectors/sqlite/ledger.cc",
+             "  if (connection.Changes() == 1) return arrow::Status::OK();\n",
+             "  if (connection.Changes() < 2) return arrow::Status::OK();\n")
+# A window that is there already is written over, as if nothing forbade it.
+UNIQUE_KEY = ("connectors/sql/ledger.cc",
+              '  std::string sql = "INSERT INTO " + loads_table()',
+              '  std::string sql = "INSERT OR REPLACE INTO " + loads_table()')
+CHAIN = ("connectors/sqlite/destination.cc",
+         "    ARROW_RETURN_NOT_OK(CheckChain(last, record));\n", "")
+LOOK_UP = ("engine/run/loader.cc",
+           "  if (!committed) return std::nullopt;\n", "  if (pending) return std::nullopt;\n")
+LEASE = ("state/sqlite/run_store.cc",
+         'WHERE id = ? AND attempt = ? AND "\n', 'WHERE id = ? AND attempt >= ? AND "\n')
 
 MUTATIONS = [
+    Mutation("ledger row in the data's transaction", [LEDGER_ROW], ["sqlite/append-full"]),
+    Mutation("look-up of an unknown commit", [LOOK_UP],
+             ["sqlite/append-full", "network/append-full"]),
+    Mutation("attempt check in the state store", [LEASE],
+             test=("state_sqlite_test", "*AnUnfinishedRunIsInterrupted*")),
+    # The chain (the window must follow the newest one) stands in for both of the others.
+    Mutation("end fence, chain and unique key", [END_FENCE, CHAIN, UNIQUE_KEY],
+             ["stopped-sqlite/append-full"]),
+    Mutation("unique key and look-up", [UNIQUE_KEY, LOOK_UP], ["sqlite/append-full"]),
+    Mutation("end fence alone", [END_FENCE],
+             test=("sqlite_conformance_test", "*ANewOwnerFencesTheOld*")),
     Mutation(
-        "ledger row in the data's transaction", "connectors/sqlite/destination.cc",
-        "    LoadRecord row = record;\n    row.rows = result->rows_written;\n",
-        "    ARROW_RETURN_NOT_OK(connection.Commit());\n"
-        "    ARROW_RETURN_NOT_OK(connection.BeginWrite());\n"
-        "    LoadRecord row = record;\n    row.rows = result->rows_written;\n",
+        "intent before the commit",
+        [("engine/run/loader.cc",
+          "  ARROW_RETURN_NOT_OK(context_.journal->RecordIntent(stream_.identity, record_));\n",
+          "")], ["sqlite/append-full"]),
+    Mutation(
+        "settling before reading again",
+        [("engine/run/stream_run.cc",
+          "SettleInterrupted(*stream, stop));\n    if (done) return arrow::Status::OK();\n",
+          "SettleInterrupted(*stream, stop));\n"
+          "    if (done && options_.dry_run) return arrow::Status::OK();\n")],
         ["sqlite/append-full"]),
     Mutation(
-        "look-up of an unknown commit", "engine/run/loader.cc",
-        "  if (!committed) return std::nullopt;\n", "  if (pending) return std::nullopt;\n",
-        ["sqlite/append-full", "network/append-full"]),
-    Mutation(
-        "intent before the commit", "engine/run/loader.cc",
-        "  ARROW_RETURN_NOT_OK(context_.journal->RecordIntent(stream_.identity, record_));\n",
-        "", ["sqlite/append-full"]),
-    Mutation(
-        "settling before reading again", "engine/run/stream_run.cc",
-        "    if (done) return arrow::Status::OK();\n  }\n  if (!stream->staged)",
-        "    if (done && options_.dry_run) return arrow::Status::OK();\n  }\n"
-        "  if (!stream->staged)",
+        "id of an unanswered request",
+        [("client/dxtctl/open_request.cc",
+          "    request.repeated_ = true;\n    return request;\n", "")],
         ["sqlite/append-full"]),
     Mutation(
-        "id of an unanswered request", "client/dxtctl/open_request.cc",
-        "    request.repeated_ = true;\n    return request;\n", "",
-        ["sqlite/append-full"]),
-    Mutation(
-        "fsync of written files", "connectors/file/local_store.cc",
-        "    const int synced = fsync(fd_);\n", "    const int synced = 0;\n",
+        "fsync of written files",
+        [("connectors/file/local_store.cc",
+          "    const int synced = fsync(fd_);\n", "    const int synced = 0;\n")],
         ["parquet/append-full"], "POWER"),
     Mutation(
-        "fsync of the folder at a commit", "connectors/sqlite/connection.cc",
-        "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = FULL",
+        "fsync of the folder at a commit",
+        [("connectors/sqlite/connection.cc",
+          "PRAGMA synchronous = EXTRA", "PRAGMA synchronous = FULL")],
         ["sqlite/append-full"], "POWER"),
 ]
 
@@ -75,13 +101,23 @@ def prepare():
     build()
 
 
-def build():
-    run("ninja", "-C", TREE / "build/release", "-j2", "dxtd", "dxtctl", "dxt_faults_shim",
+def build(*more):
+    run("ninja", "-C", TREE / "build/release", "-j2", "dxtd", "dxtctl", "dxt_faults_shim", *more,
         stdout=subprocess.DEVNULL)
 
 
+def run_test(target, pattern):
+    """Whether it failed as it must, and its first complaint."""
+    binary = next((TREE / "build/release").rglob(f"tests/{target}"))
+    done = subprocess.run([binary, f"--gtest_filter={pattern}"], capture_output=True, text=True,
+                          check=False)
+    ran = "Running 0 tests" not in done.stdout
+    failed = [f"    {line}" for line in done.stdout.splitlines() if line.startswith("[  FAILED  ]")]
+    return done.returncode != 0 and ran, failed
+
+
 def shoot(mutation, arguments):
-    """The last lines of a run of the faults, and whether it failed as it must."""
+    """Whether the faults failed as they must, and what they said."""
     binaries = TREE / "build/release/bin"
     libraries = run("ldd", binaries / "dxtd", capture_output=True, text=True).stdout
     duckdb = next(line.split()[2] for line in libraries.splitlines() if "libduckdb" in line)
@@ -96,10 +132,28 @@ def shoot(mutation, arguments):
     return done.returncode != 0 and "FAILED" in done.stdout, done.stdout.splitlines()
 
 
+def try_out(mutation, arguments):
+    """Whether what must notice the mutation did, and what it said."""
+    kept = {}
+    try:
+        for file, safeguard, without in mutation.edits:
+            path = TREE / file
+            text = path.read_text()
+            kept.setdefault(path, text)
+            if text.count(safeguard) != 1:
+                return False, [f"    {file} no longer has the safeguard's text"]
+            path.write_text(text.replace(safeguard, without))
+        build(*mutation.test[:1])
+        return run_test(*mutation.test) if mutation.test else shoot(mutation, arguments)
+    finally:
+        for path, text in kept.items():
+            path.write_text(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help="the mutation of that name")
-    parser.add_argument("--kills", default=40)
+    parser.add_argument("--kills", default=60)
     parser.add_argument("--seed", default=1)
     arguments = parser.parse_args()
     prepare()
@@ -107,18 +161,7 @@ def main():
     for mutation in MUTATIONS:
         if arguments.only and arguments.only != mutation.name:
             continue
-        path = TREE / mutation.file
-        text = path.read_text()
-        if text.count(mutation.safeguard) != 1:
-            print(f"{mutation.name}: {mutation.file} no longer has the safeguard's text")
-            failed += 1
-            continue
-        try:
-            path.write_text(text.replace(mutation.safeguard, mutation.without))
-            build()
-            red, lines = shoot(mutation, arguments)
-        finally:
-            path.write_text(text)
+        red, lines = try_out(mutation, arguments)
         found = next((line.strip() for line in lines if line.startswith("    ")), "nothing")
         print(f"{'red' if red else 'STILL GREEN'}  without {mutation.name}: {found}",
               flush=True)

@@ -1,5 +1,6 @@
 """Cells whose dxtd is stopped like a machine that hangs, and goes on when another has taken over."""
 
+import collections
 import hashlib
 import os
 import pathlib
@@ -14,9 +15,8 @@ import trace
 from arena import LIMIT, Arena, Kill
 from systems import Failed
 
-# A load that is repeated must not change what the rows are to be.
-MODES = ["append-incremental", "upsert-incremental", "replace-full", "mirror-full",
-         "append-windows"]
+MODES = ["append-full", "append-incremental", "upsert-incremental", "replace-full",
+         "mirror-full", "append-windows"]
 
 
 class StoppedArena(Arena):
@@ -93,8 +93,8 @@ class StoppedArena(Arena):
                               cwd=self.other, env=self.tools.environment, text=True,
                               capture_output=True, check=False, timeout=LIMIT)
         if done.returncode == 0:
-            rows = sorted(self.cell.target.rows())
-            expected = sorted(self.cell.mode.target(self.cell.window(start)))
+            rows = set(self.cell.target.rows())
+            expected = set(self.cell.mode.target(self.cell.window(start)))
             wrong = [] if rows == expected else ["the newcomer's rows are not the expected"]
             return wrong, "taken over"
         text = (done.stdout + done.stderr)[-600:]
@@ -117,6 +117,9 @@ class StoppedArena(Arena):
     def _look(self, kill, start, buffer, code):
         """After both have ended: all is there once, and the next window is loaded as ever."""
         window = self.cell.window(start)
+        if self.cell.mode.name == "append-full":
+            self._count(kill, window, (code == 0) + (kill.phase == "taken over"))
+            return
         if kill.phase == "locked out" and code != 0:
             kill.problems.append(f"neither run succeeds: exit code {code}: {self.output[-600:]}")
         spare = 0 if self.cell.mode.incremental else 1
@@ -137,6 +140,20 @@ class StoppedArena(Arena):
                               if seen > window or not text.startswith(("the state's cursor", kept))]
             if kill.problems:
                 return
+
+    def _count(self, kill, window, loads):
+        """Each run that says that it succeeded has appended all of the source once."""
+        before = self.cell.mode.target(window - 1) if window > 1 else []
+        expected = collections.Counter([*before, *self.cell.mode.source(window) * loads])
+        found = collections.Counter(self.cell.target.rows())
+        kill.lost = sum((expected - found).values())
+        kill.doubled = sum((found - expected).values())
+        if kill.lost or kill.doubled:
+            kill.problems.append(f"{loads} runs succeeded, {kill.lost} rows lost, "
+                                 f"{kill.doubled} rows too many")
+        windows = [seq for seq, _ in self.cell.target.ledger()]
+        if windows != list(range(1, window + loads)):
+            kill.problems.append(f"the ledger has the windows {windows}")
 
     def _run_again(self, buffer):
         """Packages of windows that the newcomer loaded are refused, and given up as dxt says."""
