@@ -41,6 +41,8 @@ using dxt::Wakeups;
 /// Ended runs that a private daemon's history keeps of each pipeline.
 constexpr int64_t kKeptRuns = 1000;
 constexpr auto kBetweenPrunings = std::chrono::hours(1);
+/// Dead letters that were replayed, at least.
+constexpr auto kReplayedKept = std::chrono::hours(24 * 30);
 /// How long ending waits for the receivers of alerts.
 constexpr std::chrono::seconds kAlertGrace{5};
 /// And for the collector of traces.
@@ -238,6 +240,9 @@ class Daemon {
 
   arrow::Status Prune(std::chrono::seconds age, int64_t keep) {
     const auto now = dxt::SystemClock().Now();
+    const auto letters_from = now - std::max<std::chrono::seconds>(age, kReplayedKept);
+    ARROW_RETURN_NOT_OK(
+        store_->dead_letters().Prune(dxt::FormatTime(letters_from)).status());
     return store_->runs()
         .Prune(dxt::FormatTime(now - age), keep, dxt::FormatTime(now))
         .status();

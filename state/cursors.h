@@ -50,7 +50,8 @@ class CursorStore {
   virtual ~CursorStore() = default;
   virtual arrow::Result<std::optional<Checkpoint>> Load(const ChainKey& key) = 0;
   /// Replaces the checkpoint, uses the chain's directive up and settles the intent of
-  /// `checkpoint.load_id`, in one transaction.
+  /// `checkpoint.load_id` and the rows that it left out or replayed (dead_letters.h), in
+  /// one transaction.
   virtual arrow::Status Save(const Lease& lease, const ChainKey& key,
                              const Checkpoint& checkpoint, std::string_view now) = 0;
   /// By pipeline ("" = all), stream, lane.

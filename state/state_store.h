@@ -9,6 +9,7 @@
 #include <arrow/status.h>
 
 #include "state/cursors.h"
+#include "state/dead_letters.h"
 #include "state/definitions.h"
 #include "state/records.h"
 #include "state/runs.h"
@@ -23,6 +24,7 @@ class StateStore {
   virtual CursorStore& cursors() = 0;
   virtual IntentStore& intents() = 0;
   virtual PackageIndex& packages() = 0;
+  virtual DeadLetterStore& dead_letters() = 0;
   virtual DefinitionStore& definitions() = 0;
   virtual ScheduleStore& schedules() = 0;
   virtual DependencyStore& dependencies() = 0;

@@ -4,6 +4,9 @@ namespace dxt::ctl {
 
 std::span<const RpcVerb> RpcVerbs() {
   static constexpr RpcVerb kVerbs[] = {
+      {"DeadLetterService.DropDeadLetters", "dlq drop"},
+      {"DeadLetterService.GetDeadLetter", "dlq show"},
+      {"DeadLetterService.ListDeadLetters", "dlq list"},
       {"DependencyService.CreateDependency", "deps add"},
       {"DependencyService.DeleteDependency", "deps delete"},
       {"DependencyService.ListDependencies", "deps list"},

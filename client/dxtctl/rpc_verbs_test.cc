@@ -9,6 +9,7 @@
 
 #include "client/dxtctl/command_line.h"
 #include "client/dxtctl/fake_dxtd.h"
+#include "dxt/v1/dead_letter_service.pb.h"
 #include "dxt/v1/dependency_service.pb.h"
 #include "dxt/v1/package_service.pb.h"
 #include "dxt/v1/pipeline_service.pb.h"
@@ -27,10 +28,11 @@ TEST(RpcVerbsTest, EveryCallOfTheServicesHasAVerb) {
     EXPECT_TRUE(verbs.emplace(rpc, verb).second) << rpc << " stands there twice";
   }
   for (const auto* file :
-       {v1::Dependency::descriptor()->file(), v1::Package::descriptor()->file(),
-        v1::Pipeline::descriptor()->file(), v1::Project::descriptor()->file(),
-        v1::Run::descriptor()->file(), v1::Schedule::descriptor()->file(),
-        v1::ServerInfo::descriptor()->file(), v1::Cursor::descriptor()->file()}) {
+       {v1::DeadLetter::descriptor()->file(), v1::Dependency::descriptor()->file(),
+        v1::Package::descriptor()->file(), v1::Pipeline::descriptor()->file(),
+        v1::Project::descriptor()->file(), v1::Run::descriptor()->file(),
+        v1::Schedule::descriptor()->file(), v1::ServerInfo::descriptor()->file(),
+        v1::Cursor::descriptor()->file()}) {
     ASSERT_GT(file->service_count(), 0) << file->name();
     for (int s = 0; s < file->service_count(); ++s) {
       for (int m = 0; m < file->service(s)->method_count(); ++m) {
@@ -66,6 +68,9 @@ const std::map<std::string, std::vector<std::string>>& Commands() {
       {"deps add", {"a", "b"}},
       {"deps delete", {"a", "b", "--yes"}},
       {"deps list", {}},
+      {"dlq drop", {"01L-1"}},
+      {"dlq list", {}},
+      {"dlq show", {"01L-1"}},
       {"packages drop", {"01L"}},
       {"packages show", {"01L"}},
       {"packages list", {}},

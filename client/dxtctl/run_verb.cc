@@ -160,6 +160,10 @@ void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
   proto.set_persist(options.persist);
   proto.set_fresh(options.fresh);
   proto.set_accept_shrink(options.accept_shrink);
+  if (options.replay) {
+    auto* replay = proto.mutable_replay();
+    for (const auto& id : *options.replay) replay->add_dead_letters(id);
+  }
 }
 
 void AddReadOptions(Verb verb, RunVerbOptions& options) {

@@ -33,6 +33,7 @@ struct RunVerbOptions {
   bool persist = false;
   bool fresh = false;
   bool accept_shrink = false;
+  std::optional<std::vector<std::string>> replay;  ///< Dead letters; empty = all.
 };
 
 /// Adds --var.

@@ -18,6 +18,7 @@ std::span<void (*const)(Verb, Invocation&)> AllVerbs() {
       AddTest,
       AddState,
       AddPackages,
+      AddDlq,
       // What a daemon holds.
       AddSubmit,
       AddRuns,

@@ -15,6 +15,7 @@ void AddContext(Verb root, Invocation& invocation);
 void AddCopy(Verb root, Invocation& invocation);
 void AddDeps(Verb root, Invocation& invocation);
 void AddDiscover(Verb root, Invocation& invocation);
+void AddDlq(Verb root, Invocation& invocation);
 void AddDoctor(Verb root, Invocation& invocation);
 void AddExtract(Verb root, Invocation& invocation);
 void AddInit(Verb root, Invocation& invocation);

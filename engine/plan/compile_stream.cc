@@ -224,6 +224,18 @@ MirrorSpec ReadMirror(const ConfigValue& block) {
   return mirror;
 }
 
+void ReadMaxRejected(const Draft& draft, LoadConfig& load) {
+  const auto text = draft.Text("load", "max_rejected");
+  const char* end = text.data() + text.size();
+  if (!text.ends_with('%')) {
+    std::from_chars(text.data(), end, load.max_rejected);
+    return;
+  }
+  double percent = 0;
+  std::from_chars(text.data(), end, percent);
+  if (percent <= 100) load.max_rejected_percent = percent;
+}
+
 void ReadLoad(const Draft& draft, StreamConfig& stream) {
   LoadConfig& load = stream.load;
   load.mode = ModeNamed(draft.Text("load", "mode"));
@@ -242,6 +254,10 @@ void ReadLoad(const Draft& draft, StreamConfig& stream) {
   load.dedup_sort = draft.Text("load", "dedup_sort");
   load.duplicate_keys_fail = draft.Text("load", "on_duplicate_key") == "fail";
   load.null_keys_match = draft.Text("load", "null_key") == "match";
+  const auto on_error = draft.Text("load", "on_error");
+  if (on_error == "skip") load.on_error = OnError::kSkip;
+  if (on_error == "dead_letter") load.on_error = OnError::kDeadLetter;
+  ReadMaxRejected(draft, load);
   load.partial_replace = draft.Flag("load", "partial_replace");
   load.shared_target = draft.Flag("load", "shared_target");
   if (const auto text = draft.Text("load", "max_shrink"); !text.empty()) {

@@ -103,6 +103,13 @@ struct SchemaContract {
   ContractMode data_type = ContractMode::kFreeze;
 };
 
+/// What becomes of a row that cannot be converted, or that the target cannot hold.
+enum class OnError : uint8_t {
+  kFail,        ///< The stream fails.
+  kSkip,        ///< It is left out and counted.
+  kDeadLetter,  ///< It is left out, counted and stored for a replay.
+};
+
 struct LoadConfig {
   LoadMode mode = LoadMode::kAppend;
   int64_t batch_size = 10000;
@@ -115,6 +122,10 @@ struct LoadConfig {
   bool shared_target = false;
   double max_shrink = 0.5;
   std::optional<bool> allow_empty;  ///< Default: contracts 3.7.
+  OnError on_error = OnError::kFail;
+  /// How many rows may be left out: a number of a stream's, or a part of them.
+  int64_t max_rejected = 1000;
+  std::optional<double> max_rejected_percent;  ///< In place of `max_rejected`.
   MirrorSpec mirror;
   /// What one commit covers at most, but for rows with equal cursors; unset = the run.
   std::optional<int64_t> window_rows, window_bytes, window_ms;

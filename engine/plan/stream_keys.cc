@@ -139,6 +139,19 @@ OptionSpec LoadKeys() {
               "What happens to records with a NULL in a key.")
               .Default("fail")
               .Choices({"fail", "match"}),
+          Key("on_error", OptionKind::kString,
+              "What happens to a record that cannot be converted or that the target "
+              "cannot hold: the stream fails, or the record is left out, and with "
+              "dead_letter kept to be replayed.")
+              .Default("fail")
+              .Choices({"fail", "skip", "dead_letter"}),
+          Key("max_rejected", OptionKind::kString,
+              "The stream fails when more records are left out: a number, or a part of "
+              "those read.")
+              .Default("1000")
+              .Example("1%")
+              .Matching(R"([0-9]{1,12}|[0-9]{1,3}(\.[0-9]{1,6})?%)",
+                        "a number of records, or a percentage such as 1%"),
           Key("partial_replace", OptionKind::kBoolean,
               "Allow replace with an incremental or limited read.")
               .Default("false"),

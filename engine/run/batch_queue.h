@@ -7,9 +7,12 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include <arrow/result.h>
 #include <arrow/type_fwd.h>
+
+#include "engine/run/rejected_row.h"
 
 namespace dxt {
 
@@ -21,6 +24,7 @@ struct QueuedBatch {
   std::shared_ptr<arrow::RecordBatch> batch;  ///< Null = there is no more.
   /// The window before this batch is complete, up to this cursor ("" = rows without one).
   std::optional<std::string> window_end;
+  std::vector<RejectedRow> rejected = {};  ///< Left out of this batch.
 };
 
 /// Hands batches from readers to a writer, bounded by bytes: the only in-memory buffer of

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "engine/plan/selector.h"
 #include "engine/run/observer.h"
+#include "engine/run/replay.h"
 #include "engine/run/stream_run.h"
 
 namespace dxt {
@@ -120,10 +121,28 @@ RunState Summarize(const RunResult& result, bool stopped) {
     cancelled += stream.state == StreamState::kCancelled;
   }
   const int all = static_cast<int>(result.streams.size());
-  if (succeeded == all) return RunState::kSucceeded;
+  if (succeeded == all) {
+    const bool rejected =
+        std::any_of(result.streams.begin(), result.streams.end(),
+                    [](const auto& stream) { return stream.rows_rejected > 0; });
+    return rejected ? RunState::kPartial : RunState::kSucceeded;
+  }
   if (stopped && failed == 0) return RunState::kCancelled;
   if (succeeded > 0 && (failed > 0 || cancelled > 0)) return RunState::kPartial;
   return failed > 0 ? RunState::kFailed : RunState::kCancelled;
+}
+
+/// Letters that were named but are not there, or not of these streams.
+arrow::Status CheckReplayed(const RunOptions& options, const RunResult& result) {
+  if (!options.replay) return arrow::Status::OK();
+  int64_t found = 0;
+  for (const auto& stream : result.streams) found += stream.rows_read;
+  if (found > 0 || options.replay->empty()) return arrow::Status::OK();
+  return MakeError(
+      ErrorClass::kConfig, "dlq.not_found",
+      "no stream of the pipeline has a dead letter that waits and is named " +
+          options.replay->front(),
+      "See `dxtctl dlq list --state stored`");
 }
 
 void RunStreams(const PipelineDocument& pipeline,
@@ -149,18 +168,25 @@ void RunStreams(const PipelineDocument& pipeline,
   std::atomic<bool> failed_fast{false};
   const auto work = [&] {
     for (size_t i = next++; i < streams.size(); i = next++) {
+      if (options.replay && !quit.stop_requested()) {
+        result->streams[i] =
+            ReplayStream(shared, streams[i], options, lent, quit.get_token());
+        continue;
+      }
       const auto& done = options.completed_streams;
       // A window that was committed says nothing of those that follow; reading on finds
       // what they left, or nothing.
       if (!streams[i].load.windowed() &&
           std::find(done.begin(), done.end(), streams[i].id) != done.end()) {
         result->streams[i] = Untouched(streams[i], StreamState::kSucceeded);
-        const auto released =
-            StreamRun(shared, streams[i], options, lent, packages).ReleaseLoaded();
+        const StreamRun committed(shared, streams[i], options, lent, packages);
+        auto& warnings = result->streams[i].warnings;
+        const auto released = committed.ReleaseLoaded();
         if (!released.ok()) {
-          result->streams[i].warnings.push_back(
-              {"buffer.not_released", released.message()});
+          warnings.push_back({"buffer.not_released", released.message()});
         }
+        const auto counted = committed.CountRejected(&result->streams[i]);
+        if (!counted.ok()) warnings.push_back({"rows.not_counted", counted.message()});
         continue;
       }
       if (quit.stop_requested()) {
@@ -201,6 +227,10 @@ RunResult ExecuteRun(const PipelineDocument& pipeline, const RunOptions& options
     result.streams.resize(streams->size());
     RunStreams(pipeline, *streams, options, context, stop, &result);
     result.state = Summarize(result, stop.stop_requested());
+    if (result.state == RunState::kSucceeded) {
+      result.error = CheckReplayed(options, result);
+      if (!result.error.ok()) result.state = RunState::kFailed;
+    }
   } else {
     result.error = streams.status();
     result.state = RunState::kFailed;

@@ -48,6 +48,9 @@ struct RunOptions {
   bool fresh = false;  ///< `--new`: give an interrupted run up.
   /// The shrink guard was answered: this run may take away what it stopped at.
   bool accept_shrink = false;
+  /// Loads dead letters of the streams again in place of reading: these ids, or, when it
+  /// is empty, all that wait.
+  std::optional<std::vector<std::string>> replay;
   /// Streams that this same run committed before it was interrupted: reported SUCCEEDED,
   /// not run again.
   std::vector<std::string> completed_streams;

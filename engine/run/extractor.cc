@@ -137,6 +137,20 @@ arrow::Status Extractor::Prepare(const RunContext& context) {
   }
   fields_.primary_key = stream_.columns.key_ids;
   schema_ = arrow::schema(std::move(arrow_fields));
+  return stream_.rejects ? PrepareRejecter() : arrow::Status::OK();
+}
+
+arrow::Status Extractor::PrepareRejecter() {
+  StreamSchema arriving;
+  for (size_t i = 0; i < stream_.columns.columns.size(); ++i) {
+    const PlannedColumn& column = stream_.columns.columns[i];
+    Field field = constants_[i] ? column.field : column.source;
+    field.name = column.id;
+    arriving.fields.push_back(std::move(field));
+  }
+  arriving.primary_key = stream_.columns.key_ids;
+  ARROW_ASSIGN_OR_RAISE(
+      rejecter_, RowRejecter::Make(stream_.rejects, arriving, stream_.columns.key_ids));
   return arrow::Status::OK();
 }
 
@@ -219,8 +233,14 @@ arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
                                  const Sink& sink) {
   const int64_t rows_before = rows_seen_ - batch->num_rows();
   ARROW_RETURN_NOT_OK(FollowCursor(*batch));
-  const auto cursors = boundary_ ? batch->column(stream_.columns.cursor_read) : nullptr;
+  std::vector<RejectedRow> rejected;
+  if (rejecter_) stream_.rejects->Saw(batch->num_rows());
   auto converted = Convert(*batch);
+  if (!converted.ok() && rejecter_) {
+    ARROW_ASSIGN_OR_RAISE(batch, LeaveOut(batch, &rejected));
+    converted = Convert(*batch);
+  }
+  const auto cursors = boundary_ ? batch->column(stream_.columns.cursor_read) : nullptr;
   if (!converted.ok()) {
     ErrorInfo info = GetErrorInfo(converted.status());
     if (info.key.empty())
@@ -231,10 +251,11 @@ arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
   batch = *converted;
   if (cursors) {
     ARROW_ASSIGN_OR_RAISE(batch, DropBoundary(std::move(batch), cursors));
-    if (batch->num_rows() == 0) return arrow::Status::OK();
+    if (batch->num_rows() == 0 && rejected.empty()) return arrow::Status::OK();
   }
   window_filled_ = true;
-  return sink({std::move(batch), std::exchange(window_end_, std::nullopt)});
+  return sink(
+      {std::move(batch), std::exchange(window_end_, std::nullopt), std::move(rejected)});
 }
 
 arrow::Result<int64_t> Extractor::RowsWithinLimit(const arrow::RecordBatch& batch) {
@@ -285,26 +306,43 @@ arrow::Status Extractor::FollowCursor(const arrow::RecordBatch& batch) {
   return arrow::Status::OK();
 }
 
+arrow::Result<std::shared_ptr<arrow::Array>> Extractor::ConvertColumn(
+    const arrow::RecordBatch& batch, int column, int64_t from, int64_t* bad_row) const {
+  if (constants_[column]) {
+    ARROW_ASSIGN_OR_RAISE(auto scalar, constants_[column]->GetScalar(0));
+    return arrow::MakeArrayFromScalar(*scalar, batch.num_rows() - from);
+  }
+  auto array = batch.column(stream_.columns.columns[column].read_index);
+  if (from > 0) array = array->Slice(from);
+  return conversions_[column] ? conversions_[column]->Apply(array, bad_row) : array;
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::LeaveOut(
+    const std::shared_ptr<arrow::RecordBatch>& batch,
+    std::vector<RejectedRow>* rejected) {
+  arrow::ArrayVector columns;
+  for (size_t i = 0; i < conversions_.size(); ++i) {
+    const int read = stream_.columns.columns[i].read_index;
+    columns.push_back(constants_[i] ? nullptr : batch->column(read));
+    if (columns.back()) continue;
+    ARROW_ASSIGN_OR_RAISE(columns.back(),
+                          ConvertColumn(*batch, static_cast<int>(i), 0, nullptr));
+  }
+  return rejecter_->LeaveOut(
+      batch, columns,
+      [&](int column, int64_t from, int64_t* bad_row) {
+        return ConvertColumn(*batch, column, from, bad_row);
+      },
+      rejected);
+}
+
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::Convert(
     const arrow::RecordBatch& batch) {
   std::vector<std::shared_ptr<arrow::Array>> arrays;
   arrays.reserve(conversions_.size());
   for (size_t i = 0; i < conversions_.size(); ++i) {
-    const PlannedColumn& column = stream_.columns.columns[i];
-    if (constants_[i]) {
-      ARROW_ASSIGN_OR_RAISE(auto scalar, constants_[i]->GetScalar(0));
-      ARROW_ASSIGN_OR_RAISE(auto array,
-                            arrow::MakeArrayFromScalar(*scalar, batch.num_rows()));
-      arrays.push_back(std::move(array));
-      continue;
-    }
-    const auto& array = batch.column(column.read_index);
-    if (!conversions_[i]) {
-      arrays.push_back(array);
-      continue;
-    }
     int64_t bad_row = -1;
-    auto converted = conversions_[i]->Apply(array, &bad_row);
+    auto converted = ConvertColumn(batch, static_cast<int>(i), 0, &bad_row);
     if (!converted.ok()) {
       return WithKey(converted.status(),
                      RowKey(batch, std::max<int64_t>(bad_row, 0), stream_.columns.key_ids,

@@ -15,6 +15,7 @@
 #include "engine/run/boundary.h"
 #include "engine/run/filter.h"
 #include "engine/run/prepared_stream.h"
+#include "engine/run/rejects.h"
 #include "engine/run/window_cutter.h"
 
 namespace dxt {
@@ -44,7 +45,8 @@ class Extractor {
   /// (`boundary: inclusive` with append).
   void SkipAtBoundary(std::unique_ptr<Boundary> boundary);
 
-  /// Reads to the end, a limit, or a stop; never calls `sink` with an empty batch.
+  /// Reads to the end, a limit, or a stop. A batch is empty only when all its rows are
+  /// left out.
   arrow::Status Run(const Sink& sink, std::stop_token stop);
 
   /// The largest cursor among the rows handed out, nullopt when there was none.
@@ -68,8 +70,15 @@ class Extractor {
   arrow::Status HandOut(std::shared_ptr<arrow::RecordBatch> batch, const Sink& sink);
   arrow::Status FollowCursor(const arrow::RecordBatch& batch);
   arrow::Result<int64_t> RowsWithinLimit(const arrow::RecordBatch& batch);
+  arrow::Status PrepareRejecter();
+  arrow::Result<std::shared_ptr<arrow::Array>> ConvertColumn(
+      const arrow::RecordBatch& batch, int column, int64_t from, int64_t* bad_row) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
       const arrow::RecordBatch& batch);
+  /// `batch` without the rows that cannot be converted.
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> LeaveOut(
+      const std::shared_ptr<arrow::RecordBatch>& batch,
+      std::vector<RejectedRow>* rejected);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> DropBoundary(
       std::shared_ptr<arrow::RecordBatch> batch,
       const std::shared_ptr<arrow::Array>& cursors);
@@ -82,7 +91,8 @@ class Extractor {
   std::vector<std::shared_ptr<arrow::Array>> constants_;  ///< One element, for generated.
   StreamSchema fields_;
   std::shared_ptr<arrow::Schema> schema_;
-  std::unique_ptr<Boundary> boundary_;  ///< Null when nothing is known of the bound.
+  std::unique_ptr<Boundary> boundary_;     ///< Null when nothing is known of the bound.
+  std::unique_ptr<RowRejecter> rejecter_;  ///< Null with on_error: fail.
   std::optional<std::string> last_cursor_;
   std::optional<HeldBack> held_back_;
   std::vector<std::string> notes_;

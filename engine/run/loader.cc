@@ -1,6 +1,8 @@
 #include "engine/run/loader.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include <arrow/api.h>
 
@@ -84,6 +86,19 @@ arrow::Status Loader::Prepare(std::shared_ptr<arrow::Schema> incoming) {
     fields.push_back(ArrowField(delivered));
   }
   outgoing_ = arrow::schema(std::move(fields));
+  return stream_.rejects ? PrepareRejecter() : arrow::Status::OK();
+}
+
+arrow::Status Loader::PrepareRejecter() {
+  StreamSchema arriving;
+  for (const auto& column : stream_.columns.columns) {
+    Field field = column.wanted.field;
+    field.name = column.id;
+    arriving.fields.push_back(std::move(field));
+  }
+  arriving.primary_key = stream_.columns.key_ids;
+  ARROW_ASSIGN_OR_RAISE(
+      rejecter_, RowRejecter::Make(stream_.rejects, arriving, stream_.columns.key_ids));
   return arrow::Status::OK();
 }
 
@@ -141,11 +156,34 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
 }
 
 arrow::Status Loader::Append(const arrow::RecordBatch& batch, std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto converted, Convert(batch));
-  ARROW_RETURN_NOT_OK(writer_->Append(*converted, stop));
-  rows_ += converted->num_rows();
-  meter_.CountWritten(converted->num_rows(), BatchBytes(*converted));
+  if (batch.num_rows() == 0) return arrow::Status::OK();
+  // Rows that were read just now are counted by their extractor.
+  if (rejecter_ && !stream_.source) stream_.rejects->Saw(batch.num_rows());
+  auto converted = Convert(batch);
+  if (!converted.ok() && rejecter_) {
+    const auto step = [&](int column, int64_t from, int64_t* bad_row) {
+      return ConvertColumn(batch, static_cast<size_t>(column), from, bad_row);
+    };
+    ARROW_ASSIGN_OR_RAISE(
+        const auto kept,
+        rejecter_->LeaveOut(batch.Slice(0), batch.columns(), step, &rejected_));
+    if (kept->num_rows() == 0) return arrow::Status::OK();
+    converted = Convert(*kept);
+  }
+  ARROW_RETURN_NOT_OK(converted);
+  if (rejecter_ && (*converted)->num_rows() == batch.num_rows()) {
+    rejecter_->Pass(batch.num_rows());
+  }
+  ARROW_RETURN_NOT_OK(writer_->Append(**converted, stop));
+  rows_ += (*converted)->num_rows();
+  meter_.CountWritten((*converted)->num_rows(), BatchBytes(**converted));
   return arrow::Status::OK();
+}
+
+std::vector<RejectedRow> Loader::TakeRejected() { return std::exchange(rejected_, {}); }
+
+void Loader::Reject(std::vector<RejectedRow> rows) {
+  std::move(rows.begin(), rows.end(), std::back_inserter(rejected_));
 }
 
 arrow::Status Loader::AppendFiles(const std::vector<std::string>& paths,
@@ -154,7 +192,8 @@ arrow::Status Loader::AppendFiles(const std::vector<std::string>& paths,
 }
 
 bool Loader::CanReadFiles() const {
-  if (!stream_.target_can.Has(Capability::kReadsParquet)) return false;
+  // A reader of files leaves no row out.
+  if (!stream_.target_can.Has(Capability::kReadsParquet) || rejecter_) return false;
   for (size_t i = 0; i < conversions_.size(); ++i) {
     const bool named =
         stream_.columns.columns[i].id == stream_.table_plan.columns[i].name;
@@ -166,46 +205,60 @@ bool Loader::CanReadFiles() const {
   return true;
 }
 
+bool Loader::NeedsValue(size_t column) const {
+  if (!stream_.table_plan.columns[column].nullable) return true;
+  // A target that may hold NULL in a key refuses whole batches; here it is one row.
+  const auto& keys = stream_.table.keys;
+  const std::string& name = stream_.table_plan.columns[column].name;
+  return rejecter_ && IsKeyed(stream_.mode) && !stream_.config.load.null_keys_match &&
+         std::find(keys.begin(), keys.end(), name) != keys.end();
+}
+
+arrow::Status Loader::MissingValue(size_t column) const {
+  const std::string& id = stream_.columns.columns[column].id;
+  const std::string& name = stream_.table_plan.columns[column].name;
+  const auto& keys = stream_.table.keys;
+  if (IsKeyed(stream_.mode) && std::find(keys.begin(), keys.end(), name) != keys.end()) {
+    return MakeError(
+        ErrorClass::kData, "upsert.null_key",
+        "The key '" + id + "' is NULL, so its row has no key",
+        "Exclude such rows with `filters`, or let NULL keys match each other "
+        "with load.null_key: match");
+  }
+  return MakeError(
+      ErrorClass::kData, "value.null",
+      "Column '" + id + "' is NULL, but the target column '" + name + "' is NOT NULL",
+      "Exclude such rows with `filters`, or make the column nullable");
+}
+
+arrow::Result<std::shared_ptr<arrow::Array>> Loader::ConvertColumn(
+    const arrow::RecordBatch& batch, size_t column, int64_t from,
+    int64_t* bad_row) const {
+  auto array = batch.column(static_cast<int>(column));
+  if (from > 0) array = array->Slice(from);
+  if (conversions_[column]) {
+    ARROW_ASSIGN_OR_RAISE(array, conversions_[column]->Apply(array, bad_row));
+    if (!checks_[column].empty()) {
+      ARROW_RETURN_NOT_OK(checks_[column].Check(*array, bad_row));
+    }
+  }
+  if (array->null_count() == 0 || !NeedsValue(column)) return array;
+  *bad_row = 0;
+  while (array->IsValid(*bad_row)) ++*bad_row;
+  return MissingValue(column);
+}
+
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Convert(
     const arrow::RecordBatch& batch) {
   std::vector<std::shared_ptr<arrow::Array>> arrays;
   arrays.reserve(conversions_.size());
   for (size_t i = 0; i < conversions_.size(); ++i) {
-    const PlannedColumn& column = stream_.columns.columns[i];
-    std::shared_ptr<arrow::Array> array = batch.column(static_cast<int>(i));
     int64_t bad_row = -1;
-    if (conversions_[i]) {
-      auto converted = conversions_[i]->Apply(array, &bad_row);
-      if (!converted.ok()) return BadValue(converted.status(), batch, bad_row, column);
-      array = *converted;
-      if (!checks_[i].empty()) {
-        const auto status = checks_[i].Check(*array, &bad_row);
-        if (!status.ok()) return BadValue(status, batch, bad_row, column);
-      }
+    auto converted = ConvertColumn(batch, i, 0, &bad_row);
+    if (!converted.ok()) {
+      return BadValue(converted.status(), batch, bad_row, stream_.columns.columns[i]);
     }
-    if (!stream_.table_plan.columns[i].nullable && array->null_count() > 0) {
-      int64_t row = 0;
-      while (array->IsValid(row)) ++row;
-      const auto& keys = stream_.table.keys;
-      const std::string& name = stream_.table_plan.columns[i].name;
-      if (IsKeyed(stream_.mode) &&
-          std::find(keys.begin(), keys.end(), name) != keys.end()) {
-        return BadValue(
-            MakeError(
-                ErrorClass::kData, "upsert.null_key",
-                "The key '" + column.id + "' is NULL, so its row has no key",
-                "Exclude such rows with `filters`, or let NULL keys match each other "
-                "with load.null_key: match"),
-            batch, row, column);
-      }
-      return BadValue(
-          MakeError(ErrorClass::kData, "value.null",
-                    "Column '" + column.id + "' is NULL, but the target column '" + name +
-                        "' is NOT NULL",
-                    "Exclude such rows with `filters`, or make the column nullable"),
-          batch, row, column);
-    }
-    arrays.push_back(std::move(array));
+    arrays.push_back(std::move(*converted));
   }
   return arrow::RecordBatch::Make(outgoing_, batch.num_rows(), std::move(arrays));
 }
@@ -239,6 +292,11 @@ arrow::Result<CommitResult> Loader::Commit(std::string cursor_after,
   record_.cursor_after = std::move(cursor_after);
   ARROW_ASSIGN_OR_RAISE(auto receipt, writer_->Finish(stop));
   record_.rows = receipt.rows;
+  if (rejecter_) {
+    ARROW_RETURN_NOT_OK(stream_.rejects->CheckShare());
+    ARROW_RETURN_NOT_OK(context_.journal->HoldRejected(stream_.identity, record_.load_id,
+                                                       RejectStage::kLoad, rejected_));
+  }
   ARROW_RETURN_NOT_OK(context_.journal->RecordIntent(stream_.identity, record_));
   const WriteReceipt receipts[] = {receipt};
   auto committed = stream_.destination->Commit(write_, record_, receipts, Guards(), stop);
@@ -252,6 +310,7 @@ arrow::Result<CommitResult> Loader::Commit(std::string cursor_after,
     return Settle(committed.status());
   }
   writer_.reset();
+  rejected_.clear();
   record_.rows_deleted = committed->rows_deleted;
   record_.target_ident = committed->target_ident;
   ARROW_RETURN_NOT_OK(context_.journal->SaveCheckpoint(stream_.identity, record_));

@@ -11,6 +11,7 @@
 
 #include "engine/plan/convert.h"
 #include "engine/run/prepared_stream.h"
+#include "engine/run/rejects.h"
 #include "engine/run/value_check.h"
 
 namespace dxt {
@@ -45,6 +46,10 @@ class Loader {
   /// since the stream was planned.
   arrow::Status Begin(LoadRecord record, std::stop_token stop);
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop);
+  /// Rows of this window that were left out before it.
+  void Reject(std::vector<RejectedRow> rows);
+  /// What was left out so far; it is the caller's then, and not stored with the commit.
+  std::vector<RejectedRow> TakeRejected();
   /// The writer itself reads sealed Parquet segments; only when `CanReadFiles`.
   arrow::Status AppendFiles(const std::vector<std::string>& paths, std::stop_token stop);
   /// True when the target reads Parquet and no column needs a conversion or a check.
@@ -60,6 +65,12 @@ class Loader {
       : stream_(stream), context_(context), meter_(meter) {}
 
   arrow::Status Prepare(std::shared_ptr<arrow::Schema> incoming);
+  arrow::Status PrepareRejecter();
+  bool NeedsValue(size_t column) const;
+  arrow::Result<std::shared_ptr<arrow::Array>> ConvertColumn(
+      const arrow::RecordBatch& batch, size_t column, int64_t from,
+      int64_t* bad_row) const;
+  arrow::Status MissingValue(size_t column) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
       const arrow::RecordBatch& batch);
   arrow::Status BadValue(const arrow::Status& status, const arrow::RecordBatch& batch,
@@ -77,6 +88,8 @@ class Loader {
   LoadRecord record_;
   WriteSpec write_;
   std::unique_ptr<Writer> writer_;
+  std::unique_ptr<RowRejecter> rejecter_;  ///< Null with on_error: fail.
+  std::vector<RejectedRow> rejected_;      ///< Of the window.
   int64_t rows_ = 0;
 };
 

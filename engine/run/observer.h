@@ -2,13 +2,16 @@
 // Two interfaces leave the engine: Observer tells, Journal makes durable (contracts 3.4).
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <arrow/result.h>
 
 #include "base/error.h"
 #include "connectors/sdk/destination.h"
+#include "engine/run/rejected_row.h"
 
 namespace dxt {
 
@@ -91,6 +94,31 @@ class Journal {
   virtual arrow::Status RecordPackage(const StreamIdentity& identity,
                                       std::string_view load_id,
                                       std::string_view path) = 0;
+
+  /// Rows that the load `load_id` leaves out, before its intent is recorded or its
+  /// package sealed. They count, and dead letters show, once the checkpoint of that load
+  /// is saved; until then the next call for the chain (kLoad), or the load (kExtract),
+  /// replaces them.
+  virtual arrow::Status HoldRejected(const StreamIdentity& identity,
+                                     std::string_view load_id, RejectStage stage,
+                                     std::span<const RejectedRow> rows);
+  /// Forgets what is held for packages of the chain, but for these.
+  virtual arrow::Status ForgetRejected(const StreamIdentity& identity,
+                                       std::span<const std::string> but_loads);
+  /// What committed loads of this run have left out of the chain.
+  virtual arrow::Result<RejectCounts> Rejected(const StreamIdentity& identity);
+
+  /// Dead letters of the stream that wait, of any lane, oldest first: those of `ids`, or
+  /// all when it is empty, with a larger `seq` than `after`.
+  virtual arrow::Result<std::vector<StoredRow>> StoredRows(
+      const StreamIdentity& identity, std::span<const std::string> ids, int64_t after,
+      int limit);
+  /// The load `load_id`, before its intent is recorded, carries these letters: saving its
+  /// checkpoint marks them as replayed.
+  virtual arrow::Status HoldReplay(std::string_view load_id,
+                                   std::span<const std::string> ids);
+  /// A replay could not load a letter either.
+  virtual arrow::Status RefuseReplay(std::string_view id, const RejectedRow& why);
 };
 
 }  // namespace dxt

@@ -99,7 +99,9 @@ std::string PreparedStream::ReadFrom() const {
 }
 
 bool PreparedStream::KeepsNewer() const {
-  return mode == LoadMode::kUpsert && RangeOfLane(identity.lane).has_value();
+  if (mode != LoadMode::kUpsert) return false;
+  const bool replayed = identity.lane == kReplayLane && !config.load.dedup_sort.empty();
+  return replayed || RangeOfLane(identity.lane).has_value();
 }
 
 std::string PreparedStream::LedgerMode() const {

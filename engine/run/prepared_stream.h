@@ -15,9 +15,13 @@
 #include "engine/plan/plan.h"
 #include "engine/run/backfill.h"
 #include "engine/run/engine.h"
+#include "engine/run/rejects.h"
 #include "engine/run/watermark.h"
 
 namespace dxt {
+
+/// Replays have a chain of their own: they move no watermark.
+inline constexpr char kReplayLane[] = "replay";
 
 struct PreparedStream {
   StreamConfig config;
@@ -42,6 +46,7 @@ struct PreparedStream {
   bool staged = false;
   bool accept_shrink = false;  ///< --accept-shrink: no guard for this run.
   BufferFormat buffer = BufferFormat::kParquet;
+  std::shared_ptr<RejectTally> rejects;  ///< Null with on_error: fail.
   std::vector<Warning> warnings;
 
   /// Whether rows without a cursor are to be read; `first` = none was read before.
@@ -52,7 +57,8 @@ struct PreparedStream {
   std::string ReadFrom() const;
   /// What the ledger calls this load: the mode, and of a mirror also its scope.
   std::string LedgerMode() const;
-  /// A backfill's upsert: later versions that the regular runs have brought stay.
+  /// A backfill's or replay's upsert: later versions that the regular runs have brought
+  /// stay.
   bool KeepsNewer() const;
   /// Whether the newest load of this stream left the target that stands there now.
   bool LoadedLast() const;

@@ -90,6 +90,7 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
                {"rows_written", stream.rows_written},
                {"rows_deleted", stream.rows_deleted},
                {"rows_rejected", stream.rows_rejected},
+               {"dead_letters", stream.dead_letters},
                {"rows_deduplicated", stream.rows_deduplicated},
                {"bytes_read", stream.bytes_read},
                {"bytes_written", stream.bytes_written},
@@ -108,17 +109,16 @@ Json Totals(const std::vector<StreamResult>& streams) {
     sum.rows_written += stream.rows_written;
     sum.rows_deleted += stream.rows_deleted;
     sum.rows_rejected += stream.rows_rejected;
+    sum.dead_letters += stream.dead_letters;
     sum.rows_deduplicated += stream.rows_deduplicated;
     sum.bytes_read += stream.bytes_read;
     sum.bytes_written += stream.bytes_written;
   }
-  return {{"rows_read", sum.rows_read},
-          {"rows_written", sum.rows_written},
-          {"rows_deleted", sum.rows_deleted},
-          {"rows_rejected", sum.rows_rejected},
-          {"rows_deduplicated", sum.rows_deduplicated},
-          {"bytes_read", sum.bytes_read},
-          {"bytes_written", sum.bytes_written}};
+  return {
+      {"rows_read", sum.rows_read},       {"rows_written", sum.rows_written},
+      {"rows_deleted", sum.rows_deleted}, {"rows_rejected", sum.rows_rejected},
+      {"dead_letters", sum.dead_letters}, {"rows_deduplicated", sum.rows_deduplicated},
+      {"bytes_read", sum.bytes_read},     {"bytes_written", sum.bytes_written}};
 }
 
 /// What a failure alone would exit with.

@@ -67,6 +67,7 @@ struct StreamResult {
   std::optional<WatermarkResult> watermark;
   int64_t rows_read = 0, rows_written = 0, rows_deleted = 0, rows_rejected = 0,
           rows_deduplicated = 0, bytes_read = 0, bytes_written = 0;
+  int64_t dead_letters = 0;  ///< Of the rejected rows, those that are stored.
   double seconds = 0;
   bool began_writing =
       false;  ///< Past the plan: a failure is the run's, not the document's.

@@ -1,5 +1,6 @@
 // The packages of a stream: from the source into them, and from them into the target.
 #include <algorithm>
+#include <iterator>
 
 #include <arrow/api.h>
 
@@ -63,13 +64,20 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
   } else if (!pending.empty() && !full) {
     ARROW_RETURN_NOT_OK(ContinueFrom(pending.back(), stream));
   }
+  if (stream.rejects) {
+    std::vector<std::string> waiting;
+    for (const auto& package : pending) waiting.push_back(package.spec.load_id);
+    ARROW_RETURN_NOT_OK(context_.journal->ForgetRejected(stream.identity, waiting));
+  }
   ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
   ARROW_RETURN_NOT_OK(SkipBoundary(stream, *extractor, stop));
   PackageStore packages = packages_;
+  std::vector<RejectedRow> rejected;
   std::vector<PackageManifest> sealed;
   PackageSpec spec = SpecOfPackage(stream, *extractor);
   ARROW_ASSIGN_OR_RAISE(auto writer, packages.Create(spec));
-  const auto seal = [&](const std::string& last) {
+  const auto seal = [&](const std::string& last) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(HoldRejected(stream, spec, &rejected));
     return SealPackage(*writer, spec, CursorAfter(stream, last), &sealed);
   };
   meter_.SetPhase(StreamPhase::kReading);
@@ -81,7 +89,10 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
           spec.cursor_before = sealed.back().seal.cursor_after;
           ARROW_ASSIGN_OR_RAISE(writer, packages.Create(spec));
         }
-        return writer->Append(*next.batch);
+        std::move(next.rejected.begin(), next.rejected.end(),
+                  std::back_inserter(rejected));
+        return next.batch->num_rows() > 0 ? writer->Append(*next.batch)
+                                          : arrow::Status::OK();
       },
       stop);
   result_.rows_deduplicated += extractor->rows_skipped();
@@ -90,7 +101,7 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
     writer->Abort();
     return status;
   }
-  if (writer->rows() == 0 && NothingToWrite(stream) &&
+  if (writer->rows() == 0 && rejected.empty() && NothingToWrite(stream) &&
       !EndsBackfill(stream, *extractor)) {
     writer->Abort();
     return sealed;
@@ -98,6 +109,24 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
   ARROW_RETURN_NOT_OK(seal(LastCursor(stream, *extractor)));
   for (const auto& old : replaced) ARROW_RETURN_NOT_OK(packages_.Release(old));
   return sealed;
+}
+
+arrow::Status StreamRun::HoldRejected(const PreparedStream& stream,
+                                      const PackageSpec& spec,
+                                      std::vector<RejectedRow>* rejected) {
+  if (!stream.rejects) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(stream.rejects->CheckShare());
+  if (rejected->empty()) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(context_.journal->HoldRejected(stream.identity, spec.load_id,
+                                                     RejectStage::kExtract, *rejected));
+  if (options_.phase == RunOptions::Phase::kExtract) {
+    Warn("rows.left_out",
+         std::to_string(stream.rejects->rejected()) +
+             " rows cannot be converted and are not in the packages; they count once "
+             "these are loaded");
+  }
+  rejected->clear();
+  return arrow::Status::OK();
 }
 
 PackageSpec StreamRun::SpecOfPackage(const PreparedStream& stream,

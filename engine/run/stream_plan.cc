@@ -1,6 +1,7 @@
 #include "engine/run/stream_plan.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "engine/run/cursor_plan.h"
@@ -50,9 +51,13 @@ class Preparer {
     out_->mode = config.load.mode;
     if (Refreshed(options, config.id)) out_->mode = LoadMode::kReplace;
     out_->accept_shrink = options.accept_shrink;
+    if (config.load.on_error != OnError::kFail) {
+      out_->rejects = std::make_shared<RejectTally>(config.load, config.id);
+    }
     out_->identity.pipeline = pipeline.project.name + "/" + pipeline.name;
     out_->identity.stream = config.id;
     out_->identity.target = config.target;
+    if (options.replay) out_->identity.lane = kReplayLane;
     out_->identity.fingerprint = Fingerprint(pipeline, config);
     if (options.backfill) out_->identity.lane = options.backfill->Lane();
     out_->source_can = pipeline.source.connector->info().capabilities;
@@ -66,6 +71,7 @@ class Preparer {
     StreamRef ref{out_->config.kind, out_->config.source, out_->config.extract.options};
     DeclareTypes(&ref);
     ARROW_ASSIGN_OR_RAISE(out_->info, out_->source->Describe(ref, stop_));
+    TypeFieldsReadAsText();
     if (out_->info.kind == StreamKind::kTable) out_->info.kind = out_->config.kind;
     if (out_->info.columns.fields.empty() && !out_->source_can.Has(Capability::kSql)) {
       ARROW_RETURN_NOT_OK(TakeWantedColumns());
@@ -207,7 +213,7 @@ class Preparer {
   /// Text files have no types of their own: an existing target's are the schema
   /// (contracts 2.6), and a field of bytes stands there as base64, which only its reader
   /// decodes.
-  void DeclareTypes(StreamRef* ref) const {
+  void DeclareTypes(StreamRef* ref) {
     const bool untyped =
         ref->kind == StreamKind::kFile || !out_->source_can.Has(Capability::kSql);
     if (!untyped) return;
@@ -233,7 +239,7 @@ class Preparer {
     ref->options.map.emplace_back("columns", std::move(columns));
   }
 
-  void DeclareTargetTypes(ConfigValue* columns) const {
+  void DeclareTargetTypes(ConfigValue* columns) {
     for (const auto& column : out_->target.columns) {
       std::string source = column.name;
       for (const auto& field : out_->config.fields) {
@@ -243,7 +249,43 @@ class Preparer {
           source = field.source_column.empty() ? field.id : field.source_column;
       }
       if (columns->Get(source)) continue;
-      columns->map.emplace_back(source, Scalar(ToString(column.domain.deliver)));
+      FieldType type = column.domain.deliver;
+      // A reader of text stops at the first cell that is not of its type; rows can be
+      // left out where the engine converts them.
+      if (out_->rejects && IsReadAsText(type)) {
+        read_as_text_.emplace_back(source, type);
+        type = FieldType{DType::kString};
+      }
+      columns->map.emplace_back(source, Scalar(ToString(type)));
+    }
+  }
+
+  void TypeFieldsReadAsText() {
+    auto& fields = out_->config.fields;
+    const auto rest = [&] {
+      return std::find_if(fields.begin(), fields.end(),
+                          [](const auto& field) { return field.id == "*"; });
+    };
+    const auto& exclude = out_->config.exclude;
+    if (fields.empty() && !read_as_text_.empty()) fields.emplace_back().id = "*";
+    for (const auto& [source, type] : read_as_text_) {
+      const auto found =
+          std::find_if(fields.begin(), fields.end(), [&](const FieldConfig& field) {
+            return (field.source_column.empty() ? field.id : field.source_column) ==
+                   source;
+          });
+      if (found != fields.end()) {
+        if (!found->type && !found->generated) found->type = type;
+        continue;
+      }
+      if (rest() == fields.end() || !out_->info.columns.Find(source) ||
+          std::find(exclude.begin(), exclude.end(), source) != exclude.end()) {
+        continue;
+      }
+      FieldConfig field;
+      field.id = source;
+      field.type = type;
+      fields.insert(rest(), std::move(field));
     }
   }
 
@@ -370,7 +412,8 @@ class Preparer {
 
   void ChooseRaw() {
     out_->raw.assign(out_->columns.columns.size(), false);
-    const bool possible = !out_->staged &&
+    // What is not decoded can be neither checked nor set aside.
+    const bool possible = !out_->staged && !out_->rejects &&
                           pipeline_.source.connector == pipeline_.target.connector &&
                           out_->source_can.Has(Capability::kRawValues);
     if (!possible) return;
@@ -409,6 +452,8 @@ class Preparer {
   const RunContext& context_;
   std::stop_token stop_;
   std::unique_ptr<PreparedStream> out_;
+  /// Columns of text files that rows may be left out for, and what they hold.
+  std::vector<std::pair<std::string, FieldType>> read_as_text_;
 };
 
 }  // namespace

@@ -74,6 +74,7 @@ StreamResult StreamRun::Execute(std::stop_token stop) {
     // What windows have committed stays.
     if (result_.windows == 0) result_.rows_written = 0;
   }
+  if (!options_.dry_run) TellOfRejected();
   result_.seconds =
       std::chrono::duration<double>(context_.clock->Tick() - started).count();
   meter_.SetPhase(StreamPhase::kDone);
@@ -82,6 +83,28 @@ StreamResult StreamRun::Execute(std::stop_token stop) {
                    std::string(StreamStateName(result_.state)) +
                    (status.ok() ? "" : ": " + result_.error.message()));
   return std::move(result_);
+}
+
+arrow::Status StreamRun::CountRejected(StreamResult* result) const {
+  if (config_.load.on_error == OnError::kFail) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const auto counts, context_.journal->Rejected(Identity()));
+  result->rows_rejected = counts.rows;
+  result->dead_letters = counts.dead_letters;
+  return arrow::Status::OK();
+}
+
+void StreamRun::TellOfRejected() {
+  const auto counted = CountRejected(&result_);
+  if (!counted.ok()) Warn("rows.not_counted", counted.message());
+  if (result_.rows_rejected == 0) return;
+  const bool one = result_.rows_rejected == 1;
+  std::string message = std::to_string(result_.rows_rejected) +
+                        (one ? " row was not loaded" : " rows were not loaded");
+  if (result_.dead_letters > 0) {
+    message += one ? " and is kept as a dead letter" : " and are kept as dead letters";
+    message += ": dxtctl dlq list";
+  }
+  Warn("rows.rejected", std::move(message));
 }
 
 bool StreamRun::MayRetry(const ErrorInfo& info, int attempt) const {
@@ -365,6 +388,7 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
       ARROW_RETURN_NOT_OK(stream.Replan(stop));
       ARROW_RETURN_NOT_OK(BeginWindow(stream, *loader, stop));
     }
+    loader->Reject(std::move(next.rejected));
     ARROW_RETURN_NOT_OK(loader->Append(*next.batch, stop));
     ARROW_ASSIGN_OR_RAISE(next, queue.Pop(stop));
   }

@@ -32,6 +32,8 @@ class StreamRun {
   /// Blocks until the stream has ended, in whatever state; never throws, never returns a
   /// bare error.
   StreamResult Execute(std::stop_token stop);
+  /// What this run's committed loads of the stream left out.
+  arrow::Status CountRejected(StreamResult* result) const;
 
   /// Frees what the chain's last load still holds because its process ended right after
   /// the commit: its package and its intent. Touches neither source nor target.
@@ -57,6 +59,8 @@ class StreamRun {
   arrow::Status SealPackage(PackageWriter& writer, const PackageSpec& spec,
                             std::string cursor_after,
                             std::vector<PackageManifest>* sealed);
+  arrow::Status HoldRejected(const PreparedStream& stream, const PackageSpec& spec,
+                             std::vector<RejectedRow>* rejected);
   arrow::Status LoadExtracted(std::stop_token stop);
   arrow::Status LoadPackage(const PackageManifest& package, std::stop_token stop);
   /// Full packages that wait are older than what was just committed of the whole.
@@ -87,6 +91,7 @@ class StreamRun {
   arrow::Status CommitWindow(const PreparedStream& stream, Loader& loader,
                              const std::string& last, std::stop_token stop);
   void TellOfRead(const Extractor& extractor);
+  void TellOfRejected();
   void Took(const Loader& loader, const CommitResult& committed);
   void Warn(std::string code, std::string message);
   static arrow::Status ContinueFrom(const PackageManifest& newest,

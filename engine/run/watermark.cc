@@ -181,6 +181,34 @@ arrow::Result<std::optional<CursorDirective>> Journal::Directive(const StreamIde
   return std::nullopt;
 }
 
+arrow::Status Journal::HoldRejected(const StreamIdentity&, std::string_view, RejectStage,
+                                    std::span<const RejectedRow>) {
+  return arrow::Status::NotImplemented("this journal keeps no rejected rows");
+}
+
+arrow::Status Journal::ForgetRejected(const StreamIdentity&,
+                                      std::span<const std::string>) {
+  return arrow::Status::OK();
+}
+
+arrow::Result<RejectCounts> Journal::Rejected(const StreamIdentity&) {
+  return RejectCounts{};
+}
+
+arrow::Result<std::vector<StoredRow>> Journal::StoredRows(const StreamIdentity&,
+                                                          std::span<const std::string>,
+                                                          int64_t, int) {
+  return std::vector<StoredRow>{};
+}
+
+arrow::Status Journal::HoldReplay(std::string_view, std::span<const std::string>) {
+  return arrow::Status::OK();
+}
+
+arrow::Status Journal::RefuseReplay(std::string_view, const RejectedRow&) {
+  return arrow::Status::OK();
+}
+
 arrow::Result<WatermarkDecision> DecideWatermark(const WatermarkInputs& inputs) {
   return Decider(inputs).Run();
 }

@@ -160,6 +160,23 @@ std::vector<std::string> PackageManifest::Paths() const {
   return paths;
 }
 
+arrow::Result<std::string> SchemaToText(const StreamSchema& schema) {
+  try {
+    return SchemaToJson(schema).dump();
+  } catch (const std::exception&) {
+    return MakeError(ErrorClass::kData, "value.invalid_utf8",
+                     "A field's name is not valid UTF-8");
+  }
+}
+
+std::optional<StreamSchema> SchemaFromText(const std::string& text) {
+  try {
+    return SchemaFromJson(Json::parse(text));
+  } catch (const std::exception&) {
+    return std::nullopt;
+  }
+}
+
 arrow::Result<std::string> ManifestToJson(const PackageManifest& manifest) {
   try {
     Json json = Written(manifest);

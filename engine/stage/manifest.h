@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include <arrow/result.h>
@@ -15,5 +16,9 @@ arrow::Result<std::string> ManifestToJson(const PackageManifest& manifest);
 /// Reads what ManifestToJson wrote; kData "buffer.corrupt" for anything else.
 arrow::Result<PackageManifest> ManifestFromJson(const std::string& text,
                                                 const std::filesystem::path& folder);
+
+/// A schema on one line, as it stands in a manifest; nothing for any other text.
+arrow::Result<std::string> SchemaToText(const StreamSchema& schema);
+std::optional<StreamSchema> SchemaFromText(const std::string& text);
 
 }  // namespace dxt

@@ -50,6 +50,7 @@ class GrpcServer final : public ApiServer {
         project_(parts_, threads_),
         state_(parts_),
         packages_(parts_),
+        dead_letters_(parts_),
         server_service_(parts_, threads_) {}
   ~GrpcServer() override { Shutdown(); }
 
@@ -127,6 +128,7 @@ class GrpcServer final : public ApiServer {
             {&project_, v1::ProjectService::service_full_name()},
             {&state_, v1::StateService::service_full_name()},
             {&packages_, v1::PackageService::service_full_name()},
+            {&dead_letters_, v1::DeadLetterService::service_full_name()},
             {&server_service_, v1::ServerService::service_full_name()}};
   }
 
@@ -156,6 +158,7 @@ class GrpcServer final : public ApiServer {
   ProjectServiceImpl project_;
   StateServiceImpl state_;
   PackageServiceImpl packages_;
+  DeadLetterServiceImpl dead_letters_;
   ServerServiceImpl server_service_;
   /// The server's core calls them, and does not own them.
   std::vector<std::shared_ptr<grpc::ServerCredentials>> credentials_;

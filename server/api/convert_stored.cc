@@ -175,6 +175,10 @@ v1::RunOptions ToProto(const RunOptions& options) {
     proto.mutable_backfill()->set_from(backfill->from);
     proto.mutable_backfill()->set_to(backfill->to);
   }
+  if (options.replay) {
+    for (const auto& id : *options.replay) proto.mutable_replay()->add_dead_letters(id);
+    proto.mutable_replay();
+  }
   return proto;
 }
 

@@ -2,6 +2,7 @@
 // The services, as the server builds them.
 #include <optional>
 
+#include "dxt/v1/dead_letter_service.grpc.pb.h"
 #include "dxt/v1/dependency_service.grpc.pb.h"
 #include "dxt/v1/package_service.grpc.pb.h"
 #include "dxt/v1/pipeline_service.grpc.pb.h"
@@ -164,6 +165,20 @@ class StateServiceImpl final : public v1::StateService::CallbackService {
   Reply SetCursor(CallContext*, const v1::SetCursorRequest*, v1::Cursor*) override;
   Reply ResetCursor(CallContext*, const v1::ResetCursorRequest*, v1::Cursor*) override;
   Reply AcceptCursor(CallContext*, const v1::AcceptCursorRequest*, v1::Cursor*) override;
+
+ private:
+  const ApiParts& parts_;
+};
+
+class DeadLetterServiceImpl final : public v1::DeadLetterService::CallbackService {
+ public:
+  explicit DeadLetterServiceImpl(const ApiParts& parts) : parts_(parts) {}
+  Reply ListDeadLetters(CallContext*, const v1::ListDeadLettersRequest*,
+                        v1::ListDeadLettersResponse*) override;
+  Reply GetDeadLetter(CallContext*, const v1::GetDeadLetterRequest*,
+                      v1::DeadLetter*) override;
+  Reply DropDeadLetters(CallContext*, const v1::DropDeadLettersRequest*,
+                        v1::DropDeadLettersResponse*) override;
 
  private:
   const ApiParts& parts_;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <nlohmann/json.hpp>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/ids.h"
@@ -14,6 +16,11 @@
 
 namespace dxt {
 namespace {
+
+size_t StreamsOf(const RunRecord& run) {
+  const auto result = nlohmann::json::parse(run.result_json, nullptr, false);
+  return result.is_object() ? result.value("streams", nlohmann::json::array()).size() : 0;
+}
 
 /// While some store the end of a run, others execute the next.
 constexpr int kThreadsPerPlace = 2;
@@ -187,6 +194,12 @@ arrow::Result<RunRecord> Dispatcher::Retry(std::string_view id, std::string requ
   Submission submission;
   ARROW_ASSIGN_OR_RAISE(RunOptions options, ParseRunOptions(run.options));
   ARROW_ASSIGN_OR_RAISE(auto succeeded, Succeeded(run));
+  if (run.state == "PARTIAL" && succeeded.size() == StreamsOf(run)) {
+    return MakeError(
+        ErrorClass::kConfig, "run.not_retryable",
+        "all streams of run " + run.id + " were loaded, but for rows that were left out",
+        "dxtctl dlq list shows them, dxtctl dlq replay loads them");
+  }
   for (auto& stream : succeeded) options.left_out_streams.push_back(std::move(stream));
   if (run.pipeline_revision > 0 && options_.source != nullptr) {
     ARROW_ASSIGN_OR_RAISE(submission,

@@ -123,7 +123,7 @@ RunResult Dispatcher::Execute(Job& job) {
     const auto refused = options_.permit(job.submission.pipeline);
     if (!refused.ok()) return ResultOf(job, RunState::kFailed, refused);
   }
-  StateJournal journal(store_, clock_, job.lease);
+  StateJournal journal(store_, clock_, job.lease, &job.submission.redactor);
   FeedObserver::Ears ears;
   ears.feed = job.feed.get();
   ears.log = log_;

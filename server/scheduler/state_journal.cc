@@ -1,6 +1,7 @@
 #include "server/scheduler/state_journal.h"
 
 #include "base/clock.h"
+#include "base/secret.h"
 
 namespace dxt {
 namespace {
@@ -111,6 +112,64 @@ arrow::Status StateJournal::RecordPackage(const StreamIdentity& identity,
   package.path = path;
   package.created_at = FormatTime(clock_.Now());
   return store_.packages().Record(lease_, package);
+}
+
+NewDeadLetter StateJournal::ToLetter(const RejectedRow& row) const {
+  return {row.code, row.field, redactor_ ? redactor_->Redact(row.message) : row.message,
+          row.key,  row.row,   row.schema};
+}
+
+arrow::Status StateJournal::HoldRejected(const StreamIdentity& identity,
+                                         std::string_view load_id, RejectStage stage,
+                                         std::span<const RejectedRow> rows) {
+  std::vector<NewDeadLetter> letters;
+  letters.reserve(rows.size());
+  for (const auto& row : rows) letters.push_back(ToLetter(row));
+  return store_.dead_letters().Hold(
+      lease_, KeyOf(identity), load_id,
+      stage == RejectStage::kExtract ? RejectedAt::kExtract : RejectedAt::kLoad, letters,
+      FormatTime(clock_.Now()));
+}
+
+arrow::Status StateJournal::ForgetRejected(const StreamIdentity& identity,
+                                           std::span<const std::string> but_loads) {
+  return store_.dead_letters().Forget(lease_, KeyOf(identity), but_loads);
+}
+
+arrow::Result<RejectCounts> StateJournal::Rejected(const StreamIdentity& identity) {
+  ARROW_ASSIGN_OR_RAISE(const auto counts,
+                        store_.dead_letters().Counts(KeyOf(identity), lease_.run_id));
+  return RejectCounts{counts.rows, counts.letters};
+}
+
+arrow::Result<std::vector<StoredRow>> StateJournal::StoredRows(
+    const StreamIdentity& identity, std::span<const std::string> ids, int64_t after,
+    int limit) {
+  DeadLetterQuery query;
+  query.pipeline = identity.pipeline;
+  query.stream = identity.stream;
+  query.state = "STORED";
+  query.ids = {ids.begin(), ids.end()};
+  query.after = after;
+  query.limit = limit;
+  ARROW_ASSIGN_OR_RAISE(auto letters, store_.dead_letters().List(query));
+  std::vector<StoredRow> rows;
+  rows.reserve(letters.size());
+  for (auto& letter : letters) {
+    rows.push_back({letter.seq, std::move(letter.id), std::move(letter.row_json),
+                    std::move(letter.row_schema)});
+  }
+  return rows;
+}
+
+arrow::Status StateJournal::HoldReplay(std::string_view load_id,
+                                       std::span<const std::string> ids) {
+  return store_.dead_letters().HoldReplay(lease_, load_id, ids);
+}
+
+arrow::Status StateJournal::RefuseReplay(std::string_view id, const RejectedRow& why) {
+  return store_.dead_letters().Refuse(lease_, id, ToLetter(why),
+                                      FormatTime(clock_.Now()));
 }
 
 }  // namespace dxt

@@ -160,6 +160,7 @@ std::string FormatRunOptions(const RunOptions& options) {
   if (!options.full_refresh_streams.empty()) {
     json["full_refresh_streams"] = options.full_refresh_streams;
   }
+  if (options.replay) json["replay"] = *options.replay;
   if (!options.left_out_streams.empty()) {
     json["left_out_streams"] = options.left_out_streams;
   }
@@ -193,6 +194,7 @@ arrow::Result<RunOptions> ParseRunOptions(std::string_view text) {
     if (backfill.size() == 2) options.backfill = {backfill[0], backfill[1]};
     Read(json, "full_refresh_streams", options.full_refresh_streams);
     Read(json, "left_out_streams", options.left_out_streams);
+    Read(json, "replay", options.replay);
     if (json.is_object()) return options;
   } catch (const Json::exception&) {
   }

@@ -133,6 +133,7 @@ arrow::Status SqliteCursorStore::Save(const Lease& lease, const ChainKey& key,
             .Run("DELETE FROM directives WHERE pipeline = ? AND stream = ? AND lane = ?",
                  KeyValues(key))
             .status());
+    ARROW_RETURN_NOT_OK(SettleRejected(transaction, key, checkpoint, now));
     return ClearIntent(transaction, key, checkpoint.load_id);
   });
 }

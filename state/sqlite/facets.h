@@ -18,6 +18,9 @@ arrow::Result<bool> UpstreamsSucceeded(StateDatabase::Transaction& transaction,
                                        std::string_view downstream);
 arrow::Status RequirePipeline(StateDatabase::Transaction& transaction,
                               std::string_view project, std::string_view name);
+/// The load is committed: what it left out is STORED, what it carried again REPLAYED.
+arrow::Status SettleRejected(StateDatabase::Transaction& transaction, const ChainKey& key,
+                             const Checkpoint& checkpoint, std::string_view now);
 /// Stores `audit` unless it is null.
 arrow::Status WriteAudit(StateDatabase::Transaction& transaction,
                          const AuditRecord* audit);
@@ -106,6 +109,30 @@ class SqlitePackageIndex : public PackageIndex {
   arrow::Result<std::vector<PackageRecord>> List(std::string_view pipeline) override;
   arrow::Result<std::optional<PackageRecord>> Get(std::string_view load_id) override;
   arrow::Status Remove(std::string_view load_id) override;
+
+ private:
+  StateDatabase& database_;
+};
+
+class SqliteDeadLetterStore : public DeadLetterStore {
+ public:
+  explicit SqliteDeadLetterStore(StateDatabase& database) : database_(database) {}
+  arrow::Status Hold(const Lease& lease, const ChainKey& key, std::string_view load_id,
+                     RejectedAt at, std::span<const NewDeadLetter> rows,
+                     std::string_view now) override;
+  arrow::Status Forget(const Lease& lease, const ChainKey& key,
+                       std::span<const std::string> but) override;
+  arrow::Result<RejectedCounts> Counts(const ChainKey& key,
+                                       std::string_view run) override;
+  arrow::Status HoldReplay(const Lease& lease, std::string_view load_id,
+                           std::span<const std::string> ids) override;
+  arrow::Status Refuse(const Lease& lease, std::string_view id, const NewDeadLetter& why,
+                       std::string_view now) override;
+  arrow::Result<std::vector<DeadLetter>> List(const DeadLetterQuery& query) override;
+  arrow::Result<std::optional<DeadLetter>> Get(std::string_view id) override;
+  arrow::Result<int64_t> Drop(const DeadLetterQuery& query,
+                              const AuditRecord* audit) override;
+  arrow::Result<int64_t> Prune(std::string_view before) override;
 
  private:
   StateDatabase& database_;

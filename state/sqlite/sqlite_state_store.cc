@@ -88,6 +88,7 @@ class Store : public SqliteStateStore {
         cursors_(*database_),
         intents_(*database_),
         packages_(*database_),
+        dead_letters_(*database_),
         definitions_(*database_),
         schedules_(*database_),
         dependencies_(*database_),
@@ -98,6 +99,7 @@ class Store : public SqliteStateStore {
   CursorStore& cursors() override { return cursors_; }
   IntentStore& intents() override { return intents_; }
   PackageIndex& packages() override { return packages_; }
+  DeadLetterStore& dead_letters() override { return dead_letters_; }
   DefinitionStore& definitions() override { return definitions_; }
   ScheduleStore& schedules() override { return schedules_; }
   DependencyStore& dependencies() override { return dependencies_; }
@@ -123,6 +125,7 @@ class Store : public SqliteStateStore {
   SqliteCursorStore cursors_;
   SqliteIntentStore intents_;
   SqlitePackageIndex packages_;
+  SqliteDeadLetterStore dead_letters_;
   SqliteDefinitionStore definitions_;
   SqliteScheduleStore schedules_;
   SqliteDependencyStore dependencies_;
