@@ -1,4 +1,5 @@
-// Clients that do not read, and systems that do not answer.
+// Clients that do not read, and systems and disks that do not answer.
+#include <semaphore>
 #include <thread>
 
 #include <arpa/inet.h>
@@ -11,6 +12,7 @@
 
 #include "dxt/v1/project_service.grpc.pb.h"
 #include "dxt/v1/run_service.grpc.pb.h"
+#include "dxt/v1/server_service.grpc.pb.h"
 #include "server/api/test_server.h"
 
 namespace dxt {
@@ -189,6 +191,47 @@ TEST(SlowClient, ACallThatWaitsForASilentSystemEndsAtTheServersLimit) {
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED)
       << status.error_message();
   close(silent);
+}
+
+TEST(SlowClient, SubmitsThatWaitForTheDiskWaitTogetherAndHoldUpNoOtherCall) {
+  constexpr int kSubmits = 8;
+  std::counting_semaphore<kSubmits> inside(0);
+  Gate gate;
+  DispatcherOptions options;
+  options.max_workers = 0;
+  options.seal = [&](std::string_view, std::string_view) {
+    inside.release();
+    gate.Pass();
+    return arrow::Result<std::string>("sealed");
+  };
+  TestServer server({}, options);
+  std::vector<std::thread> clients;
+  std::atomic<int> taken = 0;
+  for (int i = 0; i < kSubmits; ++i) {
+    clients.emplace_back([&] {
+      v1::SubmitRunRequest request;
+      request.mutable_documents()->mutable_pipeline()->set_text(kPipeline);
+      grpc::ClientContext context;
+      v1::Run run;
+      const auto stub = v1::RunService::NewStub(server.Connect());
+      taken += stub->SubmitRun(&context, request, &run).ok() ? 1 : 0;
+    });
+  }
+  int waiting = 0;
+  while (waiting < kSubmits && inside.try_acquire_for(std::chrono::seconds(20))) {
+    ++waiting;
+  }
+  EXPECT_EQ(waiting, kSubmits);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::ServerInfo info;
+  EXPECT_TRUE(v1::ServerService::NewStub(server.Connect())
+                  ->GetServerInfo(&context, {}, &info)
+                  .ok());
+  EXPECT_EQ(taken, 0);
+  gate.Open();
+  for (auto& client : clients) client.join();
+  EXPECT_EQ(taken, kSubmits);
 }
 
 }  // namespace
