@@ -20,6 +20,7 @@
 #include "connectors/sdk/cursor.h"
 #include "connectors/sdk/guards.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/keyed.h"
 
 namespace dxt::duckdb {
 namespace {
@@ -225,10 +226,7 @@ class DuckdbDestination : public Destination {
     ARROW_RETURN_NOT_OK(CheckChain(last, record));
     CommitResult result = load->result;
     if (load->keys_lost && last && last->rows > 0) {
-      result.warnings.push_back(
-          {"mirror.tracking_lost",
-           "The keys that earlier loads left in _dxt_keys are gone; nothing was deleted, "
-           "and what was loaded now is tracked"});
+      result.warnings.push_back(sql::TrackingLost("_dxt_keys"));
     }
     ARROW_RETURN_NOT_OK(MakeVisible(spec, *load, guards, result, stop));
     LoadRecord row = record;

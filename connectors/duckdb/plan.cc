@@ -6,6 +6,7 @@
 #include "base/spelling.h"
 #include "connectors/duckdb/types.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/keyed.h"
 
 namespace dxt::duckdb {
 namespace {
@@ -14,24 +15,6 @@ constexpr char kSoftDeleteType[] = "TIMESTAMP WITH TIME ZONE";
 
 bool Holds(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-arrow::Status CheckKeys(const TableSpec& wanted) {
-  if (IsKeyed(wanted.mode) && wanted.keys.empty()) {
-    return MakeError(ErrorClass::kConfig, "load.keys_required",
-                     "Mode " + std::string(LoadModeName(wanted.mode)) + " needs keys",
-                     "Set load.upsert_keys");
-  }
-  std::vector<std::string> names;
-  for (const auto& column : wanted.columns) names.push_back(column.name);
-  for (const auto& key : wanted.keys) {
-    if (Holds(names, key)) continue;
-    const std::string nearest = NearestSpelling(key, names);
-    return MakeError(ErrorClass::kConfig, "load.key_missing",
-                     "The key column '" + key + "' is not among the stream's columns",
-                     nearest.empty() ? "" : "Did you mean '" + nearest + "'?");
-  }
-  return arrow::Status::OK();
 }
 
 /// Columns that the stream does not fill must be able to do without.
@@ -87,29 +70,6 @@ arrow::Result<TablePlan::Column> ExistingColumn(const WantedColumn& wanted,
   planned.domain = DomainOf(planned.native, wanted.field);
   planned.nullable = found->nullable;
   return planned;
-}
-
-/// A mirror that marks rows needs a column for the time, which may be NULL.
-arrow::Status CheckSoftDelete(const TableSpec& wanted, const TargetTable& existing) {
-  const std::string& name = wanted.mirror.soft_delete_column;
-  if (name.empty()) return arrow::Status::OK();
-  const TargetColumn* column = FindColumn(existing, name);
-  if (!column) {
-    return MakeError(ErrorClass::kConfig, "target.column_missing",
-                     "The target " + existing.reference + " has no column '" + name + "'",
-                     "ALTER TABLE " + existing.reference + " ADD COLUMN " +
-                         sql::QuoteIdentifier(name) + " " + kSoftDeleteType);
-  }
-  if (column->nullable && !column->generated &&
-      column->native.type.starts_with("TIMESTAMP")) {
-    return arrow::Status::OK();
-  }
-  return MakeError(ErrorClass::kConfig, "target.soft_delete_column",
-                   "Column '" + name + "' of " + existing.reference + " is " +
-                       column->native.type + (column->nullable ? "" : " NOT NULL") +
-                       ", and cannot hold the time of a soft delete or nothing",
-                   "Name another load.mirror.soft_delete_column; it must be a timestamp "
-                   "that may be NULL");
 }
 
 arrow::Result<TablePlan::Column> NewColumn(const WantedColumn& wanted, bool is_key) {
@@ -209,7 +169,7 @@ arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
     return MakeError(ErrorClass::kConfig, "target.is_view",
                      "The target " + existing.reference + " is a view", "Name a table");
   }
-  ARROW_RETURN_NOT_OK(CheckKeys(wanted));
+  ARROW_RETURN_NOT_OK(sql::CheckKeys(wanted));
   TablePlan plan;
   plan.create = !existing.exists;
   const bool anew = plan.create || (wanted.mode == LoadMode::kReplace &&
@@ -225,7 +185,11 @@ arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
   }
   if (!anew) {
     ARROW_RETURN_NOT_OK(CheckUnfilled(wanted, existing));
-    ARROW_RETURN_NOT_OK(CheckSoftDelete(wanted, existing));
+    if (const auto& soft = wanted.mirror.soft_delete_column; !soft.empty()) {
+      ARROW_RETURN_NOT_OK(sql::CheckSoftDelete(
+          existing, soft, FindColumn(existing, soft), kSoftDeleteType,
+          [](std::string_view type) { return type.starts_with("TIMESTAMP"); }));
+    }
   }
   Describe(wanted, existing, plan);
   return plan;

@@ -46,7 +46,7 @@ std::string StagedKeys(const WriteSpec& spec, const std::string& stage) {
     if (std::find(keys.begin(), keys.end(), names[i]) == keys.end()) continue;
     items.push_back(values[i] + " AS " + names[i]);
   }
-  return "(SELECT " + Joined(items) + " FROM " + stage + ") AS s";
+  return "(SELECT " + sql::Joined(items) + " FROM " + stage + ") AS s";
 }
 
 /// The text by which `_dxt_keys` names row t of the target: each key's length and text,
@@ -71,18 +71,13 @@ std::string Deduplicated(const WriteSpec& spec, const std::string& stage) {
   if (!spec.dedup_column.empty()) {
     order = sql::QuoteIdentifier(spec.dedup_column) + " DESC NULLS LAST, ";
   }
-  return "SELECT " + Joined(items) + " FROM (SELECT *, row_number() OVER (PARTITION BY " +
-         Joined(QuotedKeys(spec)) + " ORDER BY " + order + "rowid DESC) AS _dxt_n FROM " +
-         stage + ") WHERE _dxt_n = 1";
+  return "SELECT " + sql::Joined(items) +
+         " FROM (SELECT *, row_number() OVER (PARTITION BY " +
+         sql::QuotedNames(spec.table.keys) + " ORDER BY " + order +
+         "rowid DESC) AS _dxt_n FROM " + stage + ") WHERE _dxt_n = 1";
 }
 
 }  // namespace
-
-std::string Joined(const std::vector<std::string>& parts) {
-  std::string text;
-  for (const auto& part : parts) text += (text.empty() ? "" : ", ") + part;
-  return text;
-}
 
 std::string Filled(const std::string& pattern, const std::string& sql) {
   const size_t at = pattern.find("{}");
@@ -103,20 +98,20 @@ std::string CreateStageSql(const WriteSpec& spec, const std::string& name) {
     items.push_back(sql::QuoteIdentifier(column.name) + " " +
                     StagedType(column.domain.deliver));
   }
-  return "CREATE TEMPORARY TABLE " + sql::QuoteIdentifier(name) + " (" + Joined(items) +
-         ")";
+  return "CREATE TEMPORARY TABLE " + sql::QuoteIdentifier(name) + " (" +
+         sql::Joined(items) + ")";
 }
 
 std::string InsertAllSql(const WriteSpec& spec, const std::string& stage,
                          const std::string& fill) {
   const auto [names, values] = StagedColumns(spec);
-  return "INSERT INTO " + fill + " (" + Joined(names) + ") SELECT " + Joined(values) +
-         " FROM " + stage;
+  return "INSERT INTO " + fill + " (" + sql::Joined(names) + ") SELECT " +
+         sql::Joined(values) + " FROM " + stage;
 }
 
 std::string InsertLatestSql(const WriteSpec& spec, const std::string& stage,
                             const std::string& fill) {
-  return "INSERT INTO " + fill + " (" + Joined(StagedColumns(spec).first) + ") " +
+  return "INSERT INTO " + fill + " (" + sql::Joined(StagedColumns(spec).first) + ") " +
          Deduplicated(spec, stage);
 }
 
@@ -141,17 +136,17 @@ std::string MergeSql(const WriteSpec& spec, const std::string& stage,
     not_older = " AND (t." + column + " IS NULL OR t." + column + " <= s." + column + ")";
   }
   if (!updates.empty()) {
-    statement += " WHEN MATCHED" + not_older + " THEN UPDATE SET " + Joined(updates);
+    statement += " WHEN MATCHED" + not_older + " THEN UPDATE SET " + sql::Joined(updates);
   }
-  return statement + " WHEN NOT MATCHED THEN INSERT (" + Joined(names) + ") VALUES (" +
-         Joined(inserts) + ")";
+  return statement + " WHEN NOT MATCHED THEN INSERT (" + sql::Joined(names) +
+         ") VALUES (" + sql::Joined(inserts) + ")";
 }
 
 std::string InsertMissingSql(const WriteSpec& spec, const std::string& stage,
                              const std::string& fill) {
   const auto names = StagedColumns(spec).first;
-  return "INSERT INTO " + fill + " (" + Joined(names) + ") SELECT " + Joined(names) +
-         " FROM (" + Deduplicated(spec, stage) +
+  return "INSERT INTO " + fill + " (" + sql::Joined(names) + ") SELECT " +
+         sql::Joined(names) + " FROM (" + Deduplicated(spec, stage) +
          ") AS s WHERE NOT EXISTS (SELECT 1 FROM " + fill + " AS t WHERE " +
          SameKey(spec) + ")";
 }
@@ -189,7 +184,7 @@ std::string SeenKeysSql(const WriteSpec& spec, const std::string& stage,
 
 std::string CountKeysSql(const WriteSpec& spec, const std::string& stage) {
   return "SELECT CAST(count(*) AS BIGINT) FROM (SELECT DISTINCT " +
-         Joined(QuotedKeys(spec)) + " FROM " + stage + ")";
+         sql::QuotedNames(spec.table.keys) + " FROM " + stage + ")";
 }
 
 }  // namespace dxt::duckdb

@@ -8,8 +8,6 @@
 
 namespace dxt::duckdb {
 
-/// The parts with ", " between them.
-std::string Joined(const std::vector<std::string>& parts);
 /// `pattern` with `sql` in the place of {}.
 std::string Filled(const std::string& pattern, const std::string& sql);
 /// The value with the smallest integer of dates and timestamps, which is how other

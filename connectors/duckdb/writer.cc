@@ -317,8 +317,8 @@ class DuckdbWriter : public Writer {
     ARROW_ASSIGN_OR_RAISE(
         const int64_t rows,
         load_->session->Execute("INSERT INTO " + (staged_ ? StageSql() : FillSql()) +
-                                    " (" + Joined(names) + ") SELECT " + Joined(values) +
-                                    " FROM " + source,
+                                    " (" + sql::Joined(names) + ") SELECT " +
+                                    sql::Joined(values) + " FROM " + source,
                                 "Writing to " + name_, stop));
     rows_ += rows;
     if (!staged_ || !IsKeyed(spec_.table.mode) || spec_.null_keys_match) {

@@ -9,6 +9,7 @@
 #include "connectors/memory/database.h"
 #include "connectors/sdk/cursor.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/keyed.h"
 
 namespace dxt::memory {
 namespace {
@@ -133,18 +134,7 @@ class MemoryDestination final : public Destination {
       ARROW_ASSIGN_OR_RAISE(auto planned, PlanColumn(wanted, column, existing));
       plan.columns.push_back(std::move(planned));
     }
-    for (const auto& key : wanted.keys) {
-      bool found = false;
-      for (const auto& column : wanted.columns) found |= column.name == key;
-      if (found) continue;
-      return MakeError(ErrorClass::kConfig, "load.key_missing",
-                       "The key column '" + key + "' is not among the stream's columns");
-    }
-    if (IsKeyed(wanted.mode) && wanted.keys.empty()) {
-      return MakeError(ErrorClass::kConfig, "load.keys_required",
-                       "Mode " + std::string(LoadModeName(wanted.mode)) + " needs keys",
-                       "Set load.upsert_keys");
-    }
+    ARROW_RETURN_NOT_OK(sql::CheckKeys(wanted));
     if (!plan.create) {
       ARROW_RETURN_NOT_OK(CheckExisting(wanted, existing));
       return plan;

@@ -21,15 +21,6 @@ using std::chrono::steady_clock;
 constexpr int kLockTimeoutMs = 3000;
 constexpr auto kCommitWait = std::chrono::minutes(10);
 
-std::string Joined(const std::vector<std::string>& texts, std::string_view separator) {
-  std::string joined;
-  for (const auto& text : texts) {
-    if (!joined.empty()) joined += separator;
-    joined += text;
-  }
-  return joined;
-}
-
 }  // namespace
 
 arrow::Result<std::unique_ptr<Load>> Load::Begin(ConnectionPool& pool,
@@ -147,14 +138,14 @@ arrow::Result<int64_t> Load::Count(const std::string& sql, std::stop_token stop)
 std::string Load::ColumnList() const {
   std::vector<std::string> names;
   for (const auto& column : columns_) names.push_back(column.quoted);
-  return Joined(names, ", ");
+  return sql::Joined(names);
 }
 
 std::string Load::InsertFromStage(const std::string& table) const {
   std::vector<std::string> values;
   for (const auto& column : columns_) values.push_back(column.Value(""));
   return "INSERT INTO " + table + " (" + ColumnList() + ") SELECT " +
-         Joined(values, ", ") + " FROM " + stage_;
+         sql::Joined(values) + " FROM " + stage_;
 }
 
 arrow::Status Load::MakeTables(std::stop_token stop) {
@@ -209,7 +200,7 @@ arrow::Status Load::RefuseNullKeys() const {
   return MakeError(std::move(info),
                    "Rows with NULL in a key column cannot be loaded by key into " +
                        spec_.target.reference + ": " +
-                       Joined(encoder_->null_keys(), ", "));
+                       sql::Joined(encoder_->null_keys()));
 }
 
 arrow::Status Load::Finish(std::stop_token stop) {

@@ -8,6 +8,7 @@
 #include "connectors/postgres/table_plan.h"
 #include "connectors/sdk/guards.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/keyed.h"
 #include "connectors/sql/ledger.h"
 
 namespace dxt::postgres {
@@ -18,21 +19,12 @@ constexpr std::string_view kLatest = "pg_temp.\"_dxt_last\"";
 /// Key texts of the target's rows that the load has.
 constexpr std::string_view kSeen = "pg_temp.\"_dxt_seen\"";
 
-std::string List(const std::vector<std::string>& texts, std::string_view separator) {
-  std::string joined;
-  for (const auto& text : texts) {
-    if (!joined.empty()) joined += separator;
-    joined += text;
-  }
-  return joined;
-}
-
 /// The text by which `_dxt_keys` names a row of the target. It is always made of the
 /// target's own values, so that equal values written in two ways are one key.
 std::string KeyText(const std::vector<std::string>& keys) {
   std::vector<std::string> values;
   for (const auto& key : keys) values.push_back("t." + key);
-  return "pg_catalog.jsonb_build_array(" + List(values, ", ") + ")::text";
+  return "pg_catalog.jsonb_build_array(" + sql::Joined(values) + ")::text";
 }
 
 /// What versions are ordered by: strings bytewise, as watermarks are.
@@ -75,7 +67,7 @@ Load::KeyedSql Load::Keyed() const {
       sql.sets.push_back(column.quoted);
     }
   }
-  sql.same = List(same, " AND ");
+  sql.same = sql::Joined(same, " AND ");
   std::vector<std::string> order = sql.key_values;
   for (const auto& column : columns_) {
     if (spec_.dedup_column.empty() ||
@@ -85,9 +77,9 @@ Load::KeyedSql Load::Keyed() const {
     order.push_back(Ordered(spec_, column.Value("s.")) + " DESC NULLS LAST");
   }
   order.push_back("s." + std::string(kOrdinal) + " DESC");
-  sql.latest = "SELECT DISTINCT ON (" + List(sql.key_values, ", ") + ") " +
-               List(values, ", ") + " FROM " + stage_ + " AS s ORDER BY " +
-               List(order, ", ");
+  sql.latest = "SELECT DISTINCT ON (" + sql::Joined(sql.key_values) + ") " +
+               sql::Joined(values) + " FROM " + stage_ + " AS s ORDER BY " +
+               sql::Joined(order);
   sql.insert = "INSERT INTO " + target_ + " AS t (" + ColumnList() + ") ";
   return sql;
 }
@@ -101,10 +93,11 @@ arrow::Status Load::RefuseDuplicates(std::stop_token stop) {
     texts.push_back("coalesce(" + column.quoted + "::text, 'NULL')");
   }
   ARROW_ASSIGN_OR_RAISE(
-      auto rows, connection_->Run("SELECT min(concat_ws(', ', " + List(texts, ", ") +
-                                      ")), count(*) FROM " + stage_ + " GROUP BY " +
-                                      List(keys, ", ") + " HAVING count(*) > 1 LIMIT 10",
-                                  doing_, stop));
+      auto rows,
+      connection_->Run("SELECT min(concat_ws(', ', " + sql::Joined(texts) +
+                           ")), count(*) FROM " + stage_ + " GROUP BY " +
+                           sql::Joined(keys) + " HAVING count(*) > 1 LIMIT 10",
+                       doing_, stop));
   if (rows.rows() == 0) return arrow::Status::OK();
   std::vector<std::string> found;
   for (int i = 0; i < rows.rows(); ++i) {
@@ -112,7 +105,8 @@ arrow::Status Load::RefuseDuplicates(std::stop_token stop) {
   }
   return MakeError(
       ErrorClass::kData, "upsert.duplicate_key",
-      "Keys come more than once for " + spec_.target.reference + ": " + List(found, ", "),
+      "Keys come more than once for " + spec_.target.reference + ": " +
+          sql::Joined(found),
       "Remove the duplicates at the source, or set `on_duplicate_key: last`");
 }
 
@@ -159,8 +153,9 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
     // With nothing but keys an update of the key to itself still counts the row.
     if (assigned.empty())
       assigned.push_back(sql.keys.front() + " = excluded." + sql.keys.front());
-    return Count(sql.insert + sql.latest + " ON CONFLICT (" + List(sql.keys, ", ") +
-                     ") DO UPDATE SET " + List(assigned, ", ") +
+    return Count(sql.insert + sql.latest + " ON CONFLICT (" +
+                     sql::Joined(sql.keys) + ") DO UPDATE SET " +
+                     sql::Joined(assigned) +
                      (spec_.keep_newer ? " WHERE " + NotOlder(spec_, "excluded.") : ""),
                  stop);
   }
@@ -169,8 +164,8 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
   for (const auto& set : sql.sets) assigned.push_back(set + " = s." + set);
   const std::string source = " FROM " + std::string(kLatest) + " AS s WHERE ";
   if (!assigned.empty()) {
-    ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " + List(assigned, ", ") +
-                                source + SameAsLatest(sql) +
+    ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " +
+                                sql::Joined(assigned) + source + SameAsLatest(sql) +
                                 (spec_.keep_newer ? " AND " + NotOlder(spec_, "s.") : ""),
                             stop));
   }
@@ -192,7 +187,7 @@ std::string Load::SameAsLatest(const KeyedSql& sql) const {
   const std::string equals = spec_.null_keys_match ? " IS NOT DISTINCT FROM " : " = ";
   std::vector<std::string> matches;
   for (const auto& key : sql.keys) matches.push_back("t." + key + equals + "s." + key);
-  return List(matches, " AND ");
+  return sql::Joined(matches, " AND ");
 }
 
 std::string Load::InsertUnknown(const KeyedSql& sql) const {
@@ -200,7 +195,7 @@ std::string Load::InsertUnknown(const KeyedSql& sql) const {
   for (const auto& key : sql.keys) order.push_back("s." + key);
   return sql.insert + "SELECT " + ColumnList() + " FROM " + std::string(kLatest) +
          " AS s WHERE NOT EXISTS (SELECT 1 FROM " + target_ + " AS t WHERE " +
-         SameAsLatest(sql) + ") ORDER BY " + List(order, ", ");
+         SameAsLatest(sql) + ") ORDER BY " + sql::Joined(order);
 }
 
 arrow::Status Load::InsertMissing(const KeyedSql& sql, CommitResult* result,
@@ -212,7 +207,7 @@ arrow::Status Load::InsertMissing(const KeyedSql& sql, CommitResult* result,
   result->rows_deduplicated = rows() - keys;
   // A row with the key may be inserted by another at this moment; its writer was first.
   const std::string conflict =
-      unique ? " ON CONFLICT (" + List(sql.keys, ", ") + ") DO NOTHING" : "";
+      unique ? " ON CONFLICT (" + sql::Joined(sql.keys) + ") DO NOTHING" : "";
   ARROW_ASSIGN_OR_RAISE(result->rows_written, Count(InsertUnknown(sql) + conflict, stop));
   return arrow::Status::OK();
 }
@@ -262,10 +257,7 @@ arrow::Status Load::DeleteUnseen(const KeyedSql& sql, const CommitGuards& guards
                                              chain, doing_, stop));
     before = counted.Int(0, 0);
     if (before == 0 && last && last->rows > 0) {
-      result->warnings.push_back(
-          {"mirror.tracking_lost",
-           "The keys that earlier loads left in " + keys +
-               " are gone; nothing was deleted, and what was loaded now is tracked"});
+      result->warnings.push_back(sql::TrackingLost(keys));
     }
   } else {
     ARROW_ASSIGN_OR_RAISE(before,

@@ -5,20 +5,12 @@
 #include "base/error.h"
 #include "base/spelling.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/keyed.h"
 
 namespace dxt::postgres {
 namespace {
 
 constexpr std::string_view kSoftDeleteType = "timestamp with time zone";
-
-std::string Joined(const std::vector<std::string>& texts, std::string_view separator) {
-  std::string joined;
-  for (const auto& text : texts) {
-    if (!joined.empty()) joined += separator;
-    joined += text;
-  }
-  return joined;
-}
 
 /// A type that a document names goes into DDL as it is, so only what a type's name can
 /// consist of is let through.
@@ -41,7 +33,7 @@ class Planner {
       : wanted_(wanted), existing_(existing), types_(types) {}
 
   arrow::Result<TablePlan> Plan() {
-    ARROW_RETURN_NOT_OK(CheckKeys());
+    ARROW_RETURN_NOT_OK(sql::CheckKeys(wanted_));
     if (existing_.is_view) {
       return MakeError(ErrorClass::kUnsupported, "target.is_view",
                        "The target " + existing_.reference + " is a view",
@@ -73,24 +65,6 @@ class Planner {
   }
 
  private:
-  arrow::Status CheckKeys() const {
-    if (IsKeyed(wanted_.mode) && wanted_.keys.empty()) {
-      return MakeError(ErrorClass::kConfig, "load.keys_required",
-                       "Mode " + std::string(LoadModeName(wanted_.mode)) + " needs keys",
-                       "Set load.upsert_keys");
-    }
-    for (const auto& key : wanted_.keys) {
-      const bool found =
-          std::any_of(wanted_.columns.begin(), wanted_.columns.end(),
-                      [&](const auto& column) { return column.name == key; });
-      if (found) continue;
-      return MakeError(ErrorClass::kConfig, "load.key_missing",
-                       "The key column '" + key + "' is not among the stream's columns",
-                       "Add it to `fields`, or name another key");
-    }
-    return arrow::Status::OK();
-  }
-
   /// The declared type of a new column: the document's, the source's own where this is
   /// the same system, else what the type map says.
   arrow::Result<std::string> NewType(const WantedColumn& column) const {
@@ -196,17 +170,9 @@ class Planner {
       missing_names_.push_back(name);
       return arrow::Status::OK();
     }
-    const std::string& type = column->native.type;
-    if (column->nullable && !column->generated && type.starts_with("timestamp")) {
-      return arrow::Status::OK();
-    }
-    return MakeError(
-        ErrorClass::kConfig, "target.soft_delete_column",
-        "Column '" + name + "' of " + existing_.reference + " is " + type +
-            (column->nullable ? "" : " NOT NULL") +
-            ", and cannot hold the time of a soft delete or nothing",
-        "Name another load.mirror.soft_delete_column; it must be a timestamp "
-        "that may be NULL");
+    return sql::CheckSoftDelete(
+        existing_, name, column, kSoftDeleteType,
+        [](std::string_view type) { return type.starts_with("timestamp"); });
   }
 
   arrow::Status Missing() const {
@@ -217,12 +183,12 @@ class Planner {
     info.error_class = ErrorClass::kConfig;
     info.code = "schema.column_missing";
     info.column = missing_names_.front();
-    info.hint = "Run: ALTER TABLE " + existing_.reference + " " + Joined(missing_, ", ") +
-                ";" +
+    info.hint = "Run: ALTER TABLE " + existing_.reference + " " +
+                sql::Joined(missing_) + ";" +
                 (nearest.empty() ? "" : " Or did you mean the column '" + nearest + "'?");
     return MakeError(std::move(info), "The target " + existing_.reference +
                                           " has no column " +
-                                          Joined(missing_names_, ", "));
+                                          sql::Joined(missing_names_));
   }
 
   void Create() {
@@ -309,7 +275,7 @@ NewTable NewTableSql(const std::string& quoted,
   std::vector<std::string> names;
   for (const auto& key : keys) names.push_back(sql::QuoteIdentifier(key));
   table.add_key =
-      "ALTER TABLE " + quoted + " ADD PRIMARY KEY (" + Joined(names, ", ") + ")";
+      "ALTER TABLE " + quoted + " ADD PRIMARY KEY (" + sql::Joined(names) + ")";
   return table;
 }
 
@@ -320,11 +286,11 @@ arrow::Result<ReplaceStrategy> ChooseStrategy(const TableSpec& wanted,
     return MakeError(
         ErrorClass::kUnsupported, "target.referenced",
         "The target " + existing.reference + " cannot be replaced: " +
-            Joined(existing.referenced_by, ", ") + " points at its rows",
+            sql::Joined(existing.referenced_by) + " points at its rows",
         "Use `mode: mirror`, which deletes only rows that are gone, or drop the foreign "
         "key before and make it after");
   }
-  const std::string attached = Joined(existing.attachments, ", ");
+  const std::string attached = sql::Joined(existing.attachments);
   switch (wanted.strategy) {
     case ReplaceStrategy::kRewrite:
       *reason = "the document asks for it";

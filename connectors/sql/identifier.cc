@@ -33,6 +33,24 @@ std::string QuoteLiteral(std::string_view text) {
   return quoted;
 }
 
+std::string Joined(const std::vector<std::string>& texts, std::string_view separator) {
+  std::string joined;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (i > 0) joined += separator;
+    joined += texts[i];
+  }
+  return joined;
+}
+
+std::string QuotedNames(const std::vector<std::string>& names, std::string_view before,
+                        std::string_view separator) {
+  std::vector<std::string> quoted;
+  quoted.reserve(names.size());
+  for (const auto& name : names)
+    quoted.push_back(std::string(before) + QuoteIdentifier(name));
+  return Joined(quoted, separator);
+}
+
 arrow::Result<std::vector<std::string>> SplitReference(std::string_view reference) {
   const auto invalid = [&](std::string_view why) {
     return MakeError(

@@ -23,6 +23,13 @@ std::string QuoteReference(const std::vector<std::string>& parts, Quoting quotin
 /// 'text' with quotes doubled (standard_conforming_strings).
 std::string QuoteLiteral(std::string_view text);
 
+/// `texts`, one after the other.
+std::string Joined(const std::vector<std::string>& texts,
+                   std::string_view separator = ", ");
+/// `names` quoted, each behind `before`.
+std::string QuotedNames(const std::vector<std::string>& names,
+                        std::string_view before = "", std::string_view separator = ", ");
+
 /// Splits a document's reference at dots outside quotes: `"a.b".c`, `[a b].c`, `` `a`.b
 /// ``. kConfig "reference.invalid" for empty parts, unclosed quotes, U+0000.
 arrow::Result<std::vector<std::string>> SplitReference(std::string_view reference);

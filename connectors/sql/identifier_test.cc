@@ -56,5 +56,12 @@ TEST(MatchName, ExactThenTheOnlyOneThatDiffersInCase) {
   EXPECT_EQ(MatchName({"Orders"}, "order"), -1);
 }
 
+TEST(QuotedNames, PutsABeginningBeforeEachAndAnEmptyListIsNothing) {
+  EXPECT_EQ(QuotedNames({}), "");
+  EXPECT_EQ(QuotedNames({"a", "b \"c\""}), "\"a\", \"b \"\"c\"\"\"");
+  EXPECT_EQ(QuotedNames({"a", "b"}, "t.", " AND "), "t.\"a\" AND t.\"b\"");
+  EXPECT_EQ(Joined({"", "x"}), ", x");
+}
+
 }  // namespace
 }  // namespace dxt::sql

@@ -1,17 +1,6 @@
 #include "connectors/sql/ledger.h"
 
 namespace dxt::sql {
-namespace {
-
-std::string Joined(const std::vector<std::string>& names, size_t count) {
-  std::string text;
-  for (size_t i = 0; i < count; ++i)
-    text += (i > 0 ? ", " : "") + QuoteIdentifier(names[i]);
-  return text;
-}
-
-}  // namespace
-
 const std::vector<std::string>& LedgerSql::LoadColumns() {
   static const std::vector<std::string> columns = {
       "pipeline",     "stream",        "lane",         "window_seq",   "load_id",
@@ -68,8 +57,7 @@ std::vector<std::string> LedgerSql::Create() const {
 }
 
 std::string LedgerSql::SelectNewest() const {
-  return "SELECT " + Joined(LoadColumns(), LoadColumns().size()) + " FROM " +
-         loads_table() +
+  return "SELECT " + QuotedNames(LoadColumns()) + " FROM " + loads_table() +
          " WHERE pipeline = $1 AND stream = $2 AND lane = $3 "
          "ORDER BY window_seq DESC LIMIT 1";
 }
@@ -104,8 +92,8 @@ std::string LedgerSql::CheckFence() const {
 
 std::string LedgerSql::InsertLoad() const {
   const size_t bound = LoadColumns().size() - 1;
-  std::string sql = "INSERT INTO " + loads_table() + " (" +
-                    Joined(LoadColumns(), LoadColumns().size()) + ") VALUES (";
+  std::string sql =
+      "INSERT INTO " + loads_table() + " (" + QuotedNames(LoadColumns()) + ") VALUES (";
   for (size_t i = 1; i <= bound; ++i) sql += "$" + std::to_string(i) + ", ";
   return sql + clock_ + ")";
 }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/keyed.h"
 #include "connectors/sqlite/types.h"
 
 namespace dxt::sqlite {
@@ -86,27 +87,6 @@ arrow::Result<TablePlan::Column> PlanColumn(const TableSpec& wanted,
   return planned;
 }
 
-arrow::Status CheckKeys(const TableSpec& wanted) {
-  std::set<std::string> names, seen;
-  for (const auto& column : wanted.columns) names.insert(column.name);
-  for (const auto& key : wanted.keys) {
-    if (!names.count(key)) {
-      return MakeError(ErrorClass::kConfig, "load.key_missing",
-                       "The key column '" + key + "' is not among the stream's columns");
-    }
-    if (!seen.insert(key).second) {
-      return MakeError(ErrorClass::kConfig, "load.key_twice",
-                       "The key column '" + key + "' is named twice");
-    }
-  }
-  if (IsKeyed(wanted.mode) && wanted.keys.empty()) {
-    return MakeError(ErrorClass::kConfig, "load.keys_required",
-                     "Mode " + std::string(LoadModeName(wanted.mode)) + " needs keys",
-                     "Set load.upsert_keys");
-  }
-  return arrow::Status::OK();
-}
-
 arrow::Status CheckRest(const TableSpec& wanted, const TargetTable& existing) {
   for (const auto& column : existing.columns) {
     if (column.nullable || column.has_default || column.generated) continue;
@@ -120,29 +100,6 @@ arrow::Status CheckRest(const TableSpec& wanted, const TargetTable& existing) {
                          "' (NOT NULL without default), which the stream lacks");
   }
   return arrow::Status::OK();
-}
-
-/// A mirror that marks rows needs a column for the time, which may be NULL.
-arrow::Status CheckSoftDelete(const TableSpec& wanted, const TargetTable& existing) {
-  const std::string& name = wanted.mirror.soft_delete_column;
-  if (name.empty()) return arrow::Status::OK();
-  const auto* column = existing.Find(name);
-  if (!column) {
-    return MakeError(ErrorClass::kConfig, "target.column_missing",
-                     "The target " + existing.reference + " has no column '" + name + "'",
-                     "ALTER TABLE " + existing.reference + " ADD COLUMN " +
-                         sql::QuoteIdentifier(name) + " " + kSoftDeleteType);
-  }
-  if (column->nullable && !column->generated &&
-      AffinityOf(column->native.type) == AffinityOf(kSoftDeleteType)) {
-    return arrow::Status::OK();
-  }
-  return MakeError(
-      ErrorClass::kConfig, "target.soft_delete_column",
-      "The column '" + name + "' of " + existing.reference + ", declared '" +
-          column->native.type + "', cannot hold the time of a soft delete or nothing",
-      std::string("Name another load.mirror.soft_delete_column; it must be ") +
-          kSoftDeleteType + " and may be NULL");
 }
 
 std::string CreateTable(const TableSpec& wanted, const std::string& reference,
@@ -212,7 +169,7 @@ arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& e
                      "The target " + existing.reference + " is a view",
                      "Name a table as the target");
   }
-  ARROW_RETURN_NOT_OK(CheckKeys(wanted));
+  ARROW_RETURN_NOT_OK(sql::CheckKeys(wanted));
   TablePlan plan;
   const bool recreate = existing.exists && wanted.mode == LoadMode::kReplace &&
                         wanted.strategy == ReplaceStrategy::kRecreate;
@@ -227,7 +184,13 @@ arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& e
     plan.ddl.push_back(CreateTable(wanted, existing.reference, plan.columns));
   } else {
     ARROW_RETURN_NOT_OK(CheckRest(wanted, existing));
-    ARROW_RETURN_NOT_OK(CheckSoftDelete(wanted, existing));
+    if (const auto& soft = wanted.mirror.soft_delete_column; !soft.empty()) {
+      ARROW_RETURN_NOT_OK(sql::CheckSoftDelete(
+          existing, soft, existing.Find(soft), kSoftDeleteType,
+          [](std::string_view type) {
+            return AffinityOf(std::string(type)) == AffinityOf(kSoftDeleteType);
+          }));
+    }
   }
   if (recreate) {
     plan.strategy = kRecreate;

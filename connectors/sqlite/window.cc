@@ -18,16 +18,8 @@
 namespace dxt::sqlite {
 namespace {
 
+using sql::QuotedNames;
 using sql::QuoteIdentifier;
-
-std::string Joined(const std::vector<std::string>& names, const std::string& before,
-                   const std::string& between) {
-  std::string text;
-  for (const auto& name : names) {
-    text += (text.empty() ? "" : between) + before + QuoteIdentifier(name);
-  }
-  return text;
-}
 
 arrow::Status Changed(const std::string& table) {
   return MakeError(ErrorClass::kTransient, "sqlite.target_changed",
@@ -49,7 +41,7 @@ std::string Window::Stage() const {
 }
 
 std::string Window::ColumnList(const std::string& prefix) const {
-  return Joined(spec_.schema->field_names(), prefix, ", ");
+  return QuotedNames(spec_.schema->field_names(), prefix);
 }
 
 arrow::Status Window::Open() {

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "connectors/sdk/guards.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/keyed.h"
 #include "connectors/sql/ledger.h"
 #include "connectors/sqlite/connection.h"
 #include "connectors/sqlite/encode.h"
@@ -16,18 +17,10 @@
 namespace dxt::sqlite {
 namespace {
 
+using sql::QuotedNames;
 using sql::QuoteIdentifier;
 
 constexpr char kSeenKeys[] = "temp._dxt_seen";
-
-std::string NameList(const std::vector<std::string>& names, const std::string& before,
-                     const std::string& between) {
-  std::string text;
-  for (const auto& name : names) {
-    text += (text.empty() ? "" : between) + before + QuoteIdentifier(name);
-  }
-  return text;
-}
 
 /// The text by which `_dxt_keys` names row _dxt_t of the target: type and value of each
 /// key, so that no two keys have one text.
@@ -78,11 +71,11 @@ arrow::Status Window::IndexStage() {
   return connection_->Execute("CREATE INDEX temp." +
                               QuoteIdentifier("_dxt_k_" + spec_.load_id) + " ON " +
                               QuoteIdentifier("_dxt_s_" + spec_.load_id) + " (" +
-                              NameList(spec_.table.keys, "", ", ") + ")");
+                              QuotedNames(spec_.table.keys) + ")");
 }
 
 arrow::Status Window::Deduplicate(int64_t* dropped) {
-  const std::string keys = NameList(spec_.table.keys, "", ", ");
+  const std::string keys = QuotedNames(spec_.table.keys);
   ARROW_ASSIGN_OR_RAISE(
       auto twice,
       connection_->Prepare("SELECT " + keys + ", count(*) FROM " + Stage() +
@@ -128,7 +121,7 @@ std::string Window::NotOlder(const std::string& target,
 
 arrow::Status Window::Merge(CommitResult* result) {
   const LoadMode mode = spec_.table.mode;
-  const std::string keys = NameList(spec_.table.keys, "", ", ");
+  const std::string keys = QuotedNames(spec_.table.keys);
   const bool indexed = spec_.plan.strategy.ends_with(kByIndex);
   std::vector<std::string> rest;
   for (const auto& name : spec_.schema->field_names()) {
@@ -175,7 +168,7 @@ arrow::Status Window::Merge(CommitResult* result) {
     known += (known.empty() ? "" : " AND ") + QuoteIdentifier(key) + " IS NOT NULL";
   }
   ARROW_RETURN_NOT_OK(connection_->Execute(
-      insert + "(" + NameList(spec_.table.keys, "_dxt_s.", ", ") + ") NOT IN (SELECT " +
+      insert + "(" + QuotedNames(spec_.table.keys, "_dxt_s.") + ") NOT IN (SELECT " +
       keys + " FROM " + table_ + " WHERE " + known + ") ORDER BY " + keys));
   if (mode == LoadMode::kInsertOnly) result->rows_written = connection_->Changes();
   return arrow::Status::OK();
@@ -228,10 +221,7 @@ arrow::Status Window::DeleteUnseen(const CommitGuards& guards,
                           Number("SELECT count(*) FROM " + KeysTable() + of_stream,
                                  /*for_stream=*/true));
     if (before == 0 && last && last->rows > 0) {
-      result->warnings.push_back(
-          {"mirror.tracking_lost",
-           "The keys that earlier loads left in " + KeysTable() +
-               " are gone; nothing was deleted, and what was loaded now is tracked"});
+      result->warnings.push_back(sql::TrackingLost(KeysTable()));
     }
   } else {
     ARROW_ASSIGN_OR_RAISE(before,
