@@ -76,33 +76,54 @@ arrow::Status CheckSyntax(const std::string& selector) {
   return arrow::Status::OK();
 }
 
+bool IsId(std::string_view term, std::span<const StreamConfig> streams) {
+  return std::any_of(streams.begin(), streams.end(),
+                     [&](const StreamConfig& stream) { return stream.id == term; });
+}
+
+/// The terms that must all hold. Behind a tag a bare word that is no stream's id is
+/// another tag: "tag:a+b".
+std::vector<std::string> TermsOf(std::string_view alternative,
+                                 std::span<const StreamConfig> streams) {
+  std::vector<std::string> terms;
+  for (const auto part : Split(alternative, '+')) {
+    std::string term(part);
+    const std::string tag = "tag:" + term;
+    const bool behind_tag = !terms.empty() && terms.front().starts_with("tag:");
+    const bool is_tag =
+        behind_tag && !term.starts_with("tag:") && term != "all" &&
+        !IsId(term, streams) &&
+        std::any_of(streams.begin(), streams.end(),
+                    [&](const StreamConfig& stream) { return TermMatches(tag, stream); });
+    terms.push_back(is_tag ? tag : std::move(term));
+  }
+  return terms;
+}
+
 /// Marks the streams that the selector names.
 arrow::Result<std::vector<bool>> Chosen(std::span<const StreamConfig> streams,
                                         const std::string& selector, bool allow_unknown) {
   ARROW_RETURN_NOT_OK(CheckSyntax(selector));
   std::vector<bool> chosen(streams.size(), false);
   for (const auto alternative : Split(selector, ',')) {
-    const auto terms = Split(alternative, '+');
-    for (const auto term : terms) {
+    const auto terms = TermsOf(alternative, streams);
+    for (const auto& term : terms) {
       const bool is_id = !term.starts_with("tag:") && term != "all" &&
-                         term.find_first_of("*?") == std::string_view::npos;
-      if (!is_id || allow_unknown ||
-          std::any_of(streams.begin(), streams.end(),
-                      [&](const StreamConfig& stream) { return stream.id == term; })) {
-        continue;
-      }
+                         term.find_first_of("*?") == std::string::npos;
+      if (!is_id || allow_unknown || IsId(term, streams)) continue;
       std::vector<std::string> ids;
       for (const auto& stream : streams) ids.push_back(stream.id);
       const std::string nearest = NearestSpelling(term, ids);
       return MakeError(ErrorClass::kConfig, "selector.unknown",
-                       "There is no stream '" + std::string(term) + "'",
+                       "There is no stream '" + term + "'",
                        nearest.empty() ? "The streams are: " + IdList(streams)
                                        : "Did you mean '" + nearest + "'?");
     }
     for (size_t i = 0; i < streams.size(); ++i) {
-      chosen[i] = chosen[i] || std::all_of(terms.begin(), terms.end(), [&](auto term) {
-                    return TermMatches(term, streams[i]);
-                  });
+      chosen[i] =
+          chosen[i] || std::all_of(terms.begin(), terms.end(), [&](const auto& term) {
+            return TermMatches(term, streams[i]);
+          });
     }
   }
   return chosen;
