@@ -166,6 +166,10 @@ arrow::Status StreamRun::SealPackage(PackageWriter& writer, const PackageSpec& s
   return arrow::Status::OK();
 }
 
+bool StreamRun::KeepLoaded() const {
+  return options_.persist || !pipeline_.buffer.cleanup_on_success;
+}
+
 arrow::Status StreamRun::ReleaseLoaded() const {
   const StreamIdentity identity = Identity();
   ARROW_ASSIGN_OR_RAISE(const auto last, context_.journal->LoadCheckpoint(identity));
@@ -173,7 +177,7 @@ arrow::Status StreamRun::ReleaseLoaded() const {
   ARROW_ASSIGN_OR_RAISE(const auto pending, packages_.Pending(identity));
   for (const auto& package : pending) {
     if (package.spec.load_id != last->load_id) continue;
-    ARROW_RETURN_NOT_OK(packages_.Release(package, !pipeline_.buffer.cleanup_on_success));
+    ARROW_RETURN_NOT_OK(packages_.Release(package, KeepLoaded()));
   }
   ARROW_RETURN_NOT_OK(packages_.Sweep(identity));
   ARROW_ASSIGN_OR_RAISE(const auto intent, context_.journal->PendingIntent(identity));
@@ -229,9 +233,7 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
   ARROW_ASSIGN_OR_RAISE(auto loader, Loader::Make(*stream, context_, meter_,
                                                   ArrowSchema(package.spec.schema)));
   ARROW_ASSIGN_OR_RAISE(auto settled, loader->Own(stop));
-  const auto release = [&] {
-    return packages_.Release(package, !pipeline_.buffer.cleanup_on_success);
-  };
+  const auto release = [&] { return packages_.Release(package, KeepLoaded()); };
   if (settled && settled->load_id == package.spec.load_id) {
     result_.load_id = settled->load_id;
     result_.window_seq = settled->window_seq;

@@ -108,9 +108,12 @@ void StreamRun::TellOfRejected() {
 }
 
 bool StreamRun::MayRetry(const ErrorInfo& info, int attempt) const {
-  // A lock was waited for already, as long as its limit allows.
-  const bool waited = info.code.ends_with(".locked");
-  if (!planned_ || !IsRetryable(info.error_class) || waited || options_.dry_run ||
+  // A lock was waited for already, as long as its limit allows, and a full disk is not
+  // emptied within seconds.
+  const bool futile = info.code.ends_with(".locked") ||
+                      info.code.ends_with(".lock_timeout") ||
+                      info.code.ends_with(".no_space");
+  if (!planned_ || !IsRetryable(info.error_class) || futile || options_.dry_run ||
       attempt > pipeline_.runtime.retries) {
     return false;
   }
@@ -287,6 +290,7 @@ arrow::Status StreamRun::Describe(const PreparedStream& stream, std::stop_token 
 
 bool StreamRun::NothingToWrite(const PreparedStream& stream) const {
   if (!stream.target.exists || stream.mode == LoadMode::kMirror) return false;
+  if (stream.watermark.accepted) return false;
   return stream.mode != LoadMode::kReplace ||
          (stream.config.load.partial_replace && stream.config.extract.incremental);
 }

@@ -40,6 +40,8 @@ class StreamRun {
   arrow::Status ReleaseLoaded() const;
 
  private:
+  /// Whether packages stay once they are loaded.
+  bool KeepLoaded() const;
   StreamIdentity Identity() const;
   arrow::Status RunWithRetries(std::stop_token stop);
   bool MayRetry(const ErrorInfo& info, int attempt) const;

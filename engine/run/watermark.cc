@@ -16,6 +16,7 @@ class Decider {
       decision_.stored_before = in_.stored->cursor_after;
     }
     if (in_.full_refresh) return decision_;
+    decision_.accepted = Directed(CursorDirective::Kind::kAccept) && in_.last;
     ARROW_RETURN_NOT_OK(Stored());
     if (in_.cli_value) ARROW_RETURN_NOT_OK(FromCommandLine());
     decision_.inclusive = in_.config->extract.inclusive &&
@@ -30,10 +31,14 @@ class Decider {
   }
 
   arrow::Status Stored() {
-    if (Directed(CursorDirective::Kind::kReset)) return Initial();
+    if (Directed(CursorDirective::Kind::kReset)) {
+      ARROW_RETURN_NOT_OK(Initial());
+      return WarnOfDirective();
+    }
     if (Directed(CursorDirective::Kind::kSet)) {
       ARROW_ASSIGN_OR_RAISE(auto value, CanonicalCursor(in_.directive->value, in_.type));
-      return Take(std::move(value), "state");
+      ARROW_RETURN_NOT_OK(Take(std::move(value), "state"));
+      return WarnOfDirective();
     }
     switch (in_.config->extract.watermark_source) {
       case WatermarkSource::kTarget:
@@ -85,7 +90,9 @@ class Decider {
       return Initial();
     }
     const bool same = !in_.target_ident.empty() && in_.target_ident == last.target_ident;
-    if (!same && in_.cursor_in_target && !Directed(CursorDirective::Kind::kAccept)) {
+    // A row that loaded nothing says that somebody accepted the target as it was.
+    const bool loaded = last.rows > 0 && !Directed(CursorDirective::Kind::kAccept);
+    if (!same && in_.cursor_in_target && loaded) {
       ARROW_ASSIGN_OR_RAISE(auto maximum, in_.target_max());
       if (!maximum || CompareCursors(*maximum, last.cursor_after, in_.type) < 0) {
         return MakeError(ErrorClass::kGuard, "state.target_behind",
@@ -156,10 +163,38 @@ class Decider {
     return arrow::Status::OK();
   }
 
+  /// What `state set` and `state reset` do to rows that were loaded, or were not.
+  arrow::Status WarnOfDirective() {
+    const std::string& loaded = decision_.stored_before;
+    if (loaded.empty() || !in_.target_exists || in_.target_empty)
+      return arrow::Status::OK();
+    const int order =
+        decision_.value ? CompareCursors(*decision_.value, loaded, in_.type) : -1;
+    if (order > 0) WarnOfGap(loaded, *decision_.value);
+    if (order < 0 && in_.config->load.mode == LoadMode::kAppend) {
+      decision_.warnings.push_back(
+          {"cursor.loaded_again",
+           "Rows up to " + loaded +
+               " were loaded before; those of them that are read now "
+               "and are still in the target stand there twice, since load.mode is "
+               "append"});
+    }
+    return arrow::Status::OK();
+  }
+
+  void WarnOfGap(const std::string& loaded, const std::string& next) {
+    decision_.warnings.push_back(
+        {"cursor.gap", "Rows above " + loaded + " and up to " + next +
+                           " are left out: no later run reads them"});
+  }
+
   arrow::Status FromCommandLine() {
     ARROW_ASSIGN_OR_RAISE(auto value, CanonicalCursor(*in_.cli_value, in_.type));
-    const bool below = decision_.value && decision_.source != "initial" &&
-                       CompareCursors(value, *decision_.value, in_.type) < 0;
+    const int order = decision_.value && decision_.source != "initial"
+                          ? CompareCursors(value, *decision_.value, in_.type)
+                          : 0;
+    if (order > 0) WarnOfGap(*decision_.value, value);
+    const bool below = order < 0;
     if (below && in_.config->load.mode == LoadMode::kAppend && !in_.allow_duplicates) {
       return MakeError(ErrorClass::kConfig, "cursor.duplicates",
                        "--cursor-value " + value + " is below the watermark " +

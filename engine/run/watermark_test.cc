@@ -151,6 +151,47 @@ TEST_F(WatermarkTest, ACursorBelowTheWatermarkNeedsConsentToDuplicates) {
   EXPECT_EQ(DecideWatermark(in_).ValueOrDie().value, "10");
 }
 
+TEST_F(WatermarkTest, RowsThatAreLeftOutOrLoadedAgainAreWarnedOf) {
+  const auto warned = [&] {
+    std::string codes;
+    for (const auto& warning : DecideWatermark(in_).ValueOrDie().warnings)
+      codes += warning.code + " ";
+    return codes;
+  };
+  in_.last = Load("250");
+  in_.cli_value = "300";
+  EXPECT_EQ(warned(), "cursor.gap ");
+  in_.cli_value = "250";
+  EXPECT_EQ(warned(), "");
+  in_.cli_value.reset();
+  in_.directive = CursorDirective{CursorDirective::Kind::kSet, "300"};
+  EXPECT_EQ(warned(), "cursor.gap ");
+  in_.directive = CursorDirective{CursorDirective::Kind::kSet, "200"};
+  EXPECT_EQ(warned(), "cursor.loaded_again ");
+  in_.directive = CursorDirective{CursorDirective::Kind::kReset, ""};
+  EXPECT_EQ(warned(), "cursor.loaded_again ");
+  config_.load.mode = LoadMode::kUpsert;
+  EXPECT_EQ(warned(), "");
+  config_.load.mode = LoadMode::kAppend;
+  in_.target_empty = true;
+  EXPECT_EQ(warned(), "");
+}
+
+TEST_F(WatermarkTest, AnAcceptedTargetIsNotAskedAboutAgain) {
+  in_.last = Load("250");
+  in_.target_ident = "";
+  EXPECT_EQ(FailureCode(), "state.target_behind");
+  in_.last->rows = 0;
+  EXPECT_EQ(FailureCode(), "ok");
+}
+
+TEST_F(WatermarkTest, WhatWasAcceptedIsToBeWrittenDown) {
+  in_.last = Load("250");
+  EXPECT_FALSE(DecideWatermark(in_).ValueOrDie().accepted);
+  in_.directive = CursorDirective{CursorDirective::Kind::kAccept, ""};
+  EXPECT_TRUE(DecideWatermark(in_).ValueOrDie().accepted);
+}
+
 TEST_F(WatermarkTest, AFullRefreshHasNoLowerBoundButKeepsTheChain) {
   in_.last = Load("250");
   in_.full_refresh = true;
