@@ -134,6 +134,7 @@ arrow::Result<std::unique_ptr<Handle>> OpenWaiting(
   while (true) {
     auto handle = OpenOnce(path, read_only, limits, folder, path);
     if (handle.ok() || !IsLocked(handle.status())) return handle;
+    if (stop.stop_requested()) return CancelledOpen(path);
     const auto now = limits.clock->Tick();
     if (now >= deadline) return handle;
     const auto next =
@@ -159,11 +160,12 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
     if (!folder_.empty()) fs::remove_all(folder_, ignored);
   }
 
-  arrow::Status Open(bool read_only, std::stop_token stop) {
+  arrow::Status Open(bool read_only, std::chrono::steady_clock::time_point deadline,
+                     std::stop_token stop) {
     if (folder_.empty()) ARROW_RETURN_NOT_OK(MakeFolder());
     read_only_ = read_only;
     ARROW_ASSIGN_OR_RAISE(
-        handle_, OpenWaiting(path_, read_only_, limits_, folder_, Deadline(), stop));
+        handle_, OpenWaiting(path_, read_only_, limits_, folder_, deadline, stop));
     return arrow::Status::OK();
   }
 
@@ -176,7 +178,7 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
     ARROW_RETURN_NOT_OK(
         OpenOnce(image, /*read_only=*/false, limits_, folder_, path_).status());
     ARROW_ASSIGN_OR_RAISE(made_, PlaceNewFile(image, path_));
-    auto opened = Open(/*read_only=*/false, stop);
+    auto opened = Open(/*read_only=*/false, Deadline(), stop);
     made_ = made_ && opened.ok();
     if (opened.ok() || IsLocked(opened)) return opened;
     const auto left = sql::MadeFile::Look(path_, {path_ + ".wal"});
@@ -199,11 +201,13 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
     if (writable && read_only_) ARROW_RETURN_NOT_OK(MakeWritable(lock, deadline, stop));
     ARROW_ASSIGN_OR_RAISE(auto connection, NewConnection(*handle_));
     ++sessions_;
-    return std::make_unique<Session>(std::move(connection), [self = shared_from_this()] {
+    const auto released = [self = shared_from_this()] {
       const std::lock_guard guard(self->mutex_);
       --self->sessions_;
       self->changed_.notify_all();
-    });
+    };
+    return std::make_unique<Session>(std::move(connection), released,
+                                     std::vector<std::string>{path_, folder_.string()});
   }
 
   arrow::Result<std::unique_ptr<Turn>> TakeTurn(std::stop_token stop) override {
@@ -350,6 +354,7 @@ struct DatabasePool::Files : std::enable_shared_from_this<Files> {
   /// An entry whose pointer is expired is being opened or closed: wait for `changed`.
   std::map<FileKey, std::weak_ptr<Database>> open;
   std::shared_ptr<Database> memory;
+  VainWaits vain;
 
   void Forget(const FileKey& key) {
     const std::lock_guard guard(mutex);
@@ -378,7 +383,7 @@ arrow::Result<std::shared_ptr<Database>> DatabasePool::Open(
   if (path == kMemory) {
     if (!files.memory) {
       auto database = std::make_shared<FileDatabase>(path, LimitsOf(context));
-      ARROW_RETURN_NOT_OK(database->Open(/*read_only=*/false, stop));
+      ARROW_RETURN_NOT_OK(database->Open(/*read_only=*/false, {}, stop));
       files.memory = std::move(database);
     }
     return files.memory;
@@ -414,7 +419,11 @@ arrow::Result<std::shared_ptr<Database>> DatabasePool::Open(
     files.open[*key];
     lock.unlock();
     const bool writable = ::access(file.c_str(), W_OK) == 0;
-    const auto opened = database->Open(/*read_only=*/!create || !writable, stop);
+    const Limits limits = LimitsOf(context);
+    const auto opened = database->Open(
+        /*read_only=*/!create || !writable,
+        files.vain.Deadline(file, limits.clock->Tick(), limits.lock_wait), stop);
+    if (!opened.ok() && IsLocked(opened)) files.vain.Note(file, limits.clock->Tick());
     const bool replaced = opened.ok() && KeyOf(file) != key;
     if (!opened.ok() || replaced) {
       database.reset();

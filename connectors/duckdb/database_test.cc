@@ -145,6 +145,14 @@ TEST_F(DatabaseTest, ALockOfAnotherProcessIsWaitedForAndItsHolderNamed) {
   context_.lock_wait_ms = 60000;
   const auto stopped = connector_->OpenSource(Config(), context_, stop.get_token());
   EXPECT_EQ(GetErrorInfo(stopped.status()).error_class, ErrorClass::kCancelled);
+  // Who comes right after somebody that waited in vain does not wait as long again.
+  const auto start = std::chrono::steady_clock::now();
+  context_.lock_wait_ms = 60;
+  ASSERT_FALSE(connector_->OpenSource(Config(), context_, {}).ok());
+  context_.lock_wait_ms = 60000;
+  const auto next = connector_->OpenSource(Config(), context_, {});
+  EXPECT_EQ(GetErrorInfo(next.status()).code, "duckdb.locked");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
   holder.LetGo();
   const auto opened = connector_->OpenSource(Config(), context_, {});
   EXPECT_TRUE(opened.ok()) << opened.status();

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -19,6 +20,17 @@ namespace {
 arrow::Status Cancelled(std::string_view action) {
   return MakeError(ErrorClass::kCancelled, "cancelled",
                    std::string(action) + " was cancelled");
+}
+
+/// The first of `places` whose disk has no room for one more block; "" = none.
+std::string FullDisk(const std::vector<std::string>& places) {
+  constexpr uintmax_t kBlocks = 1 << 20;  // Of 256 KiB, and a few for what frees them.
+  for (const auto& place : places) {
+    std::error_code error;
+    const auto space = std::filesystem::space(place, error);
+    if (!error && space.available < kBlocks) return place;
+  }
+  return {};
 }
 
 /// One row of parameters; integers as int64, the rest as text.
@@ -121,8 +133,10 @@ struct Session::Statement {
 };
 
 Session::Session(std::unique_ptr<AdbcConnection> connection,
-                 std::function<void()> released)
-    : connection_(std::move(connection)), released_(std::move(released)) {}
+                 std::function<void()> released, std::vector<std::string> places)
+    : connection_(std::move(connection)),
+      places_(std::move(places)),
+      released_(std::move(released)) {}
 
 Session::~Session() {
   DriverError error;
@@ -254,6 +268,9 @@ arrow::Status Session::Ingest(const std::string& schema, const std::string& tabl
   if (alive.ok()) return arrow::Status::OK();
   if (alive.status().message().find("ransaction is aborted") == std::string::npos) {
     return alive.status();
+  }
+  if (const std::string full = FullDisk(places_); !full.empty()) {
+    return ErrorFromText("No space left on device: '" + full + "'", action);
   }
   return MakeError(
       ErrorClass::kTransient, "duckdb.append_failed",

@@ -46,8 +46,11 @@ class ResultStream {
 /// session rolls its open transaction back. `action` begins the message of an error.
 class Session {
  public:
-  /// Takes an initialised connection; `released` is called after it was closed.
-  Session(std::unique_ptr<AdbcConnection> connection, std::function<void()> released);
+  /// Takes an initialised connection; `released` is called after it was closed. `places`
+  /// are paths on the disks that it writes: looked at where DuckDB does not say what
+  /// failed.
+  Session(std::unique_ptr<AdbcConnection> connection, std::function<void()> released,
+          std::vector<std::string> places = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -85,6 +88,7 @@ class Session {
                                                                std::stop_token stop);
 
   std::unique_ptr<AdbcConnection> connection_;
+  const std::vector<std::string> places_;
   std::function<void()> released_;
 };
 

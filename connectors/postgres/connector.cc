@@ -107,6 +107,18 @@ arrow::Result<ConfigValue> ParseConnectionUrl(std::string_view url) {
     }
   }
   PQconninfoFree(parsed);
+  // The host then begins with the rest of a password, which errors would show.
+  const ConfigValue* host = values.Get("host");
+  const bool cut =
+      host &&
+      (host->scalar.find('@', 1) != std::string::npos ||
+       (host->scalar.starts_with('@') && url.find("@@") != std::string_view::npos));
+  if (cut) {
+    return MakeError(ErrorClass::kConfig, "pg.invalid_url",
+                     "The user or the password of the connection string holds an @",
+                     "Write it as %40, or give host, user and password as keys of the "
+                     "connection");
+  }
   if (!further.map.empty()) values.map.emplace_back("options", std::move(further));
   return values;
 }

@@ -71,6 +71,13 @@ TEST_F(FailureTest, ABadUrlDoesNotShowThePassword) {
         << url;
     EXPECT_EQ(parsed.status().ToString().find("p4"), std::string::npos);
   }
+  // An @ of the password would make the rest of it the host, which errors show.
+  for (const std::string url : {"postgresql://u:secret@p4ss@h/d", "postgres://u:p4@@h"}) {
+    const auto parsed = connector_->ParseUrl(url);
+    EXPECT_EQ(CodeOf(parsed.status()), "pg.invalid_url") << url;
+    EXPECT_EQ(parsed.status().ToString().find("p4"), std::string::npos);
+  }
+  EXPECT_TRUE(connector_->ParseUrl("postgresql://u:p%40ss@h/d").ok());
 }
 
 TEST_F(FailureTest, AServerThatDoesNotAnswerTimesOut) {

@@ -60,20 +60,29 @@ int LastError(sqlite3* handle) {
   return error;
 }
 
-std::string_view ConstraintCode(int extended) {
+struct Constraint {
+  std::string_view code;
+  std::string hint;
+};
+
+Constraint ConstraintOf(int extended) {
+  const std::string rule =
+      "Correct the rows at the source, or change the constraint of the target";
   switch (extended) {
     case SQLITE_CONSTRAINT_UNIQUE:
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID:
-      return "sqlite.unique_violation";
+      return {"sqlite.unique_violation",
+              "Use `mode: upsert` with the key's columns, or remove the duplicates"};
     case SQLITE_CONSTRAINT_NOTNULL:
-      return "sqlite.not_null_violation";
+      return {"sqlite.not_null_violation",
+              "Fill the column at the source, or make the target column nullable"};
     case SQLITE_CONSTRAINT_CHECK:
-      return "sqlite.check_violation";
+      return {"sqlite.check_violation", rule};
     case SQLITE_CONSTRAINT_DATATYPE:
-      return "sqlite.type_violation";
+      return {"sqlite.type_violation", rule};
     default:
-      return "sqlite.constraint_violation";
+      return {"sqlite.constraint_violation", rule};
   }
 }
 
@@ -193,12 +202,19 @@ arrow::Status Connection::Start(int flags, FileRegistry& files) {
 
 bool Connection::KeepWaiting(int attempt) {
   const auto now = std::chrono::steady_clock::now();
-  if (attempt == 0) waiting_since_ = now;
+  if (attempt == 0) {
+    waiting_since_ = now;
+    deadline_ = file_->Deadline(now, LockPatience(lock_wait_));
+  }
   // A window of this process ends by itself and is waited for longer.
-  const milliseconds wait =
-      file_->Busy(this) ? std::max(kTurnWait, lock_wait_) : LockPatience(lock_wait_);
-  const auto left = waiting_since_ + wait - now;
-  if (stop_.stop_requested() || left <= left.zero()) return false;
+  const bool ours = file_->Busy(this);
+  const auto until = ours ? waiting_since_ + std::max(kTurnWait, lock_wait_) : deadline_;
+  const auto left = until - now;
+  if (stop_.stop_requested()) return false;
+  if (left <= left.zero()) {
+    if (!ours) file_->WaitedInVain(now);
+    return false;
+  }
   std::this_thread::sleep_for(
       std::min<decltype(left)>(milliseconds(std::clamp(attempt, 1, 50)), left));
   return true;
@@ -320,9 +336,12 @@ arrow::Status Connection::Failure(int code) {
       return fail(ErrorClass::kAuth, "sqlite.cannot_open",
                   file + " cannot be opened: " + said,
                   "Check the permissions of the file and its folder");
-    case SQLITE_CONSTRAINT:
-      return fail(ErrorClass::kData, ConstraintCode(code),
-                  file + " refused a row: " + said + "; nothing was changed");
+    case SQLITE_CONSTRAINT: {
+      const Constraint constraint = ConstraintOf(code);
+      return fail(ErrorClass::kData, constraint.code,
+                  file + " refused a row: " + said + "; nothing was changed",
+                  constraint.hint);
+    }
     case SQLITE_TOOBIG:
       return fail(ErrorClass::kData, "sqlite.too_big",
                   "A value is larger than SQLite can hold (1 GB)");

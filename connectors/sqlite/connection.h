@@ -101,7 +101,7 @@ class Connection {
   std::shared_ptr<DatabaseFile> file_;
   std::stop_token stop_;
   bool out_of_space_ = false;
-  std::chrono::steady_clock::time_point waiting_since_;
+  std::chrono::steady_clock::time_point waiting_since_, deadline_;
 };
 
 }  // namespace dxt::sqlite

@@ -125,6 +125,10 @@ TEST_F(FileTest, TheWaitForALockLeavesTimeForItsError) {
   EXPECT_NE(status.message().find("lock_wait, 3 s"), std::string::npos) << status;
   EXPECT_GT(waited, std::chrono::milliseconds(2600));
   EXPECT_LT(waited, std::chrono::milliseconds(3000));
+  // Who comes right after somebody that waited in vain does not wait as long again.
+  const auto next = Load(*OpenTarget("60s"), LoadMode::kAppend, {1}, "b").status();
+  EXPECT_EQ(GetErrorInfo(next).code, "sqlite.locked") << next;
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
 }
 
 /// The exit code of `check` run by another user than root.

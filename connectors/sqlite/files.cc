@@ -74,6 +74,7 @@ struct FileRegistry::Files : std::enable_shared_from_this<Files> {
   };
   std::mutex mutex;
   std::map<Key, Entry> open;
+  VainWaits vain;
 
   /// The last user of a file is gone. A new one may have come before the mutex was had.
   void Ended(const Key& key, DatabaseFile* file) {
@@ -114,7 +115,8 @@ arrow::Result<std::shared_ptr<DatabaseFile>> FileRegistry::Find(const std::strin
     // The object before may still be on its way out: what it made, this one inherits.
     entry.made = made || entry.made;
     if (made) entry.path = path;
-    auto* object = new DatabaseFile();
+    auto* object = new DatabaseFile(
+        std::to_string(key.first) + "/" + std::to_string(key.second), files_->vain);
     file = std::shared_ptr<DatabaseFile>(
         object, [files = files_, key](DatabaseFile* last) { files->Ended(key, last); });
     entry.file = file;

@@ -10,6 +10,8 @@
 
 #include <arrow/result.h>
 
+#include "connectors/sdk/patience.h"
+
 namespace dxt::sqlite {
 
 /// One database file, however many connections and paths lead to it. Writers take turns:
@@ -25,7 +27,18 @@ class DatabaseFile {
   /// True when somebody else of this process has the turn.
   bool Busy(const void* owner) const;
 
+  DatabaseFile(std::string name, VainWaits& vain) : name_(std::move(name)), vain_(vain) {}
+  /// Until when who begins `now` to wait for another program's lock does so, and what it
+  /// tells when that was in vain.
+  VainWaits::Time Deadline(VainWaits::Time now,
+                           std::chrono::milliseconds patience) const {
+    return vain_.Deadline(name_, now, patience);
+  }
+  void WaitedInVain(VainWaits::Time now) { vain_.Note(name_, now); }
+
  private:
+  const std::string name_;
+  VainWaits& vain_;  ///< Of the registry, which outlives its files.
   mutable std::mutex mutex_;
   std::condition_variable_any freed_;
   const void* owner_ = nullptr;

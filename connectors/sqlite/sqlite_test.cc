@@ -193,16 +193,16 @@ TEST_F(SqliteTest, AHeldLockIsWaitedForAndThenNamed) {
   sqlite3* other = nullptr;
   ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
   ASSERT_EQ(sqlite3_exec(other, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
-  const auto failed = Load(*OpenTarget("50ms"), LoadMode::kAppend, {1}, "a");
-  const auto info = GetErrorInfo(failed.status());
-  EXPECT_EQ(info.code, "sqlite.locked");
-  EXPECT_EQ(info.error_class, ErrorClass::kTransient);
-  EXPECT_NE(failed.status().message().find("50 ms"), std::string::npos);
   // A stop ends the wait at once.
   std::stop_source stop;
   std::jthread stopper([&] { stop.request_stop(); });
   const auto cancelled = OpenTarget("600s")->Describe("items", stop.get_token());
   EXPECT_EQ(GetErrorInfo(cancelled.status()).error_class, ErrorClass::kCancelled);
+  const auto failed = Load(*OpenTarget("50ms"), LoadMode::kAppend, {1}, "a");
+  const auto info = GetErrorInfo(failed.status());
+  EXPECT_EQ(info.code, "sqlite.locked");
+  EXPECT_EQ(info.error_class, ErrorClass::kTransient);
+  EXPECT_NE(failed.status().message().find("50 ms"), std::string::npos);
   sqlite3_close(other);
   EXPECT_TRUE(Load(*OpenTarget(), LoadMode::kAppend, {1}, "a").ok());
 }
