@@ -126,6 +126,7 @@ std::string AdhocPipeline(const std::string& name, const std::string& stream,
             "}\n";
   }
   yaml += "    load: {mode: " + load.mode;
+  if (load.partial) yaml += ", partial_replace: true";
   if (!load.keys.empty()) {
     yaml += ", upsert_keys: [";
     for (size_t i = 0; i < load.keys.size(); ++i) {

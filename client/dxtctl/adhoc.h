@@ -20,6 +20,7 @@ struct AdhocLoad {
   std::string mode = "append";    ///< append, replace, upsert
   std::vector<std::string> keys;  ///< Of upsert.
   std::string cursor;             ///< Watermark field; "" = full extract.
+  bool partial = false;           ///< A replace by a part of the rows (--limit) is meant.
 };
 
 /// The document, ready to be run or printed.

@@ -92,6 +92,15 @@ TEST(AdhocPipeline, IsWholeAndQuoted) {
             "    load: {mode: upsert, upsert_keys: [\"id\", \"a: b\"]}\n");
 }
 
+TEST(AdhocPipeline, SaysThatAPartIsMeant) {
+  AdhocLoad load;
+  load.mode = "replace";
+  load.partial = true;
+  const std::string text = AdhocPipeline("c", "o", {"shop", "o"}, {"dwh", "o"}, load);
+  EXPECT_NE(text.find("load: {mode: replace, partial_replace: true}"), std::string::npos)
+      << text;
+}
+
 TEST(AdhocPipeline, OfAFileSaysSo) {
   const std::string yaml =
       AdhocPipeline("copy-1", "a", {"files", "a.csv"}, {"dwh", "a"}, {});

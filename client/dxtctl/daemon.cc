@@ -174,6 +174,13 @@ Status Start(const StateFolder& state) {
                            state.path.string() + "` and end it");
   }
   const std::string said = LastLines(output);
+  constexpr uintmax_t kLeast = 1 << 20;
+  const auto space = fs::space(state.path, error);
+  if (!error && space.available < kLeast) {
+    return DaemonError("dxtd did not start: the disk of its state folder " +
+                           state.path.string() + " is full",
+                       "Free some space there, then run again");
+  }
   return DaemonError("dxtd did not start" + (said.empty() ? "" : ": " + said),
                      "Its log is " + (state.path / "logs").string());
 }

@@ -147,6 +147,13 @@ Result<Documents> LoadDocuments(const DocumentOptions& options) {
   return documents;
 }
 
+Error NoProject(const std::string& verb) {
+  return UsageError("There is no " + std::string(kProjectNames[0]) + " in '" +
+                        fs::current_path().string() + "' or above it",
+                    "Name a pipeline (dxtctl " + verb +
+                        " pipeline.yaml), or write a project with dxtctl init");
+}
+
 v1::DocumentSet WithWorkingFolder(const Documents& documents) {
   v1::DocumentSet set = *documents.set;
   if (!set.has_project()) {

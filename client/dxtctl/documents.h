@@ -44,6 +44,9 @@ Result<std::string> ReadDocument(const std::filesystem::path& path);
 /// dxt_project.yaml, dxt_project.yml or connections.yaml.
 bool IsProjectFile(const std::filesystem::path& path);
 
+/// What a verb says that was given neither a pipeline nor found a project.
+Error NoProject(const std::string& verb);
+
 /// "name=value" of --var in two.
 Result<std::pair<std::string, std::string>> SplitAssignment(const std::string& text);
 

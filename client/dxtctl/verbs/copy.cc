@@ -48,6 +48,7 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
               : !options.keys.empty()   ? "upsert"
               : !options.cursor.empty() ? "append"
                                         : "replace";
+  load.partial = options.run.limit && load.mode == "replace";
   const std::string name = PipelineNameOf(source, target);
   const std::string yaml = AdhocPipeline(name, stream, source, target, load);
   if (options.print_yaml) {

@@ -1,13 +1,16 @@
+#include <algorithm>
 #include <cstdio>
 #include <set>
 
 #include <google/protobuf/util/time_util.h>
 #include <nlohmann/json.hpp>
 
+#include "base/spelling.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
+#include "dxt/v1/project_service.pb.h"
 #include "dxt/v1/run_service.pb.h"
 #include "dxt/v1/state_service.pb.h"
 
@@ -27,6 +30,7 @@ struct StateOptions {
 
 /// A connected daemon and the pipeline that was named.
 struct StateCall {
+  Documents documents;
   std::unique_ptr<Daemon> daemon;
   std::string pipeline;  ///< Resource name; …/pipelines/- = not named.
 };
@@ -36,10 +40,10 @@ Result<StateCall> BeginState(Invocation& invocation, const StateOptions& options
   const bool document = IsDocumentArgument(options.pipeline);
   if (document) wanted.pipeline = options.pipeline;
   wanted.variables = options.variables;
-  CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
   StateCall call;
-  CTL_ASSIGN(call.daemon, invocation.Connect(documents));
-  CTL_ASSIGN(call.pipeline, PipelineResourceName(*call.daemon, documents,
+  CTL_ASSIGN(call.documents, invocation.Load(wanted));
+  CTL_ASSIGN(call.daemon, invocation.Connect(call.documents));
+  CTL_ASSIGN(call.pipeline, PipelineResourceName(*call.daemon, call.documents,
                                                  document ? "" : options.pipeline));
   return call;
 }
@@ -88,6 +92,27 @@ Result<std::string> FindPipeline(Daemon& daemon, const std::string& stream,
   return UsageError(
       std::to_string(pipelines.size()) + " pipelines have a stream '" + stream + "'",
       "Name its pipeline: " + command);
+}
+
+/// A pipeline file has the stream; one that left it may still have its cursor.
+Status CheckStream(const StateCall& call, const std::string& stream) {
+  if (!call.documents.set->has_pipeline()) return Done{};
+  v1::ListStreamsRequest request;
+  *request.mutable_documents() = *call.documents.set;
+  CTL_ASSIGN(const auto response, call.daemon->Call<v1::ListStreamsResponse>(request));
+  std::vector<std::string> known;
+  for (const auto& each : response.streams()) known.push_back(each.id());
+  if (std::find(known.begin(), known.end(), stream) != known.end()) return Done{};
+  CTL_ASSIGN(const auto cursors, Cursors(*call.daemon, call.pipeline));
+  for (const auto& cursor : cursors.cursors()) {
+    if (cursor.stream() == stream) return Done{};
+  }
+  const std::string nearest = NearestSpelling(stream, known);
+  std::string all;
+  for (const auto& each : known) all += (all.empty() ? "" : ", ") + each;
+  return UsageError(
+      "The pipeline has no stream '" + stream + "'",
+      nearest.empty() ? "It has " + all : "Did you mean '" + nearest + "'?");
 }
 
 void PrintCursorTable(const google::protobuf::RepeatedPtrField<v1::Cursor>& cursors,
@@ -168,6 +193,7 @@ Result<int> Modify(Invocation& invocation, StateOptions options, Change change,
   options.stream = words[0];
   if (change == Change::kSet) options.value = words[1];
   CTL_ASSIGN(const StateCall call, BeginState(invocation, options));
+  CTL_RETURN_NOT_OK(CheckStream(call, options.stream));
   std::string pipeline = call.pipeline;
   if (!IsNamed(pipeline)) {
     CTL_ASSIGN(pipeline, FindPipeline(*call.daemon, options.stream, verb));

@@ -13,6 +13,9 @@ namespace {
 
 Result<int> Validate(Invocation& invocation, const DocumentOptions& options) {
   CTL_ASSIGN(const Documents documents, invocation.Load(options));
+  if (!documents.set->has_project() && !documents.set->has_pipeline()) {
+    return NoProject("validate");
+  }
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
   v1::ValidateDocumentsRequest request;
   *request.mutable_documents() = *documents.set;
