@@ -159,8 +159,12 @@ arrow::Status ResultError(const pg_result* result, std::string_view doing) {
     info.code = "pg.connection_lost";
     info.hint = "The connection to the server broke; a retry connects again";
   }
+  // Two sessions that make one table at the same time meet in the catalog's own indexes.
+  const bool made_twice = info.vendor_code == "23505" &&
+                          FieldText(result, PG_DIAG_SCHEMA_NAME) == "pg_catalog";
+  const std::string state = made_twice ? "42P07" : info.vendor_code;
   for (const auto& rule : kStateRules) {
-    if (info.vendor_code.empty() || !info.vendor_code.starts_with(rule.state)) continue;
+    if (state.empty() || !state.starts_with(rule.state)) continue;
     info.error_class = rule.error_class;
     info.code = rule.code;
     info.hint = rule.hint;

@@ -161,6 +161,17 @@ TEST_F(FailureTest, AFailedLoadLeavesTheTargetUntouched) {
   EXPECT_EQ(Sql("SELECT count(*) FROM _dxt_loads"), "0");
 }
 
+TEST_F(FailureTest, ATableThatTwoSessionsMakeAtOnceIsPlannedAgain) {
+  Sql("CREATE TABLE src AS SELECT 1 AS id; CREATE TABLE dst (id int); CREATE FUNCTION "
+      "twice() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'twice' "
+      "USING "
+      "ERRCODE = '23505', SCHEMA = 'pg_catalog', TABLE = 'pg_type'; END $$; CREATE "
+      "TRIGGER t BEFORE INSERT ON dst FOR EACH ROW EXECUTE FUNCTION twice()");
+  const auto refused = Copy("src", "dst").status();
+  EXPECT_EQ(CodeOf(refused), "pg.table_exists");
+  EXPECT_EQ(GetErrorInfo(refused).error_class, ErrorClass::kTransient);
+}
+
 TEST_F(FailureTest, PlansRefuseWhatCannotBeLoaded) {
   Sql("CREATE TABLE src AS SELECT 1 AS id, 'x' AS name; CREATE TABLE less (id int); "
       "CREATE TABLE "
