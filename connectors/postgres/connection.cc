@@ -103,11 +103,12 @@ arrow::Status Connection::Connect(const ConnectOptions& options, std::stop_token
     values.push_back(value);
   };
   set("application_name", "dxt");
-  // A peer that falls silent without a word is given up after half a minute.
+  // A peer that falls silent without a word is given up after half a minute; one that
+  // answers but reads nothing, since its disk or a lock holds it up, only after five.
   set("keepalives_idle", "15");
   set("keepalives_interval", "5");
   set("keepalives_count", "3");
-  set("tcp_user_timeout", "30000");
+  set("tcp_user_timeout", "300000");
   for (const auto& [key, value] : options.parameters) set(key.c_str(), value.c_str());
   set("host", options.host.c_str());
   set("port", options.port.c_str());

@@ -111,7 +111,7 @@ arrow::Status CheckOthers(const BackfillInputs& in, const BackfillDecision& rang
             (done ? ", which was loaded" : ", which runs or was broken off") +
             (other.last ? " (run " + other.last->run + ")" : ""),
         done ? "Leave its range out, or add --allow-duplicates"
-             : "Wait for it or end it with " + same + "'; dxtctl state reset " +
+             : "Wait for it or end it with " + same + "; dxtctl state reset " +
                    in.config->id + " --lane '" + other.name + "' gives it up");
   }
   return arrow::Status::OK();

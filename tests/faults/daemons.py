@@ -1,4 +1,4 @@
-"""Two daemons whose schedules overlap, on one stream: the issue of who loads next, at a sixtieth of its time."""
+"""Two daemons whose schedules overlap, on one stream: the issue of who loads next, at a thirtieth of its time."""
 
 import contextlib
 import json
