@@ -197,8 +197,9 @@ std::vector<NewRun> Dispatcher::FollowUps(const Job& job, const RunResult& resul
 bool Dispatcher::MayBeStored(const arrow::Status& refused, int attempt) const {
   if (!IsRetryable(GetErrorInfo(refused).error_class)) return false;
   std::lock_guard lock(mutex_);
-  // One that ends soon leaves the run to the next process, as an interrupted one.
-  const bool ending = stopping_ || draining_;
+  // One that ends soon leaves the run to the next process, as an interrupted one; so does
+  // one with a client who waits for it.
+  const bool ending = stopping_ || draining_ || !options_.resumes;
   return attempt < (ending ? kLastStoreAttempts : kStoreAttempts);
 }
 
