@@ -1,5 +1,7 @@
 #include "engine/stage/row_json.h"
 
+#include <cmath>
+
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
