@@ -15,7 +15,7 @@ inline std::chrono::milliseconds LockPatience(std::chrono::milliseconds lock_wai
 }
 
 /// Files whose lock another program kept for as long as somebody of this process waited.
-/// Streams that come one after the other wait for it once, not once each. Safe from any
+/// Streams that come one after the other wait for it once, and then but shortly. Safe from any
 /// thread; files are few and never forgotten.
 class VainWaits {
  public:
@@ -27,7 +27,8 @@ class VainWaits {
     const std::lock_guard lock(mutex_);
     const auto last = ended_.find(file);
     const bool just_now = last != ended_.end() && now - last->second < kMemory;
-    return just_now ? now : now + patience;
+    return now + (just_now ? std::min<std::chrono::milliseconds>(patience, kShort)
+                           : patience);
   }
   void Note(const std::string& file, Time now) {
     const std::lock_guard lock(mutex_);
@@ -37,6 +38,8 @@ class VainWaits {
  private:
   /// The next stream of a run begins within this time, the next run later.
   static constexpr std::chrono::seconds kMemory{2};
+  /// A lock may be let go of at this very moment.
+  static constexpr std::chrono::seconds kShort{1};
 
   mutable std::mutex mutex_;
   std::map<std::string, Time> ended_;
