@@ -15,8 +15,8 @@ inline std::chrono::milliseconds LockPatience(std::chrono::milliseconds lock_wai
 }
 
 /// Files whose lock another program kept for as long as somebody of this process waited.
-/// Streams that come one after the other wait for it once, and then but shortly. Safe from any
-/// thread; files are few and never forgotten.
+/// Streams that come one after the other wait for it once, and then but shortly. Safe
+/// from any thread; files are few and never forgotten.
 class VainWaits {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -27,8 +27,8 @@ class VainWaits {
     const std::lock_guard lock(mutex_);
     const auto last = ended_.find(file);
     const bool just_now = last != ended_.end() && now - last->second < kMemory;
-    return now + (just_now ? std::min<std::chrono::milliseconds>(patience, kShort)
-                           : patience);
+    return now +
+           (just_now ? std::min<std::chrono::milliseconds>(patience, kShort) : patience);
   }
   void Note(const std::string& file, Time now) {
     const std::lock_guard lock(mutex_);
