@@ -24,6 +24,8 @@ struct ChainKey {
 struct Checkpoint {
   int64_t window_seq = 0;
   std::string load_id, run, cursor_before, cursor_after, read_from;
+  /// Of an intent: the load leaves the rows from cursor_before up to read_from out.
+  bool leaves_gap = false;
   int64_t rows = 0, rows_deleted = 0;
   std::string mode, schema_hash, package_hash, fingerprint, target, target_ident,
       committed_at;
@@ -37,11 +39,19 @@ struct Directive {
   std::string made_at;
 };
 
+/// Rows that no run reads, since somebody had one begin above the cursor.
+struct CursorGap {
+  std::string after;  ///< Loaded up to here.
+  std::string up_to;  ///< And read again above here.
+  std::string load_id, run;
+};
+
 /// A chain with all that is stored of it.
 struct ChainRecord {
   ChainKey key;
   std::optional<Checkpoint> checkpoint;
   std::optional<Directive> directive;
+  std::vector<CursorGap> gaps;  ///< Oldest first.
   std::string updated_at;
 };
 
@@ -51,7 +61,7 @@ class CursorStore {
   virtual arrow::Result<std::optional<Checkpoint>> Load(const ChainKey& key) = 0;
   /// Replaces the checkpoint, uses the chain's directive up and settles the intent of
   /// `checkpoint.load_id` and the rows that it left out or replayed (dead_letters.h), in
-  /// one transaction.
+  /// one transaction. A load that read from the beginning leaves the chain no gap.
   virtual arrow::Status Save(const Lease& lease, const ChainKey& key,
                              const Checkpoint& checkpoint, std::string_view now) = 0;
   /// By pipeline ("" = all), stream, lane.
@@ -64,6 +74,7 @@ class CursorStore {
 class IntentStore {
  public:
   virtual ~IntentStore() = default;
+  /// The gap that the load leaves shows once it is settled by a checkpoint.
   virtual arrow::Status Record(const Lease& lease, const ChainKey& key,
                                const Checkpoint& intended) = 0;
   virtual arrow::Result<std::optional<Checkpoint>> Pending(const ChainKey& key) = 0;

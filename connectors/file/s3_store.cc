@@ -206,6 +206,10 @@ class S3Store final : public Store {
                says("does not exist")) {
       info.error_class = ErrorClass::kConfig;
       info.code = "file.missing";
+    } else if (says("NETWORK_CONNECTION") || says("Could not connect") ||
+               says("Could not resolve") || says("curlCode: 28")) {
+      info.code = "file.unreachable";
+      info.hint = "Check endpoint and region, and that the server can be reached";
     } else if (says("SLOW_DOWN") || says("HTTP status 503") || says("HTTP status 429")) {
       info.error_class = ErrorClass::kThrottled;
     }

@@ -57,6 +57,7 @@ struct LoadRecord {
   std::string cursor_before;  ///< "" = none.
   std::string cursor_after;
   std::string read_from;
+  bool leaves_gap = false;  ///< Rows from cursor_before up to read_from are left out.
   int64_t rows = 0;
   int64_t rows_deleted = 0;
   std::string mode;

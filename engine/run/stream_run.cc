@@ -405,6 +405,7 @@ arrow::Status StreamRun::BeginWindow(const PreparedStream& stream, Loader& loade
   if (load_id_.empty()) load_id_ = context_.ids->Ulid();
   record.load_id = load_id_;
   record.read_from = stream.ReadFrom();
+  record.leaves_gap = stream.watermark.leaves_gap && result_.windows == 0;
   ARROW_RETURN_NOT_OK(loader.Begin(std::move(record), stop));
   result_.began_writing = true;
   meter_.SetPhase(StreamPhase::kWriting);

@@ -41,6 +41,7 @@ struct WatermarkDecision {
   bool inclusive = false;
   std::string source = "none";  ///< target | state | initial | cli | none
   std::string stored_before;    ///< The chain's cursor, for `cursor_before`.
+  bool leaves_gap = false;      ///< Rows between stored_before and value are left out.
   bool accepted = false;        ///< Somebody accepted what changed: to be written down.
   std::vector<Warning> warnings;
 };

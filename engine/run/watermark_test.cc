@@ -161,6 +161,7 @@ TEST_F(WatermarkTest, RowsThatAreLeftOutOrLoadedAgainAreWarnedOf) {
   in_.last = Load("250");
   in_.cli_value = "300";
   EXPECT_EQ(warned(), "cursor.gap ");
+  EXPECT_TRUE(DecideWatermark(in_).ValueOrDie().leaves_gap);
   in_.cli_value = "250";
   EXPECT_EQ(warned(), "");
   in_.cli_value.reset();

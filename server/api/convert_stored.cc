@@ -146,6 +146,12 @@ v1::Cursor ToProto(const ChainRecord& chain) {
     }
     cursor.set_requested_value(chain.directive->value);
   }
+  for (const auto& gap : chain.gaps) {
+    auto* shown = cursor.add_gaps();
+    shown->set_after(gap.after);
+    shown->set_up_to(gap.up_to);
+    shown->set_run(gap.run);
+  }
   if (!chain.updated_at.empty()) SetTime(chain.updated_at, cursor.mutable_update_time());
   return cursor;
 }

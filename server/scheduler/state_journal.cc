@@ -18,6 +18,7 @@ Checkpoint ToCheckpoint(const StreamIdentity& identity, const LoadRecord& record
   checkpoint.cursor_before = record.cursor_before;
   checkpoint.cursor_after = record.cursor_after;
   checkpoint.read_from = record.read_from;
+  checkpoint.leaves_gap = record.leaves_gap;
   checkpoint.rows = record.rows;
   checkpoint.rows_deleted = record.rows_deleted;
   checkpoint.mode = record.mode;

@@ -165,5 +165,43 @@ TEST_P(StateStoreSuite, CursorsAndPackagesOutliveARestart) {
   EXPECT_EQ(store_->cursors().Load(key)->value().window_seq, 4);
 }
 
+TEST_P(StateStoreSuite, AGapShowsOnceItsLoadIsSettledAndGoesWithAReadFromTheBeginning) {
+  const ChainKey key{"shop/orders", "items", "sync"};
+  const Lease lease = Claimed("01A");
+  const auto gaps = [&] {
+    std::string text;
+    for (const auto& chain : store_->cursors().List("").ValueOrDie()) {
+      for (const auto& gap : chain.gaps) {
+        text += gap.after + ".." + gap.up_to + " " + gap.run + ";";
+      }
+    }
+    return text;
+  };
+  const auto load = [](const std::string& id, const std::string& from) {
+    Checkpoint window;
+    window.load_id = id;
+    window.run = "01A";
+    window.cursor_before = "100";
+    window.read_from = from;
+    window.cursor_after = "500";
+    window.leaves_gap = !from.empty();
+    return window;
+  };
+  ASSERT_TRUE(store_->cursors().Save(lease, key, load("L1", ""), kNow).ok());
+  // Given up, by a clear and by another load.
+  ASSERT_TRUE(store_->intents().Record(lease, key, load("L2", "300")).ok());
+  EXPECT_EQ(gaps(), "");
+  ASSERT_TRUE(store_->intents().Clear(lease, key, "L2").ok());
+  EXPECT_EQ(gaps(), "");
+  ASSERT_TRUE(store_->intents().Record(lease, key, load("L3", "300")).ok());
+  ASSERT_TRUE(store_->intents().Record(lease, key, load("L4", "400")).ok());
+  ASSERT_TRUE(store_->cursors().Save(lease, key, load("L4", "400"), kNow).ok());
+  EXPECT_EQ(gaps(), "100..400 01A;");
+  ASSERT_TRUE(store_->intents().Clear(lease, key, "L4").ok());
+  EXPECT_EQ(gaps(), "100..400 01A;");
+  ASSERT_TRUE(store_->cursors().Save(lease, key, load("L5", ""), kNow).ok());
+  EXPECT_EQ(gaps(), "");
+}
+
 }  // namespace
 }  // namespace dxt

@@ -1,3 +1,5 @@
+#include <tuple>
+
 #include "base/error.h"
 #include "state/sqlite/facets.h"
 
@@ -86,6 +88,32 @@ arrow::Status ClearIntent(Transaction& transaction, const ChainKey& key,
       .status();
 }
 
+arrow::Result<bool> IsPending(Transaction& transaction, const ChainKey& key,
+                              std::string_view load_id) {
+  auto values = KeyValues(key);
+  values.push_back(load_id);
+  bool pending = false;
+  ARROW_RETURN_NOT_OK(
+      transaction
+          .Run("SELECT 1 FROM intents WHERE pipeline = ? AND stream = ? AND lane = ? AND "
+               "load_id = ?",
+               values, [&](const Row&) { pending = true; })
+          .status());
+  return pending;
+}
+
+/// The gap of a load that was given up.
+arrow::Status DropGap(Transaction& transaction, const ChainKey& key,
+                      std::string_view load_id) {
+  auto values = KeyValues(key);
+  values.push_back(load_id);
+  return transaction
+      .Run("DELETE FROM gaps WHERE pipeline = ? AND stream = ? AND lane = ? AND "
+           "load_id = ?",
+           values)
+      .status();
+}
+
 std::string_view KindName(Directive::Kind kind) {
   switch (kind) {
     case Directive::Kind::kReset:
@@ -96,6 +124,27 @@ std::string_view KindName(Directive::Kind kind) {
       return "set";
   }
   return "reset";
+}
+
+/// Of settled loads; `chains` are in the order of their keys.
+arrow::Status AddGaps(Transaction& transaction, std::string_view pipeline,
+                      std::vector<ChainRecord>& chains) {
+  auto chain = chains.begin();
+  return transaction
+      .Run("SELECT pipeline, stream, lane, after_value, up_to, load_id, run FROM gaps AS g "
+           "WHERE (?1 = '' OR pipeline = ?1) AND NOT EXISTS (SELECT 1 FROM intents AS i "
+           "WHERE i.load_id = g.load_id) ORDER BY pipeline, stream, lane, load_id",
+           {pipeline},
+           [&](const Row& row) {
+             const auto key = std::tuple(row.Text(0), row.Text(1), row.Text(2));
+             const auto of = [](const ChainRecord& record) {
+               return std::tie(record.key.pipeline, record.key.stream, record.key.lane);
+             };
+             while (chain != chains.end() && of(*chain) < key) ++chain;
+             if (chain == chains.end() || of(*chain) != key) return;
+             chain->gaps.push_back({row.Text(3), row.Text(4), row.Text(5), row.Text(6)});
+           })
+      .status();
 }
 
 Directive ReadDirective(const Row& row, int at) {
@@ -133,6 +182,13 @@ arrow::Status SqliteCursorStore::Save(const Lease& lease, const ChainKey& key,
             .Run("DELETE FROM directives WHERE pipeline = ? AND stream = ? AND lane = ?",
                  KeyValues(key))
             .status());
+    if (checkpoint.read_from.empty()) {
+      ARROW_RETURN_NOT_OK(
+          transaction
+              .Run("DELETE FROM gaps WHERE pipeline = ? AND stream = ? AND lane = ?",
+                   KeyValues(key))
+              .status());
+    }
     ARROW_RETURN_NOT_OK(SettleRejected(transaction, key, checkpoint, now));
     return ClearIntent(transaction, key, checkpoint.load_id);
   });
@@ -150,18 +206,20 @@ arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(
       "LEFT JOIN cursors AS c USING (pipeline, stream, lane) "
       "LEFT JOIN directives AS d USING (pipeline, stream, lane) "
       "WHERE ?1 = '' OR k.pipeline = ?1 ORDER BY k.pipeline, k.stream, k.lane";
-  ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) {
-    return transaction
-        .Run(sql, {pipeline},
-             [&](const Row& row) {
-               ChainRecord chain;
-               chain.key = {row.Text(0), row.Text(1), row.Text(2)};
-               if (row.Integer(3)) chain.checkpoint = ReadCheckpoint(row, 8);
-               if (!row.IsNull(4)) chain.directive = ReadDirective(row, 4);
-               chain.updated_at = row.Text(7);
-               chains.push_back(std::move(chain));
-             })
-        .status();
+  ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) -> arrow::Status {
+    ARROW_RETURN_NOT_OK(
+        transaction
+            .Run(sql, {pipeline},
+                 [&](const Row& row) {
+                   ChainRecord chain;
+                   chain.key = {row.Text(0), row.Text(1), row.Text(2)};
+                   if (row.Integer(3)) chain.checkpoint = ReadCheckpoint(row, 8);
+                   if (!row.IsNull(4)) chain.directive = ReadDirective(row, 4);
+                   chain.updated_at = row.Text(7);
+                   chains.push_back(std::move(chain));
+                 })
+            .status());
+    return AddGaps(transaction, pipeline, chains);
   }));
   return chains;
 }
@@ -197,6 +255,24 @@ arrow::Status SqliteIntentStore::Record(const Lease& lease, const ChainKey& key,
                                         const Checkpoint& intended) {
   return database_.Write([&](Transaction& transaction) -> arrow::Status {
     ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+    // What another load meant to leave out, it never will.
+    ARROW_RETURN_NOT_OK(
+        transaction
+            .Run("DELETE FROM gaps WHERE pipeline = ?1 AND stream = ?2 AND lane = ?3 AND "
+                 "load_id IN (SELECT load_id FROM intents WHERE pipeline = ?1 AND stream "
+                 "= ?2 AND lane = ?3)",
+                 KeyValues(key))
+            .status());
+    if (intended.leaves_gap) {
+      auto values = KeyValues(key);
+      for (const std::string* text : {&intended.load_id, &intended.run,
+                                      &intended.cursor_before, &intended.read_from}) {
+        values.push_back(std::string_view(*text));
+      }
+      ARROW_RETURN_NOT_OK(
+          transaction.Run("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+              .status());
+    }
     return transaction
         .Run(
             "INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
@@ -214,6 +290,10 @@ arrow::Status SqliteIntentStore::Clear(const Lease& lease, const ChainKey& key,
                                        std::string_view load_id) {
   return database_.Write([&](Transaction& transaction) -> arrow::Status {
     ARROW_RETURN_NOT_OK(CheckLease(transaction, lease));
+    ARROW_ASSIGN_OR_RAISE(const bool pending, IsPending(transaction, key, load_id));
+    // After its checkpoint was saved there is nothing left to clear, and the gap stays.
+    if (!pending) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(DropGap(transaction, key, load_id));
     return ClearIntent(transaction, key, load_id);
   });
 }

@@ -8,6 +8,7 @@
 #include "base/spelling.h"
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/pipeline_name.h"
+#include "client/dxtctl/resources.h"
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/project_service.pb.h"
@@ -133,7 +134,12 @@ void PrintCursorTable(const google::protobuf::RepeatedPtrField<v1::Cursor>& curs
         {"target", text(cursor.target())},
         {"updated_at", google::protobuf::util::TimeUtil::ToString(cursor.update_time())},
         {"request", text(cursor.request())},
-        {"requested_value", text(cursor.requested_value())}};
+        {"requested_value", text(cursor.requested_value())},
+        {"gaps", Json::array()}};
+    for (const auto& gap : cursor.gaps()) {
+      row["gaps"].push_back(
+          {{"after", gap.after()}, {"up_to", gap.up_to()}, {"run", gap.run()}});
+    }
     rows.push_back(row);
   }
   PrintListing({"cursors",
@@ -150,6 +156,13 @@ void PrintCursorTable(const google::protobuf::RepeatedPtrField<v1::Cursor>& curs
                  {"REQUEST", "request"},
                  {"VALUE", "requested_value", true}}},
                rows, invocation);
+  if (!ForPeople(invocation)) return;
+  for (const auto& cursor : cursors) {
+    for (const auto& gap : cursor.gaps()) {
+      invocation.Note(cursor.stream() + ": run " + gap.run() + " left out the rows above " +
+                      gap.after() + " and up to " + gap.up_to() + ".");
+    }
+  }
 }
 
 Result<int> ShowCursors(Invocation& invocation, StateOptions options) {
