@@ -4,6 +4,7 @@
 #include <cctype>
 
 #include "base/percent.h"
+#include "base/url_password.h"
 
 namespace dxt {
 namespace {
@@ -40,25 +41,12 @@ std::string Base64(std::string_view text, size_t offset, const char* alphabet) {
   return digits.substr((offset * 8 + 5) / 6);
 }
 
-/// The password in scheme://user:password@host, else "".
-std::string PasswordOfUrl(const std::string& text) {
-  const size_t scheme = text.find("://");
-  if (scheme == std::string::npos) return {};
-  const size_t begin = scheme + 3;
-  const size_t end = text.find_first_of("/?#", begin);
-  const std::string authority = text.substr(begin, end - begin);
-  const size_t at = authority.rfind('@');
-  const size_t colon = authority.find(':');
-  if (at == std::string::npos || colon == std::string::npos || colon > at) return {};
-  return authority.substr(colon + 1, at - colon - 1);
-}
-
 }  // namespace
 
 Redactor::Redactor(const std::vector<std::string>& secrets) {
   for (const auto& secret : secrets) {
     Add(secret);
-    const std::string password = PasswordOfUrl(secret);
+    const std::string password(UrlPassword(secret).value_or(""));
     Add(password);
     Add(PercentDecoded(password));
   }

@@ -25,7 +25,10 @@ class KeyedLoad {
     CommitResult& result = load_.result;
     if (spec_.duplicate_keys_fail) {
       ARROW_RETURN_NOT_OK(CheckUnique(*load_.session, stage_, load_.target.Quoted(),
-                                      spec_.table.keys, stop_));
+                                      spec_.table.keys,
+                                      "Set on_duplicate_key: last, or choose other "
+                                      "upsert_keys",
+                                      stop_));
     }
     if (spec_.table.mode == LoadMode::kDeleteInsert) return DeleteInsert();
     ARROW_ASSIGN_OR_RAISE(const int64_t keys, Number(CountKeysSql(spec_, stage_), {}));

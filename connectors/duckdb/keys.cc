@@ -14,7 +14,7 @@ constexpr int64_t kRowsNamed = 10;
 
 arrow::Status CheckUnique(Session& session, const std::string& table,
                           const std::string& target, const std::vector<std::string>& keys,
-                          std::stop_token stop) {
+                          const std::string& hint, std::stop_token stop) {
   std::string list, object;
   for (const auto& key : keys) {
     const std::string name = sql::QuoteIdentifier(key);
@@ -32,7 +32,7 @@ arrow::Status CheckUnique(Session& session, const std::string& table,
   ErrorInfo info;
   info.error_class = ErrorClass::kData;
   info.code = "load.duplicate_key";
-  info.hint = "Name a unique key, or load with mode upsert";
+  info.hint = hint;
   info.key = rows[0][0].value_or("");
   return MakeError(info, "Rows of the stream have equal keys: " + info.key + " came " +
                              rows[0][1].value_or("several") + " times for " + target);

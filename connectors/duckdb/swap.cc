@@ -113,7 +113,8 @@ arrow::Status Swap(Session& session, const TableName& old, const std::string& fi
 arrow::Result<bool> AddPrimaryKey(Session& session, const TableName& table,
                                   const std::vector<std::string>& keys, int64_t rows,
                                   int64_t memory, std::stop_token stop) {
-  ARROW_RETURN_NOT_OK(CheckUnique(session, table.Quoted(), table.Quoted(), keys, stop));
+  ARROW_RETURN_NOT_OK(CheckUnique(session, table.Quoted(), table.Quoted(), keys,
+                                  "Name a unique key, or load with mode upsert", stop));
   const int64_t index =
       rows * (kIndexEntry + kIndexColumn * static_cast<int64_t>(keys.size()));
   if (index > memory - memory / 4) return false;

@@ -195,7 +195,7 @@ arrow::Status Load::RefuseNullKeys() const {
   if (spec_.null_keys_match || encoder_->null_keys().empty()) return arrow::Status::OK();
   ErrorInfo info;
   info.error_class = ErrorClass::kData;
-  info.code = "upsert.null_key";
+  info.code = "load.null_key";
   info.hint = "Filter such rows out, or set `null_key: match`";
   return MakeError(std::move(info),
                    "Rows with NULL in a key column cannot be loaded by key into " +

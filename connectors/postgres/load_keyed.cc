@@ -104,7 +104,7 @@ arrow::Status Load::RefuseDuplicates(std::stop_token stop) {
     found.push_back("(" + rows.Text(i, 0) + ") " + rows.Text(i, 1) + " times");
   }
   return MakeError(
-      ErrorClass::kData, "upsert.duplicate_key",
+      ErrorClass::kData, "load.duplicate_key",
       "Keys come more than once for " + spec_.target.reference + ": " +
           sql::Joined(found),
       "Remove the duplicates at the source, or set `on_duplicate_key: last`");

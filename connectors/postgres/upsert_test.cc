@@ -130,7 +130,7 @@ TEST_F(UpsertTest, NullKeysAreRefusedNamingRows) {
   Sql("CREATE TABLE dst (id int, part text, v text, at timestamp);"
       "INSERT INTO src VALUES (1, 'a', 'x', NULL), (NULL, 'b', 'y', NULL)");
   const auto result = Upsert({"id"});
-  EXPECT_EQ(CodeOf(result.status()), "upsert.null_key");
+  EXPECT_EQ(CodeOf(result.status()), "load.null_key");
   EXPECT_NE(result.status().message().find("row 2 (id)"), std::string::npos)
       << result.status().message();
   EXPECT_EQ(Rows(), "");
@@ -150,7 +150,7 @@ TEST_F(UpsertTest, DuplicateKeysFailWhereAsked) {
   Sql("CREATE TABLE dst (id int PRIMARY KEY, part text, v text, at timestamp);"
       "INSERT INTO src VALUES (7, 'a', 'x', NULL), (7, 'b', 'y', NULL)");
   const auto result = Upsert({"id"}, "", true);
-  EXPECT_EQ(CodeOf(result.status()), "upsert.duplicate_key");
+  EXPECT_EQ(CodeOf(result.status()), "load.duplicate_key");
   EXPECT_NE(result.status().message().find("(7) 2 times"), std::string::npos)
       << result.status().message();
   EXPECT_EQ(Rows(), "");

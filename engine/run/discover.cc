@@ -1,5 +1,6 @@
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/url_password.h"
 #include "engine/run/engine.h"
 #include "engine/run/prepared_stream.h"
 
@@ -33,6 +34,12 @@ std::string Escaped(const std::string& text) {
     escaped += text[i];
   }
   return Quoted(escaped);
+}
+
+/// A connection as a document names it: a password of an inline one becomes a variable.
+std::string ConnectionText(const std::string& connection, const char* variable) {
+  const auto named = PasswordAsVariable(connection, variable);
+  return named ? Quoted(*named) : Escaped(connection);
 }
 
 std::string StreamYaml(const StreamInfo& info, const std::string& id,
@@ -82,9 +89,11 @@ arrow::Result<std::string> DiscoverPipeline(const ProjectDocument& project,
                      ". Keep what you need.\n";
   yaml += "version: 1\n";
   yaml += "name: from_" + (from.is_inline ? std::string("source") : from.name) + "\n";
-  yaml += "source: {connection: " + Escaped(connection) + "}\n";
-  yaml += "target: {connection: " + Escaped(to.empty() ? connection : to) + "}" +
-          (to.empty() ? "  # choose the target's connection\n" : "\n");
+  yaml += "source: {connection: " + ConnectionText(connection, "SOURCE_PASSWORD") + "}\n";
+  yaml += "target: {connection: " +
+          (to.empty() ? ConnectionText(connection, "SOURCE_PASSWORD")
+                      : ConnectionText(to, "TARGET_PASSWORD")) +
+          "}" + (to.empty() ? "  # choose the target's connection\n" : "\n");
   if (found.empty()) return yaml + "streams: []\n";
   yaml += "streams:\n";
   std::vector<std::string> ids;

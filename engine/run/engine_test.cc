@@ -456,7 +456,7 @@ TEST_F(EngineTest, ANullKeyIsRefusedByName) {
   stream.load.upsert_keys = {"at"};
   const RunResult result = Run();
   ASSERT_EQ(result.state, RunState::kFailed);
-  EXPECT_EQ(GetErrorInfo(result.streams[0].error).code, "upsert.null_key");
+  EXPECT_EQ(GetErrorInfo(result.streams[0].error).code, "load.null_key");
   EXPECT_EQ(GetErrorInfo(result.streams[0].error).column, "at");
   EXPECT_EQ(TargetIds("orders"), Ids{});
 }

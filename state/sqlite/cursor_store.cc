@@ -108,9 +108,10 @@ arrow::Status DropGap(Transaction& transaction, const ChainKey& key,
   auto values = KeyValues(key);
   values.push_back(load_id);
   return transaction
-      .Run("DELETE FROM gaps WHERE pipeline = ? AND stream = ? AND lane = ? AND "
-           "load_id = ?",
-           values)
+      .Run(
+          "DELETE FROM gaps WHERE pipeline = ? AND stream = ? AND lane = ? AND "
+          "load_id = ?",
+          values)
       .status();
 }
 
@@ -131,19 +132,21 @@ arrow::Status AddGaps(Transaction& transaction, std::string_view pipeline,
                       std::vector<ChainRecord>& chains) {
   auto chain = chains.begin();
   return transaction
-      .Run("SELECT pipeline, stream, lane, after_value, up_to, load_id, run FROM gaps AS g "
-           "WHERE (?1 = '' OR pipeline = ?1) AND NOT EXISTS (SELECT 1 FROM intents AS i "
-           "WHERE i.load_id = g.load_id) ORDER BY pipeline, stream, lane, load_id",
-           {pipeline},
-           [&](const Row& row) {
-             const auto key = std::tuple(row.Text(0), row.Text(1), row.Text(2));
-             const auto of = [](const ChainRecord& record) {
-               return std::tie(record.key.pipeline, record.key.stream, record.key.lane);
-             };
-             while (chain != chains.end() && of(*chain) < key) ++chain;
-             if (chain == chains.end() || of(*chain) != key) return;
-             chain->gaps.push_back({row.Text(3), row.Text(4), row.Text(5), row.Text(6)});
-           })
+      .Run(
+          "SELECT pipeline, stream, lane, after_value, up_to, load_id, run FROM gaps AS "
+          "g "
+          "WHERE (?1 = '' OR pipeline = ?1) AND NOT EXISTS (SELECT 1 FROM intents AS i "
+          "WHERE i.load_id = g.load_id) ORDER BY pipeline, stream, lane, load_id",
+          {pipeline},
+          [&](const Row& row) {
+            const auto key = std::tuple(row.Text(0), row.Text(1), row.Text(2));
+            const auto of = [](const ChainRecord& record) {
+              return std::tie(record.key.pipeline, record.key.stream, record.key.lane);
+            };
+            while (chain != chains.end() && of(*chain) < key) ++chain;
+            if (chain == chains.end() || of(*chain) != key) return;
+            chain->gaps.push_back({row.Text(3), row.Text(4), row.Text(5), row.Text(6)});
+          })
       .status();
 }
 
@@ -207,18 +210,19 @@ arrow::Result<std::vector<ChainRecord>> SqliteCursorStore::List(
       "LEFT JOIN directives AS d USING (pipeline, stream, lane) "
       "WHERE ?1 = '' OR k.pipeline = ?1 ORDER BY k.pipeline, k.stream, k.lane";
   ARROW_RETURN_NOT_OK(database_.Read([&](Transaction& transaction) -> arrow::Status {
-    ARROW_RETURN_NOT_OK(
-        transaction
-            .Run(sql, {pipeline},
-                 [&](const Row& row) {
-                   ChainRecord chain;
-                   chain.key = {row.Text(0), row.Text(1), row.Text(2)};
-                   if (row.Integer(3)) chain.checkpoint = ReadCheckpoint(row, 8);
-                   if (!row.IsNull(4)) chain.directive = ReadDirective(row, 4);
-                   chain.updated_at = row.Text(7);
-                   chains.push_back(std::move(chain));
-                 })
-            .status());
+    ARROW_RETURN_NOT_OK(transaction
+                            .Run(sql, {pipeline},
+                                 [&](const Row& row) {
+                                   ChainRecord chain;
+                                   chain.key = {row.Text(0), row.Text(1), row.Text(2)};
+                                   if (row.Integer(3))
+                                     chain.checkpoint = ReadCheckpoint(row, 8);
+                                   if (!row.IsNull(4))
+                                     chain.directive = ReadDirective(row, 4);
+                                   chain.updated_at = row.Text(7);
+                                   chains.push_back(std::move(chain));
+                                 })
+                            .status());
     return AddGaps(transaction, pipeline, chains);
   }));
   return chains;
@@ -270,7 +274,8 @@ arrow::Status SqliteIntentStore::Record(const Lease& lease, const ChainKey& key,
         values.push_back(std::string_view(*text));
       }
       ARROW_RETURN_NOT_OK(
-          transaction.Run("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+          transaction
+              .Run("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)", values)
               .status());
     }
     return transaction

@@ -1,5 +1,6 @@
 #include <cstdio>
 
+#include "base/url_password.h"
 #include "client/dxtctl/adhoc.h"
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
@@ -27,6 +28,16 @@ std::string PipelineNameOf(const AdhocEnd& source, const AdhocEnd& target) {
   return name;
 }
 
+/// What is printed gets into files: a password stays where it was typed.
+AdhocEnd WithoutPassword(AdhocEnd end, const char* variable, Invocation& invocation) {
+  if (auto named = PasswordAsVariable(end.connection, variable)) {
+    end.connection = std::move(*named);
+    invocation.Note(std::string("The password is not written: set ") + variable +
+                    " in the environment or in .env.");
+  }
+  return end;
+}
+
 Result<int> Copy(Invocation& invocation, CopyOptions options) {
   CTL_ASSIGN(const AdhocEnd source, ParseAdhocEnd(options.source));
   CTL_ASSIGN(AdhocEnd target, ParseAdhocEnd(options.target));
@@ -50,11 +61,14 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
                                         : "replace";
   load.partial = options.run.limit && load.mode == "replace";
   const std::string name = PipelineNameOf(source, target);
-  const std::string yaml = AdhocPipeline(name, stream, source, target, load);
   if (options.print_yaml) {
-    std::printf("%s", yaml.c_str());
+    const AdhocEnd shown_source = WithoutPassword(source, "SOURCE_PASSWORD", invocation);
+    const AdhocEnd shown_target = WithoutPassword(target, "TARGET_PASSWORD", invocation);
+    std::printf("%s",
+                AdhocPipeline(name, stream, shown_source, shown_target, load).c_str());
     return kExitOk;
   }
+  const std::string yaml = AdhocPipeline(name, stream, source, target, load);
   options.run.documents.pipeline = name + ".yaml";
   options.run.documents.pipeline_text = yaml;
   return ExecuteRunVerb(invocation, options.run);

@@ -159,8 +159,9 @@ void PrintCursorTable(const google::protobuf::RepeatedPtrField<v1::Cursor>& curs
   if (!ForPeople(invocation)) return;
   for (const auto& cursor : cursors) {
     for (const auto& gap : cursor.gaps()) {
-      invocation.Note(cursor.stream() + ": run " + gap.run() + " left out the rows above " +
-                      gap.after() + " and up to " + gap.up_to() + ".");
+      invocation.Note(cursor.stream() + ": run " + gap.run() +
+                      " left out the rows above " + gap.after() + " and up to " +
+                      gap.up_to() + ".");
     }
   }
 }
