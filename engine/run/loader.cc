@@ -14,6 +14,24 @@
 #include "engine/run/observer.h"
 
 namespace dxt {
+namespace {
+
+/// "rows 3, 7 of the load": up to ten without a value. `before`: rows of the load before
+/// the array.
+std::string NullRows(const arrow::Array& array, int64_t before) {
+  constexpr int64_t kMost = 10;
+  std::string rows;
+  int64_t named = 0;
+  for (int64_t row = 0; row < array.length() && named < kMost; ++row) {
+    if (array.IsValid(row)) continue;
+    rows += (named++ > 0 ? ", " : "") + std::to_string(before + row + 1);
+  }
+  const bool more = array.null_count() > named;
+  return (named > 1 ? "rows " : "row ") + rows + (more ? " and more" : "") +
+         " of the load";
+}
+
+}  // namespace
 
 arrow::Result<std::optional<LoadRecord>> TakeOver(PreparedStream& stream,
                                                   const RunContext& context,
@@ -214,21 +232,23 @@ bool Loader::NeedsValue(size_t column) const {
          std::find(keys.begin(), keys.end(), name) != keys.end();
 }
 
-arrow::Status Loader::MissingValue(size_t column) const {
+arrow::Status Loader::MissingValue(size_t column, const arrow::Array& array) const {
+  // With a rejecter it is one row, which goes with the message.
+  const std::string where = rejecter_ ? "" : " in " + NullRows(array, rows_);
   const std::string& id = stream_.columns.columns[column].id;
   const std::string& name = stream_.table_plan.columns[column].name;
   const auto& keys = stream_.table.keys;
   if (IsKeyed(stream_.mode) && std::find(keys.begin(), keys.end(), name) != keys.end()) {
     return MakeError(
-        ErrorClass::kData, "upsert.null_key",
-        "The key '" + id + "' is NULL, so its row has no key",
+        ErrorClass::kData, "load.null_key",
+        "The key '" + id + "' is NULL" + where + ", so its row has no key",
         "Exclude such rows with `filters`, or let NULL keys match each other "
         "with load.null_key: match");
   }
-  return MakeError(
-      ErrorClass::kData, "value.null",
-      "Column '" + id + "' is NULL, but the target column '" + name + "' is NOT NULL",
-      "Exclude such rows with `filters`, or make the column nullable");
+  return MakeError(ErrorClass::kData, "value.null",
+                   "Column '" + id + "' is NULL" + where + ", but the target column '" +
+                       name + "' is NOT NULL",
+                   "Exclude such rows with `filters`, or make the column nullable");
 }
 
 arrow::Result<std::shared_ptr<arrow::Array>> Loader::ConvertColumn(
@@ -245,7 +265,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> Loader::ConvertColumn(
   if (array->null_count() == 0 || !NeedsValue(column)) return array;
   *bad_row = 0;
   while (array->IsValid(*bad_row)) ++*bad_row;
-  return MissingValue(column);
+  return MissingValue(column, *array);
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Convert(

@@ -70,7 +70,7 @@ class Loader {
   arrow::Result<std::shared_ptr<arrow::Array>> ConvertColumn(
       const arrow::RecordBatch& batch, size_t column, int64_t from,
       int64_t* bad_row) const;
-  arrow::Status MissingValue(size_t column) const;
+  arrow::Status MissingValue(size_t column, const arrow::Array& array) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
       const arrow::RecordBatch& batch);
   arrow::Status BadValue(const arrow::Status& status, const arrow::RecordBatch& batch,
