@@ -81,13 +81,19 @@ Dispatcher::JobPtr Dispatcher::Begin() {
       return job;
     }
     if (GetErrorInfo(claimed.status()).error_class != ErrorClass::kFenced) {
-      // A full disk, say. The run waits on, and workers ask again after a while.
+      // A full disk, say. The run waits on, and workers ask again after a while, unless
+      // a client waits with it.
       Warn("claim_failed", claimed.status(), job->run.id);
-      std::lock_guard lock(mutex_);
-      queue_.Done(job->run.id);
-      queue_.Add(QueuedOf(job->run, job->submission));
-      claims_fail_ = true;
-      return nullptr;
+      if (options_.resumes || ++job->claims_failed < kLastStoreAttempts) {
+        std::lock_guard lock(mutex_);
+        queue_.Done(job->run.id);
+        queue_.Add(QueuedOf(job->run, job->submission));
+        claims_fail_ = true;
+        return nullptr;
+      }
+      Release(job);
+      EndUnheld(job, RunState::kFailed, claimed.status());
+      continue;
     }
     // Cancelled between the queue and the claim.
     Release(job);

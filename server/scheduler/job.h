@@ -12,6 +12,7 @@ struct Dispatcher::Job {
 
   // Under the dispatcher's mutex.
   bool held = false;      ///< Claimed by a worker.
+  int claims_failed = 0;  ///< The store refused so many.
   bool executes = false;  ///< Has one of the workers' places.
   bool lost = false;      ///< Its worker was given up; whatever it brings back is void.
   StopReason stop_reason = StopReason::kNone;
