@@ -118,6 +118,10 @@ void PrintPlan(const Json& result) {
       strategy += ": " + why;
     line("strategy", strategy);
     line("buffer", Text(stream, "buffer"));
+    if (stream.value("splits", 1) > 1) {
+      line("splits",
+           Text(stream, "splits") + ", " + Text(stream, "readers") + " read at a time");
+    }
     line("source rows", Text(stream, "source_rows"));
     line("target rows", Text(stream, "target_rows"));
     for (const auto& statement : stream.value("ddl", Json::array())) {

@@ -15,7 +15,7 @@ constexpr const char* kBeginLookup =
 // The base of a domain (and of a domain over a domain) is what its values look like.
 constexpr const char* kTablesSql = R"(
 SELECT n.nspname, c.relname, c.oid, c.relkind,
-       c.relkind = 'r' AND NOT c.relhassubclass,
+       c.relkind = 'r' AND NOT c.relhassubclass AND c.relam = 2,
        c.reltuples::int8, a.attname,
        pg_catalog.format_type(b.oid, b.typmod),
        t.typreceive::regproc::text,

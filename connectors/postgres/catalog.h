@@ -29,8 +29,8 @@ struct CatalogColumn {
 struct CatalogTable {
   std::string schema, name;
   int64_t oid = 0;
-  char kind = 'r';  ///< pg_class.relkind
-  bool splittable = false;
+  char kind = 'r';          ///< pg_class.relkind
+  bool splittable = false;  ///< A heap of its own, whose rows stand in numbered blocks.
   int64_t estimated_rows = -1;
   std::vector<CatalogColumn> columns;
   std::vector<std::string> primary_key;

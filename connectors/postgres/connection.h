@@ -171,6 +171,8 @@ class Lease {
   ~Lease();
   Connection* operator->() { return connection_.get(); }
   Connection& operator*() { return *connection_; }
+  /// Does not give it back.
+  std::unique_ptr<Connection> Keep() { return std::move(connection_); }
 
  private:
   Lease(ConnectionPool* pool, std::unique_ptr<Connection> connection)

@@ -204,7 +204,7 @@ class PostgresConnector : public Connector {
     info_.capabilities = C::kRead | C::kDiscover | C::kPushdown | C::kSql |
                          C::kReadAgain | C::kWrite | C::kAppend | C::kReplace |
                          C::kUpsert | C::kDelete | C::kAtomicCommit | C::kLedger |
-                         C::kRawValues;
+                         C::kRawValues | C::kSplit | C::kManyWriters;
     info_.guarantee = Guarantee::kExactlyOnceTxn;
   }
 

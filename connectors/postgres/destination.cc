@@ -60,6 +60,8 @@ class CopyWriter final : public Writer {
     return load_->Explain(load_->Append(batch, stop));
   }
 
+  void Place(int64_t ordinal) override { load_->Place(ordinal); }
+
   arrow::Result<WriteReceipt> Finish(std::stop_token stop) override {
     ARROW_RETURN_NOT_OK(load_->Explain(load_->Finish(stop)));
     WriteReceipt receipt;

@@ -478,7 +478,7 @@ arrow::Status CopyEncoder::Write(const arrow::RecordBatch& batch, const Sink& si
       }
     }
     ++rows_;
-    if (ordinal_) Put<uint64_t>(buffer_, static_cast<uint64_t>(rows_));
+    if (ordinal_) Put<uint64_t>(buffer_, static_cast<uint64_t>(next_ordinal_++));
     if (buffer_.size() >= kHandOver) ARROW_RETURN_NOT_OK(Hand(sink));
   }
   return arrow::Status::OK();

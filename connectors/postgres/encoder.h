@@ -71,11 +71,13 @@ class CopyEncoder {
  public:
   using Sink = std::function<arrow::Status(std::string_view)>;
 
-  /// `ordinal`: a last bigint column numbers the rows, from 1. kInternal when a column's
-  /// Arrow type cannot be written as its wire type.
+  /// `ordinal`: a last bigint column numbers the rows, from 1 or as told. kInternal when
+  /// a column's Arrow type cannot be written as its wire type.
   static arrow::Result<std::unique_ptr<CopyEncoder>> Make(
       std::vector<EncodedColumn> columns, bool ordinal);
   arrow::Status Write(const arrow::RecordBatch& batch, const Sink& sink);
+  /// The next row's number, in place of the one that follows.
+  void Number(int64_t next) { next_ordinal_ = next; }
   /// The trailer, and whatever was not handed on.
   arrow::Status Finish(const Sink& sink);
   int64_t rows() const { return rows_; }
@@ -94,7 +96,7 @@ class CopyEncoder {
   std::vector<std::string> null_keys_;
   FrameBuffer buffer_;
   bool ordinal_ = false, header_ = false;
-  int64_t rows_ = 0, bytes_ = 0;
+  int64_t rows_ = 0, bytes_ = 0, next_ordinal_ = 1;
 };
 
 }  // namespace dxt::postgres

@@ -52,6 +52,7 @@ class Load {
   ~Load();
 
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop);
+  void Place(int64_t ordinal) { encoder_->Number(ordinal); }
   /// Ends the COPY; builds keys and indexes of a new table. The rows stay invisible.
   arrow::Status Finish(std::stop_token stop);
   /// Makes the rows visible within the transaction: merge, truncate and insert, or swap.

@@ -93,11 +93,10 @@ arrow::Status Load::RefuseDuplicates(std::stop_token stop) {
     texts.push_back("coalesce(" + column.quoted + "::text, 'NULL')");
   }
   ARROW_ASSIGN_OR_RAISE(
-      auto rows,
-      connection_->Run("SELECT min(concat_ws(', ', " + sql::Joined(texts) +
-                           ")), count(*) FROM " + stage_ + " GROUP BY " +
-                           sql::Joined(keys) + " HAVING count(*) > 1 LIMIT 10",
-                       doing_, stop));
+      auto rows, connection_->Run("SELECT min(concat_ws(', ', " + sql::Joined(texts) +
+                                      ")), count(*) FROM " + stage_ + " GROUP BY " +
+                                      sql::Joined(keys) + " HAVING count(*) > 1 LIMIT 10",
+                                  doing_, stop));
   if (rows.rows() == 0) return arrow::Status::OK();
   std::vector<std::string> found;
   for (int i = 0; i < rows.rows(); ++i) {
@@ -153,9 +152,8 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
     // With nothing but keys an update of the key to itself still counts the row.
     if (assigned.empty())
       assigned.push_back(sql.keys.front() + " = excluded." + sql.keys.front());
-    return Count(sql.insert + sql.latest + " ON CONFLICT (" +
-                     sql::Joined(sql.keys) + ") DO UPDATE SET " +
-                     sql::Joined(assigned) +
+    return Count(sql.insert + sql.latest + " ON CONFLICT (" + sql::Joined(sql.keys) +
+                     ") DO UPDATE SET " + sql::Joined(assigned) +
                      (spec_.keep_newer ? " WHERE " + NotOlder(spec_, "excluded.") : ""),
                  stop);
   }
@@ -164,8 +162,8 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
   for (const auto& set : sql.sets) assigned.push_back(set + " = s." + set);
   const std::string source = " FROM " + std::string(kLatest) + " AS s WHERE ";
   if (!assigned.empty()) {
-    ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " +
-                                sql::Joined(assigned) + source + SameAsLatest(sql) +
+    ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " + sql::Joined(assigned) +
+                                source + SameAsLatest(sql) +
                                 (spec_.keep_newer ? " AND " + NotOlder(spec_, "s.") : ""),
                             stop));
   }

@@ -12,11 +12,12 @@ class CopyReader : public Reader {
  public:
   CopyReader(ConnectionPool& pool, std::unique_ptr<Connection> connection,
              std::unique_ptr<RowDecoder> decoder, std::optional<HeldBack> held,
-             const ReadSpec& spec)
+             std::shared_ptr<SharedSnapshot> snapshot, const ReadSpec& spec)
       : pool_(pool),
         connection_(std::move(connection)),
         decoder_(std::move(decoder)),
         held_(std::move(held)),
+        snapshot_(std::move(snapshot)),
         doing_(ReadingOf(spec)),
         batch_rows_(std::max<int64_t>(1, spec.batch_rows)),
         batch_bytes_(std::max<int64_t>(1, spec.batch_bytes)) {}
@@ -33,8 +34,7 @@ class CopyReader : public Reader {
       ARROW_ASSIGN_OR_RAISE(auto message, connection_->NextCopyData(doing_, stop));
       if (message.empty()) {
         end_ = true;
-        ARROW_RETURN_NOT_OK(connection_->Run("COMMIT", doing_, stop).status());
-        pool_.Give(std::move(connection_));
+        ARROW_RETURN_NOT_OK(End(stop));
         break;
       }
       bytes_read_ += static_cast<int64_t>(message.size());
@@ -48,10 +48,21 @@ class CopyReader : public Reader {
   }
 
  private:
+  arrow::Status End(std::stop_token stop) {
+    if (snapshot_) {
+      snapshot_->Give(std::move(connection_));
+      return arrow::Status::OK();
+    }
+    ARROW_RETURN_NOT_OK(connection_->Run("COMMIT", doing_, stop).status());
+    pool_.Give(std::move(connection_));
+    return arrow::Status::OK();
+  }
+
   ConnectionPool& pool_;
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<RowDecoder> decoder_;
   const std::optional<HeldBack> held_;
+  const std::shared_ptr<SharedSnapshot> snapshot_;  ///< Null when it reads alone.
   const std::string doing_;
   const int64_t batch_rows_, batch_bytes_;
   int64_t bytes_read_ = 0;
@@ -65,19 +76,20 @@ std::string ReadingOf(const ReadSpec& spec) {
                                              : "Reading " + spec.ref.source;
 }
 
-std::string BeginReadSql(const ConnectOptions& options) {
-  return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; " + SessionSettings(options) +
-         "SET LOCAL lock_timeout = '15s'";
+std::string BeginReadSql(const ConnectOptions& options, const std::string& import) {
+  return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" + import + "; " +
+         SessionSettings(options) + "SET LOCAL lock_timeout = '15s'";
 }
 
 arrow::Result<std::unique_ptr<Reader>> OpenCopyReader(
     ConnectionPool& pool, std::unique_ptr<Connection> connection, const ReadSpec& spec,
-    const std::string& select, std::optional<HeldBack> held, std::stop_token stop) {
+    const std::string& select, std::optional<HeldBack> held,
+    std::shared_ptr<SharedSnapshot> snapshot, std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto decoder, RowDecoder::Make(spec.columns));
   ARROW_RETURN_NOT_OK(connection->StartCopyOut(
       "COPY (" + select + "\n) TO STDOUT (FORMAT binary)", ReadingOf(spec), stop));
   return std::make_unique<CopyReader>(pool, std::move(connection), std::move(decoder),
-                                      std::move(held), spec);
+                                      std::move(held), std::move(snapshot), spec);
 }
 
 }  // namespace dxt::postgres

@@ -1,6 +1,7 @@
 #include "connectors/postgres/source.h"
 
 #include <algorithm>
+#include <mutex>
 
 #include "base/error.h"
 #include "base/spelling.h"
@@ -8,12 +9,16 @@
 #include "connectors/postgres/horizon.h"
 #include "connectors/postgres/literal.h"
 #include "connectors/postgres/reader.h"
+#include "connectors/postgres/snapshot.h"
 #include "connectors/postgres/type_map.h"
 #include "connectors/sql/identifier.h"
 #include "connectors/sql/select.h"
 
 namespace dxt::postgres {
 namespace {
+
+/// From this version on a range of row addresses is read without looking at the rest.
+constexpr int kTidRangeScans = 140000;
 
 /// The text of a query without what would end the parentheses around it.
 std::string QueryText(std::string text) {
@@ -111,7 +116,6 @@ class PostgresSource : public Source {
     ARROW_ASSIGN_OR_RAISE(const auto item, SourceSql(*connection, spec.ref, stop));
     ARROW_ASSIGN_OR_RAISE(plan.text,
                           sql::BuildSelect(spec, item.sql, Dialect(*connection), ""));
-    plan.splits.push_back(Split{});
     const bool stamps = spec.cursor && (spec.cursor->type.dtype == DType::kTimestampTz ||
                                         spec.cursor->type.dtype == DType::kTimestamp);
     if (item.has_xmin && spec.hold_back && stamps) {
@@ -128,6 +132,12 @@ class PostgresSource : public Source {
     if (spec.limit && (!plan.estimated_rows || *plan.estimated_rows > *spec.limit)) {
       plan.estimated_rows = spec.limit;
     }
+    if (max_splits > 1 && item.splittable && !spec.limit && !spec.order_by_cursor &&
+        connection->server_version() >= kTidRangeScans) {
+      ARROW_RETURN_NOT_OK(
+          PlanSplits(std::move(connection), spec, item, max_splits, &plan, stop));
+    }
+    if (plan.splits.empty()) plan.splits.push_back(Split{});
     return plan;
   }
 
@@ -139,28 +149,16 @@ class PostgresSource : public Source {
       return MakeError(ErrorClass::kUnsupported, "pg.no_positions",
                        "A PostgreSQL read cannot start in its middle");
     }
+    if (!split.bytes.empty()) return OpenPart(spec, split, std::move(stop));
     ARROW_ASSIGN_OR_RAISE(auto connection, pool_.Take(stop));
     ARROW_RETURN_NOT_OK(CheckItems(spec));
     ARROW_ASSIGN_OR_RAISE(const auto item, SourceSql(*connection, spec.ref, stop));
-    const std::string begin = BeginReadSql(pool_.options());
-    const std::string doing = ReadingOf(spec);
-    ReadSpec held_spec = spec;
-    std::optional<HeldBack> held;
-    if (item.has_xmin && spec.hold_back && spec.cursor) {
-      ARROW_ASSIGN_OR_RAISE(
-          const auto horizon,
-          BeginBehindHorizon(*connection, begin, pool_.options().session_timezone, doing,
-                             stop));
-      ARROW_ASSIGN_OR_RAISE(held, FindHeldBack(*connection, horizon, spec, item.sql,
-                                               Dialect(*connection), doing, stop));
-      if (held) held_spec.cursor->upper = held->from;
-    } else {
-      ARROW_RETURN_NOT_OK(connection->Run(begin, doing, stop).status());
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto select, sql::BuildSelect(held_spec, item.sql,
-                                                              Dialect(*connection), ""));
+    ReadSpec below = spec;
+    ARROW_ASSIGN_OR_RAISE(auto held, Begin(*connection, item, &below, stop));
+    ARROW_ASSIGN_OR_RAISE(const auto select,
+                          sql::BuildSelect(below, item.sql, Dialect(*connection), ""));
     return OpenCopyReader(pool_, std::move(connection), spec, select, std::move(held),
-                          stop);
+                          nullptr, stop);
   }
 
   arrow::Result<std::optional<int64_t>> CountRows(const ReadSpec& spec,
@@ -278,13 +276,95 @@ class PostgresSource : public Source {
     std::string sql;
     bool has_xmin =
         false;  ///< A table of this server's own, whose rows say who made them.
+    bool splittable = false;
+    int64_t oid = 0;
   };
+
+  /// Begins the transaction of a read. What it must leave to a later one is taken out of
+  /// `spec`.
+  arrow::Result<std::optional<HeldBack>> Begin(Connection& connection,
+                                               const FromItem& item, ReadSpec* spec,
+                                               std::stop_token stop) {
+    const std::string begin = BeginReadSql(pool_.options());
+    const std::string doing = ReadingOf(*spec);
+    if (!item.has_xmin || !spec->hold_back || !spec->cursor) {
+      ARROW_RETURN_NOT_OK(connection.Run(begin, doing, stop).status());
+      return std::nullopt;
+    }
+    ARROW_ASSIGN_OR_RAISE(
+        const auto horizon,
+        BeginBehindHorizon(connection, begin, pool_.options().session_timezone, doing,
+                           stop));
+    ARROW_ASSIGN_OR_RAISE(auto held, FindHeldBack(connection, horizon, *spec, item.sql,
+                                                  Dialect(connection), doing, stop));
+    if (held) spec->cursor->upper = held->from;
+    return held;
+  }
+
+  /// Cuts the table by its blocks, as far as it is worth it. Each split is the snapshot's
+  /// id and a statement.
+  arrow::Status PlanSplits(Lease lease, const ReadSpec& spec, const FromItem& item,
+                           int most, ReadPlan* plan, std::stop_token stop) {
+    ARROW_ASSIGN_OR_RAISE(
+        auto size, lease->Query("SELECT pg_catalog.pg_relation_size($1::oid) / "
+                                "pg_catalog.current_setting('block_size')::int8, "
+                                "pg_catalog.pg_table_size($1::oid)",
+                                {std::to_string(item.oid)}, ReadingOf(spec), stop));
+    const int64_t blocks = size.Int(0, 0);
+    int64_t count = std::min<int64_t>(most, blocks);
+    if (spec.split_bytes > 0) count = std::min(count, size.Int(0, 1) / spec.split_bytes);
+    if (count < 2) return arrow::Status::OK();
+    auto leader = lease.Keep();
+    ReadSpec below = spec;
+    ARROW_ASSIGN_OR_RAISE(auto held, Begin(*leader, item, &below, stop));
+    for (const auto& range : CutBlocks(blocks, count)) {
+      ARROW_ASSIGN_OR_RAISE(
+          auto select,
+          sql::BuildSelect(below, item.sql, Dialect(*leader), InRange(range)));
+      plan->splits.push_back(
+          {static_cast<int32_t>(plan->splits.size()), std::move(select)});
+    }
+    auto snapshot = SharedSnapshot::Export(pool_, std::move(leader), std::move(held),
+                                           ReadingOf(spec), stop);
+    if (!snapshot.ok()) {
+      // One reader needs no snapshot but its own.
+      plan->splits.clear();
+      return stop.stop_requested() ? snapshot.status() : arrow::Status::OK();
+    }
+    for (auto& split : plan->splits) {
+      split.bytes = (*snapshot)->id() + '\n' + split.bytes;
+    }
+    const std::lock_guard lock(mutex_);
+    snapshot_ = *snapshot;
+    plan->shared = std::move(*snapshot);
+    return arrow::Status::OK();
+  }
+
+  arrow::Result<std::unique_ptr<Reader>> OpenPart(const ReadSpec& spec,
+                                                  const Split& split,
+                                                  std::stop_token stop) {
+    std::shared_ptr<SharedSnapshot> snapshot;
+    {
+      const std::lock_guard lock(mutex_);
+      snapshot = snapshot_.lock();
+    }
+    const size_t end = split.bytes.find('\n');
+    if (!snapshot || snapshot->id() != split.bytes.substr(0, end)) {
+      return MakeError(ErrorClass::kInternal, "pg.split",
+                       "A split of a snapshot that is gone was asked for");
+    }
+    ARROW_ASSIGN_OR_RAISE(auto connection, snapshot->Take(ReadingOf(spec), stop));
+    auto held = snapshot->held();
+    return OpenCopyReader(pool_, std::move(connection), spec, split.bytes.substr(end + 1),
+                          std::move(held), std::move(snapshot), std::move(stop));
+  }
 
   arrow::Result<FromItem> SourceSql(Connection& connection, const StreamRef& ref,
                                     std::stop_token stop) {
     if (ref.kind == StreamKind::kQuery) return FromItem{};
     ARROW_ASSIGN_OR_RAISE(auto table, Find(connection, ref.source, stop));
-    return FromItem{Quoted(table), table.kind == 'r' || table.kind == 'p'};
+    return FromItem{Quoted(table), table.kind == 'r' || table.kind == 'p',
+                    table.splittable, table.oid};
   }
 
   static arrow::Status CheckItems(const ReadSpec& spec) {
@@ -295,6 +375,8 @@ class PostgresSource : public Source {
   }
 
   ConnectionPool pool_;
+  std::mutex mutex_;
+  std::weak_ptr<SharedSnapshot> snapshot_;  ///< Of the newest plan with several splits.
 };
 
 }  // namespace

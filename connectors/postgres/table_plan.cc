@@ -183,8 +183,8 @@ class Planner {
     info.error_class = ErrorClass::kConfig;
     info.code = "schema.column_missing";
     info.column = missing_names_.front();
-    info.hint = "Run: ALTER TABLE " + existing_.reference + " " +
-                sql::Joined(missing_) + ";" +
+    info.hint = "Run: ALTER TABLE " + existing_.reference + " " + sql::Joined(missing_) +
+                ";" +
                 (nearest.empty() ? "" : " Or did you mean the column '" + nearest + "'?");
     return MakeError(std::move(info), "The target " + existing_.reference +
                                           " has no column " +

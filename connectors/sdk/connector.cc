@@ -24,6 +24,7 @@ const std::vector<std::pair<Capability, std::string_view>>& CapabilityNames() {
       {Capability::kReadsParquet, "reads_parquet"},
       {Capability::kRawValues, "raw_values"},
       {Capability::kEmbedded, "embedded"},
+      {Capability::kManyWriters, "many_writers"},
   };
   return names;
 }
@@ -118,6 +119,10 @@ arrow::Result<std::vector<std::string>> Destination::Lanes(const StreamIdentity&
                                                            std::stop_token) {
   return std::vector<std::string>();
 }
+
+int Destination::MostWriters(const WriteSpec&) const { return 1; }
+
+void Writer::Place(int64_t) {}
 
 arrow::Status Writer::AppendFiles(std::span<const std::string>, std::stop_token) {
   return MakeError(ErrorClass::kUnsupported, "target.no_files",

@@ -37,6 +37,7 @@ enum class Capability : uint32_t {
   kReadsParquet = 1u << 15,  ///< Writers take sealed Parquet files.
   kRawValues = 1u << 16,     ///< Same system on both ends may pass bytes untouched.
   kEmbedded = 1u << 17,  ///< A database file, which a reader and a writer cannot share.
+  kManyWriters = 1u << 18,  ///< Several writers share a window; rows know their place.
 };
 
 struct Capabilities {

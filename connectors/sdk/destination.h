@@ -193,6 +193,7 @@ struct WriteSpec {
   /// Upsert: a row of the target whose `dedup_column` is larger stays as it is.
   bool keep_newer = false;
   int64_t batch_rows = 10000;
+  int writers = 1;  ///< That share the window; at most what MostWriters allows.
 };
 
 /// What a finished writer left behind, stored before Commit. kHeld receipts live only in
@@ -231,6 +232,10 @@ class Writer {
  public:
   virtual ~Writer() = default;
   virtual arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) = 0;
+  /// Where the next batch's first row stands in the order of the source, in which the
+  /// last of equal keys wins. Told before each batch of a window or before none: then
+  /// rows stand as they arrive. Heeded by connectors with kManyWriters.
+  virtual void Place(int64_t ordinal);
   /// Loads sealed Parquet files instead of batches (kReadsParquet). Default:
   /// kUnsupported.
   virtual arrow::Status AppendFiles(std::span<const std::string> paths,
@@ -278,6 +283,9 @@ class Destination {
   virtual arrow::Result<std::vector<Ownership>> Acquire(
       std::span<const StreamIdentity> identities, const Owner& owner,
       std::stop_token stop) = 0;
+  /// How many writers this window may have at a time; their receipts are committed
+  /// together. Without kManyWriters it is one.
+  virtual int MostWriters(const WriteSpec& spec) const;
   virtual arrow::Result<std::unique_ptr<Writer>> OpenWriter(const WriteSpec& spec,
                                                             std::stop_token stop) = 0;
   /// In one transaction of the target: the data becomes visible, `record` becomes a row

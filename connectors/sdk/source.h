@@ -59,11 +59,13 @@ class Source {
   virtual arrow::Result<std::vector<Field>> DescribeExpressions(
       const StreamRef& ref, const std::vector<std::string>& expressions,
       std::stop_token stop);
-  /// Cuts a read into independent splits (at most `max_splits`), all of one snapshot.
-  /// Connectors without kSplit return one.
+  /// Cuts a read into independent splits (at most `max_splits`), all of one snapshot,
+  /// in the order of their rows if they have one. Connectors without kSplit return one.
   virtual arrow::Result<ReadPlan> PlanRead(const ReadSpec& spec, int max_splits,
                                            std::stop_token stop) = 0;
-  /// `from`: resume after this position, or from the split's beginning.
+  /// `from`: resume after this position, or from the split's beginning. Of a connector
+  /// with kSplit several threads may call this at once; whoever cannot open a split
+  /// leaves it to another.
   virtual arrow::Result<std::unique_ptr<Reader>> OpenReader(const ReadSpec& spec,
                                                             const Split& split,
                                                             std::optional<Position> from,

@@ -87,6 +87,7 @@ struct ReadSpec {
   std::optional<int64_t> limit;
   int64_t batch_rows = 10000;       ///< Most rows of a batch.
   int64_t batch_bytes = 256 << 10;  ///< A batch is closed when it passes this.
+  int64_t split_bytes = 0;          ///< No split should have less to read than this.
   /// Values for `{{ var.x }}` in SQL, bound as text.
   std::vector<std::pair<std::string, std::string>> variables;
 };
@@ -100,6 +101,8 @@ struct Split {
 
 struct ReadPlan {
   std::vector<Split> splits;  ///< At least one.
+  /// What several splits have in common (a snapshot): none can be opened once it is gone.
+  std::shared_ptr<void> shared;
   std::optional<int64_t> estimated_rows;
   std::string text;  ///< The query or path, for `plan` and logs. Holds no secret.
   /// What the read cannot promise, for people.

@@ -109,6 +109,9 @@ void ReadExtract(const Draft& draft, StreamConfig& stream) {
   if (const auto text = draft.Text("extract", "batch_size"); !text.empty()) {
     extract.batch_size = std::stoll(text);
   }
+  if (const auto text = draft.Text("extract", "readers"); !text.empty()) {
+    extract.readers = std::stoi(text);
+  }
   extract.watermark_field = draft.Text("extract", "watermark_field");
   extract.watermark_type = draft.Text("extract", "watermark_type");
   if (extract.watermark_type == "int") extract.watermark_type = "integer";

@@ -83,6 +83,7 @@ enum class NullCursor : uint8_t { kAuto, kFirst, kAlways, kExclude, kFail };
 struct ExtractConfig {
   bool incremental = false;
   int64_t batch_size = 10000;
+  std::optional<int> readers;
   std::string watermark_field;
   std::string watermark_type;  ///< "" = the column's own.
   WatermarkSource watermark_source = WatermarkSource::kAuto;

@@ -67,6 +67,12 @@ OptionSpec ExtractKeys() {
               .Default("full")
               .Choices({"full", "incremental"}),
           BatchSize(),
+          Key("readers", OptionKind::kInteger,
+              "How many readers share the stream, each with a part of the table; at most "
+              "what --threads or runtime.parallelism leave to it. By default one, or "
+              "several where a large table of PostgreSQL goes into files.")
+              .Between(1, 64)
+              .Example("4"),
           Key("watermark_field", OptionKind::kString,
               "Field id (or source column) by which new rows are found.")
               .Alias({"watermark_column", "cursor_column"})

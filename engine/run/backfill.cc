@@ -104,15 +104,15 @@ arrow::Status CheckOthers(const BackfillInputs& in, const BackfillDecision& rang
     const bool twice = in.mode == LoadMode::kAppend && !in.allow_duplicates;
     if (done && (!twice || in.target_empty)) continue;
     const std::string same = "--from '" + written->first + "' --to '" + written->second;
-    return Refused(
-        "backfill.overlap",
-        "The range from " + in.from + " to " + in.to + " of stream '" + in.config->id +
-            "' overlaps the backfill from " + written->first + " to " + written->second +
-            (done ? ", which was loaded" : ", which runs or was broken off") +
-            (other.last ? " (run " + other.last->run + ")" : ""),
-        done ? "Leave its range out, or add --allow-duplicates"
-             : "Wait for it or end it with " + same + "; dxtctl state reset " +
-                   in.config->id + " --lane '" + other.name + "' gives it up");
+    return Refused("backfill.overlap",
+                   "The range from " + in.from + " to " + in.to + " of stream '" +
+                       in.config->id + "' overlaps the backfill from " + written->first +
+                       " to " + written->second +
+                       (done ? ", which was loaded" : ", which runs or was broken off") +
+                       (other.last ? " (run " + other.last->run + ")" : ""),
+                   done ? "Leave its range out, or add --allow-duplicates"
+                        : "Wait for it or end it with " + same + "; dxtctl state reset " +
+                              in.config->id + " --lane '" + other.name + "' gives it up");
   }
   return arrow::Status::OK();
 }

@@ -19,12 +19,23 @@ namespace dxt {
 /// Bytes that a batch holds on to, as queues and limits count them.
 int64_t BatchBytes(const arrow::RecordBatch& batch);
 
+/// Where a batch stands among the rows of its source.
+struct BatchPlace {
+  int reader = 0;  ///< Of those that read at a time, the one that has the split.
+  int32_t split = 0;
+  int64_t row = 0;  ///< Rows of the split before it.
+
+  /// A number by which the rows of all splits are in order.
+  int64_t ordinal() const { return (static_cast<int64_t>(split) << 40) + row; }
+};
+
 /// A batch on its way from the reader to the writer.
 struct QueuedBatch {
   std::shared_ptr<arrow::RecordBatch> batch;  ///< Null = there is no more.
   /// The window before this batch is complete, up to this cursor ("" = rows without one).
   std::optional<std::string> window_end;
   std::vector<RejectedRow> rejected = {};  ///< Left out of this batch.
+  BatchPlace place = {};
 };
 
 /// Hands batches from readers to a writer, bounded by bytes: the only in-memory buffer of

@@ -96,11 +96,9 @@ arrow::Result<std::vector<StreamConfig>> Selected(const PipelineDocument& pipeli
 }
 
 int ThreadsFor(const PipelineDocument& pipeline, const RunOptions& options,
-               const RunContext& context, size_t streams) {
-  int threads = std::max(2, context.worker_threads);
-  if (pipeline.runtime.parallelism) threads = *pipeline.runtime.parallelism;
-  if (options.threads) threads = *options.threads;
-  return std::clamp<int>(threads, 1, static_cast<int>(std::max<size_t>(1, streams)));
+               const RunContext& context) {
+  if (options.threads) return *options.threads;
+  return pipeline.runtime.parallelism.value_or(std::max(2, context.worker_threads));
 }
 
 StreamResult Untouched(const StreamConfig& config, StreamState state) {
@@ -155,10 +153,13 @@ void RunStreams(const PipelineDocument& pipeline,
   std::error_code ignored;
   std::filesystem::create_directories(context.state_dir / "tmp", ignored);
   RunContext lent = context;
-  const int threads = ThreadsFor(pipeline, options, context, streams.size());
+  const int most = ThreadsFor(pipeline, options, context);
+  const int threads =
+      std::clamp<int>(most, 1, static_cast<int>(std::max<size_t>(1, streams.size())));
   std::atomic<int> retries_left{pipeline.runtime.retry_budget};
   lent.retries_left = &retries_left;
   lent.worker_threads = std::max(1, context.worker_threads / threads);
+  lent.stream_readers = std::max(1, most / threads);
   PipelineDocument shared = pipeline;
   shared.runtime.memory_limit =
       std::max<int64_t>(64 << 20, pipeline.runtime.memory_limit) / threads;

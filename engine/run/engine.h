@@ -31,7 +31,7 @@ struct RunOptions {
   std::string exclude;
   bool allow_empty_selection = false;
   bool dry_run = false;
-  std::optional<int> threads;  ///< Streams at a time.
+  std::optional<int> threads;  ///< Streams, or readers of fewer streams, at a time.
   bool fail_fast = false;
   std::optional<int64_t> limit;             ///< Rows per stream.
   std::optional<std::string> cursor_value;  ///< One-run override.
@@ -69,6 +69,7 @@ struct RunContext {
   std::string run_id;
   std::string owner;                           ///< host/boot/pid, for fences.
   int worker_threads = 2;                      ///< Machine's share of this run.
+  int stream_readers = 1;                      ///< Most readers of one stream.
   std::chrono::milliseconds retry_wait{1000};  ///< Shortest one; the longest is 5 min.
   std::atomic<int>* retries_left = nullptr;    ///< Of the run; null = no budget.
 };

@@ -1,6 +1,8 @@
 #include "engine/run/engine.h"
 
+#include <atomic>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 
@@ -803,6 +805,159 @@ TEST_F(EngineTest, AFullRefreshReplacesAndStartsTheWatermarkAgain) {
   ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
   EXPECT_EQ(TargetIds("orders"), (Ids{5, 6}));
   EXPECT_EQ(result.streams[0].watermark->after, "6");
+}
+
+/// Tables of many batches, each of which memory can read as a split of its own.
+class SplitEngineTest : public EngineTest {
+ protected:
+  /// 60 batches of 10 rows; `at` grows with the row, ids come again after `ids` rows.
+  void SeedMany(const std::string& table, int64_t ids = 600) {
+    std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
+    for (int64_t batch = 0; batch < 60; ++batch) {
+      arrow::Int64Builder id, at;
+      arrow::StringBuilder name;
+      for (int64_t row = batch * 10; row < batch * 10 + 10; ++row) {
+        ASSERT_TRUE(id.Append(row % ids).ok());
+        // The largest is in the middle, so that it is no reader's last row.
+        ASSERT_TRUE(at.Append(row == 300 ? 9999 : row).ok());
+        ASSERT_TRUE(name.Append("row " + std::to_string(row)).ok());
+      }
+      batches.push_back(
+          arrow::RecordBatch::Make(ArrowSchema(Shape()), 10,
+                                   {id.Finish().ValueOrDie(), at.Finish().ValueOrDie(),
+                                    name.Finish().ValueOrDie()}));
+    }
+    ASSERT_TRUE(source_->Seed(table, Shape(), std::move(batches)).ok());
+  }
+  StreamConfig& AddSplitStream(const std::string& id, int readers) {
+    options_.threads = readers;
+    StreamConfig& stream = AddStream(id);
+    stream.extract.readers = readers;
+    return stream;
+  }
+  static Ids UpTo(int64_t end) {
+    Ids ids;
+    for (int64_t i = 0; i < end; ++i) ids.push_back(i);
+    return ids;
+  }
+};
+
+TEST_F(SplitEngineTest, SeveralReadersLoadEachRowOnce) {
+  SeedMany("orders");
+  AddSplitStream("orders", 3);
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].readers, 3);
+  EXPECT_EQ(result.streams[0].rows_read, 600);
+  EXPECT_EQ(result.streams[0].rows_written, 600);
+  EXPECT_EQ(TargetIds("orders"), UpTo(600));
+}
+
+TEST_F(SplitEngineTest, ThreadsBoundTheReadersOfAllStreams) {
+  SeedMany("orders");
+  SeedMany("events");
+  AddSplitStream("orders", 4);
+  AddSplitStream("events", 4);
+  options_.threads = 5;
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].readers, 2);
+  EXPECT_EQ(result.streams[1].readers, 2);
+}
+
+TEST_F(SplitEngineTest, TheWatermarkIsTheLargestOfAllSplits) {
+  SeedMany("orders");
+  StreamConfig& stream = AddSplitStream("orders", 4);
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  const RunResult first = Run();
+  ASSERT_EQ(first.state, RunState::kSucceeded) << Why(first);
+  EXPECT_EQ(first.streams[0].readers, 4);
+  EXPECT_EQ(first.streams[0].watermark->after, "9999");
+  EXPECT_EQ(TargetIds("orders"), UpTo(600));
+  const RunResult second = Run();
+  ASSERT_EQ(second.state, RunState::kSucceeded) << Why(second);
+  EXPECT_EQ(second.streams[0].readers, 1) << "What is new is read by one";
+  EXPECT_EQ(second.streams[0].rows_written, 0);
+}
+
+TEST_F(SplitEngineTest, LimitsAndWindowsAreReadByOne) {
+  SeedMany("orders");
+  AddSplitStream("orders", 4);
+  options_.limit = 7;
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].readers, 1);
+  EXPECT_EQ(TargetIds("orders"), UpTo(7));
+}
+
+TEST_F(SplitEngineTest, AFailingSplitFailsTheStreamAndLeavesTheTarget) {
+  SeedMany("orders");
+  AddSplitStream("orders", 3).load.mode = LoadMode::kReplace;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  SeedMany("orders", 7);
+  // In the middle: other splits have been handed on, others not begun.
+  std::atomic<int> steps{0};
+  const std::function<arrow::Status(std::stop_token)> fail =
+      [&](std::stop_token) -> arrow::Status {
+    if (++steps < 20) {
+      source_->Before("read", fail);
+      return arrow::Status::OK();
+    }
+    return MakeError(ErrorClass::kData, "test.bad_row", "A row cannot be read");
+  };
+  source_->Before("read", fail);
+  const RunResult result = Run();
+  EXPECT_EQ(result.state, RunState::kFailed);
+  EXPECT_EQ(GetErrorInfo(result.streams[0].error).code, "test.bad_row");
+  EXPECT_EQ(TargetIds("orders"), UpTo(600));
+}
+
+TEST_F(SplitEngineTest, ATransientFailureOfOneSplitReadsAllAgain) {
+  SeedMany("orders");
+  AddSplitStream("orders", 3);
+  source_->FailNext("read");
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].attempts, 2);
+  EXPECT_EQ(TargetIds("orders"), UpTo(600));
+}
+
+TEST_F(SplitEngineTest, CancellingEndsAllReaders) {
+  SeedMany("orders");
+  AddSplitStream("orders", 3);
+  source_->Before("read", [&](std::stop_token) {
+    stop_.request_stop();
+    return arrow::Status::OK();
+  });
+  EXPECT_EQ(Run().state, RunState::kCancelled);
+  EXPECT_EQ(TargetIds("orders"), Ids{});
+}
+
+TEST_F(SplitEngineTest, PackagesHoldTheSplitsInOrderSoThatTheLastRowOfAKeyWins) {
+  SeedMany("orders", 10);
+  StreamConfig& stream = AddSplitStream("orders", 4);
+  stream.load.mode = LoadMode::kUpsert;
+  stream.load.upsert_keys = {"id"};
+  EXPECT_EQ(Run().streams[0].readers, 1) << "Such a target takes rows as they come";
+  pipeline_.buffer.format = BufferFormat::kParquet;
+  target_->Drop("orders");
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_EQ(result.streams[0].readers, 4);
+  EXPECT_EQ(result.streams[0].rows_deduplicated, 590);
+  for (int64_t id = 0; id < 10; ++id) {
+    EXPECT_EQ(NameOf("orders", id), "row " + std::to_string(590 + id));
+  }
+}
+
+TEST_F(SplitEngineTest, ThePlanSaysHowManySplitsAreRead) {
+  SeedMany("orders");
+  AddSplitStream("orders", 3);
+  options_.dry_run = true;
+  const RunResult result = Run();
+  EXPECT_EQ(result.streams[0].splits, 12);
+  EXPECT_EQ(result.streams[0].readers, 3);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "engine/run/extractor.h"
 
 #include <algorithm>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #include <arrow/api.h>
@@ -11,6 +13,7 @@
 #include "base/error.h"
 #include "connectors/sdk/cursor.h"
 #include "engine/run/meter.h"
+#include "engine/run/split_queue.h"
 
 namespace dxt {
 namespace {
@@ -84,12 +87,24 @@ std::string RowKey(const arrow::RecordBatch& batch, int64_t row,
 arrow::Result<std::unique_ptr<Extractor>> Extractor::Make(const PreparedStream& stream,
                                                           const RunContext& context,
                                                           StreamMeter& meter) {
-  std::unique_ptr<Extractor> extractor(new Extractor(stream, meter));
-  ARROW_RETURN_NOT_OK(extractor->Prepare(context));
+  std::unique_ptr<Extractor> extractor(new Extractor(stream, context, meter));
+  extractor->bytes_ = std::make_shared<std::atomic<int64_t>>(0);
+  ARROW_RETURN_NOT_OK(extractor->Prepare());
   return extractor;
 }
 
-arrow::Status Extractor::Prepare(const RunContext& context) {
+arrow::Result<std::unique_ptr<Extractor>> Extractor::Fork(int number) const {
+  std::unique_ptr<Extractor> fork(new Extractor(stream_, context_, meter_));
+  ARROW_RETURN_NOT_OK(fork->Prepare());
+  // One load has one time.
+  fork->constants_ = constants_;
+  fork->bytes_ = bytes_;
+  fork->readers_ = readers_;
+  fork->place_.reader = number;
+  return fork;
+}
+
+arrow::Status Extractor::Prepare() {
   read_ = stream_.read;
   if (!stream_.source_can.Has(Capability::kPushdown) ||
       (read_.cursor && read_.ref.kind == StreamKind::kQuery)) {
@@ -124,7 +139,7 @@ arrow::Status Extractor::Prepare(const RunContext& context) {
     conversions_.emplace_back();
     constants_.emplace_back();
     if (column.read_index < 0) {
-      ARROW_ASSIGN_OR_RAISE(constants_.back(), LoadTime(field, *context.clock));
+      ARROW_ASSIGN_OR_RAISE(constants_.back(), LoadTime(field, *context_.clock));
     } else if (!stream_.raw[i]) {
       ConversionOptions options;
       options.timezone = column.timezone;
@@ -133,7 +148,7 @@ arrow::Status Extractor::Prepare(const RunContext& context) {
     }
   }
   if (stream_.windowed) {
-    windows_.emplace(stream_.config.load, read_.cursor->type, *context.clock);
+    windows_.emplace(stream_.config.load, read_.cursor->type, *context_.clock);
   }
   fields_.primary_key = stream_.columns.key_ids;
   schema_ = arrow::schema(std::move(arrow_fields));
@@ -159,35 +174,119 @@ void Extractor::SkipAtBoundary(std::unique_ptr<Boundary> boundary) {
 }
 
 arrow::Status Extractor::Run(const Sink& sink, std::stop_token stop) {
-  ARROW_ASSIGN_OR_RAISE(auto plan, stream_.source->PlanRead(read_, 1, stop));
+  ARROW_ASSIGN_OR_RAISE(auto plan,
+                        stream_.source->PlanRead(read_, stream_.MostSplits(), stop));
   meter_.SetExpected(plan.estimated_rows);
   notes_ = std::move(plan.notes);
-  int64_t bytes_before = 0;
+  readers_ = std::min(stream_.readers, static_cast<int>(plan.splits.size()));
+  if (readers_ > 1) return RunTogether(std::move(plan.splits), sink, stop);
   for (const auto& split : plan.splits) {
+    if (full_) break;
     ARROW_ASSIGN_OR_RAISE(auto reader,
                           stream_.source->OpenReader(read_, split, std::nullopt, stop));
-    if (auto held = reader->held_back()) {
+    ARROW_RETURN_NOT_OK(ReadSplit(*reader, split.number, sink, stop));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status Extractor::RunTogether(std::vector<Split> splits, const Sink& sink,
+                                     std::stop_token stop) {
+  std::vector<std::unique_ptr<Extractor>> forks;
+  for (int i = 1; i < readers_; ++i) {
+    ARROW_ASSIGN_OR_RAISE(forks.emplace_back(), Fork(i));
+  }
+  SplitQueue queue(std::move(splits), readers_);
+  std::stop_source quit;
+  const std::stop_callback forward(stop, [&] { quit.request_stop(); });
+  std::mutex mutex;
+  arrow::Status failure;
+  const auto read = [&](Extractor& one) {
+    const auto status = one.ReadFrom(queue, sink, quit.get_token());
+    if (status.ok()) return;
+    const std::lock_guard lock(mutex);
+    if (failure.ok()) failure = status;
+    quit.request_stop();
+  };
+  {
+    std::vector<std::jthread> others;
+    for (auto& fork : forks) others.emplace_back([&] { read(*fork); });
+    read(*this);
+  }
+  ARROW_RETURN_NOT_OK(failure);
+  for (const auto& fork : forks) {
+    if (!held_back_) held_back_ = fork->held_back_;
+    const auto& last = fork->last_cursor_;
+    if (!last) continue;
+    if (!last_cursor_ || CompareCursors(*last, *last_cursor_, read_.cursor->type) > 0) {
+      last_cursor_ = last;
+    }
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status Extractor::ReadFrom(SplitQueue& splits, const Sink& sink,
+                                  std::stop_token stop) {
+  while (auto split = splits.Take(place_.reader)) {
+    auto reader = Open(splits, *split, stop);
+    if (!reader.ok()) {
+      if (place_.reader == 0) return reader.status();
+      splits.HandBack(place_.reader, std::move(*split));
+      if (!stop.stop_requested()) {
+        meter_.Event(Severity::kInfo, "reader_left",
+                     "One reader fewer: " + reader.status().message());
+      }
+      return arrow::Status::OK();
+    }
+    splits.Opened(place_.reader);
+    ARROW_RETURN_NOT_OK(ReadSplit(**reader, split->number, sink, stop));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::unique_ptr<Reader>> Extractor::Open(SplitQueue& splits,
+                                                       const Split& split,
+                                                       std::stop_token stop) {
+  std::stop_source either;
+  const auto quit = [&either] { either.request_stop(); };
+  const std::stop_callback stopped(stop, quit);
+  const std::stop_callback given_up(splits.Opening(place_.reader), quit);
+  return stream_.source->OpenReader(read_, split, std::nullopt, either.get_token());
+}
+
+arrow::Status Extractor::ReadSplit(Reader& reader, int32_t number, const Sink& sink,
+                                   std::stop_token stop) {
+  place_.split = number;
+  place_.row = 0;
+  if (auto held = reader.held_back(); held && !held_back_) {
+    if (place_.reader == 0) {
       meter_.Event(Severity::kInfo, "watermark_held",
                    "Rows from " + held->from + " on are left to a later run: a " +
                        "transaction that is open" +
                        (held->since.empty() ? "" : " since " + held->since) +
                        " may commit rows below them");
-      held_back_ = std::move(held);
     }
-    while (!full_) {
-      if (stop.stop_requested()) {
-        return MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");
-      }
-      ARROW_ASSIGN_OR_RAISE(auto step, reader->Next(stop));
-      if (step.batch && step.batch->num_rows() > 0) {
-        meter_.CountRead(step.batch->num_rows(), bytes_before + reader->bytes_read());
-        ARROW_RETURN_NOT_OK(Take(std::move(step.batch), sink));
-      }
-      if (step.end) break;
-    }
-    bytes_before += reader->bytes_read();
+    held_back_ = std::move(held);
   }
-  meter_.CountRead(0, bytes_before);
+  int64_t counted = 0;
+  const auto count = [&](int64_t rows) {
+    const int64_t more = reader.bytes_read() - counted;
+    counted += more;
+    meter_.CountRead(rows, bytes_->fetch_add(more) + more);
+  };
+  while (!full_) {
+    if (stop.stop_requested()) {
+      return MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");
+    }
+    ARROW_ASSIGN_OR_RAISE(auto step, reader.Next(stop));
+    if (step.batch && step.batch->num_rows() > 0) {
+      const int64_t rows = step.batch->num_rows();
+      count(rows);
+      ARROW_RETURN_NOT_OK(Take(std::move(step.batch), sink));
+      place_.row += rows;
+    }
+    if (step.end) break;
+  }
+  count(0);
   return arrow::Status::OK();
 }
 
@@ -254,8 +353,8 @@ arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
     if (batch->num_rows() == 0 && rejected.empty()) return arrow::Status::OK();
   }
   window_filled_ = true;
-  return sink(
-      {std::move(batch), std::exchange(window_end_, std::nullopt), std::move(rejected)});
+  return sink({std::move(batch), std::exchange(window_end_, std::nullopt),
+               std::move(rejected), place_});
 }
 
 arrow::Result<int64_t> Extractor::RowsWithinLimit(const arrow::RecordBatch& batch) {

@@ -1,5 +1,6 @@
 #pragma once
 // The source half of a stream's run: read, filter, follow the cursor, convert to fields.
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,6 +21,7 @@
 
 namespace dxt {
 
+class SplitQueue;
 class StreamMeter;
 
 /// The key of a row as JSON, {"id":7}, or {"row":n} where the stream has no key.
@@ -46,9 +48,11 @@ class Extractor {
   void SkipAtBoundary(std::unique_ptr<Boundary> boundary);
 
   /// Reads to the end, a limit, or a stop. A batch is empty only when all its rows are
-  /// left out.
+  /// left out. With several readers the sink is called from their threads.
   arrow::Status Run(const Sink& sink, std::stop_token stop);
 
+  /// How many splits are read at a time; known when the first batch is handed out.
+  int readers() const { return readers_; }
   /// The largest cursor among the rows handed out, nullopt when there was none.
   const std::optional<std::string>& last_cursor() const { return last_cursor_; }
   int64_t rows_skipped() const { return rows_skipped_; }
@@ -60,10 +64,19 @@ class Extractor {
   const std::vector<std::string>& notes() const { return notes_; }
 
  private:
-  Extractor(const PreparedStream& stream, StreamMeter& meter)
-      : stream_(stream), meter_(meter) {}
+  Extractor(const PreparedStream& stream, const RunContext& context, StreamMeter& meter)
+      : stream_(stream), context_(context), meter_(meter) {}
 
-  arrow::Status Prepare(const RunContext& context);
+  arrow::Status Prepare();
+  /// Another one for splits of the same read.
+  arrow::Result<std::unique_ptr<Extractor>> Fork(int number) const;
+  arrow::Status RunTogether(std::vector<Split> splits, const Sink& sink,
+                            std::stop_token stop);
+  arrow::Status ReadFrom(SplitQueue& splits, const Sink& sink, std::stop_token stop);
+  arrow::Result<std::unique_ptr<Reader>> Open(SplitQueue& splits, const Split& split,
+                                              std::stop_token stop);
+  arrow::Status ReadSplit(Reader& reader, int32_t number, const Sink& sink,
+                          std::stop_token stop);
   arrow::Status Take(std::shared_ptr<arrow::RecordBatch> batch, const Sink& sink);
   arrow::Status TakeWindows(const std::shared_ptr<arrow::RecordBatch>& batch,
                             const Sink& sink);
@@ -84,7 +97,11 @@ class Extractor {
       const std::shared_ptr<arrow::Array>& cursors);
 
   const PreparedStream& stream_;
+  const RunContext& context_;
   StreamMeter& meter_;
+  BatchPlace place_;  ///< Of the next batch.
+  int readers_ = 1;
+  std::shared_ptr<std::atomic<int64_t>> bytes_;  ///< Read by all forks.
   ReadSpec read_;                      ///< With the hidden columns that filters need.
   std::unique_ptr<RowFilter> filter_;  ///< Null when the source filters.
   std::vector<std::unique_ptr<Conversion>> conversions_;  ///< Null for raw and generated.

@@ -173,7 +173,8 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
   return arrow::Status::OK();
 }
 
-arrow::Status Loader::Append(const arrow::RecordBatch& batch, std::stop_token stop) {
+arrow::Status Loader::Append(const arrow::RecordBatch& batch, std::stop_token stop,
+                             std::optional<int64_t> ordinal) {
   if (batch.num_rows() == 0) return arrow::Status::OK();
   // Rows that were read just now are counted by their extractor.
   if (rejecter_ && !stream_.source) stream_.rejects->Saw(batch.num_rows());
@@ -192,6 +193,7 @@ arrow::Status Loader::Append(const arrow::RecordBatch& batch, std::stop_token st
   if (rejecter_ && (*converted)->num_rows() == batch.num_rows()) {
     rejecter_->Pass(batch.num_rows());
   }
+  if (ordinal) writer_->Place(*ordinal);
   ARROW_RETURN_NOT_OK(writer_->Append(**converted, stop));
   rows_ += (*converted)->num_rows();
   meter_.CountWritten((*converted)->num_rows(), BatchBytes(**converted));

@@ -45,7 +45,9 @@ class Loader {
   /// in from the target. kTransient "load.moved" when another run committed to the chain
   /// since the stream was planned.
   arrow::Status Begin(LoadRecord record, std::stop_token stop);
-  arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop);
+  /// `ordinal`: of the batch's first row, where rows do not come in the source's order.
+  arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop,
+                       std::optional<int64_t> ordinal = std::nullopt);
   /// Rows of this window that were left out before it.
   void Reject(std::vector<RejectedRow> rows);
   /// What was left out so far; it is the caller's then, and not stored with the commit.

@@ -38,6 +38,7 @@ struct PreparedStream {
   std::vector<ColumnFit> fits;
   std::vector<bool> raw;  ///< Per PlannedColumn.
   ReadSpec read;
+  int readers = 1;               ///< At a time; with several, rows come in any order.
   std::optional<int64_t> limit;  ///< `--limit`; a tie of the cursor is finished.
   std::optional<LoadRecord> last;
   WatermarkDecision watermark;
@@ -49,6 +50,9 @@ struct PreparedStream {
   std::shared_ptr<RejectTally> rejects;  ///< Null with on_error: fail.
   std::vector<Warning> warnings;
 
+  /// Into how many splits the read is cut at most: more than there are readers, so that
+  /// these end together though some splits have more rows than others.
+  int MostSplits() const { return readers > 1 ? 4 * readers : 1; }
   /// Whether rows without a cursor are to be read; `first` = none was read before.
   bool ReadsNullCursors(bool first) const;
   /// Lets the read begin at the watermark, or `extract.lag` below it.

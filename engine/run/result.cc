@@ -55,6 +55,7 @@ void AddPlan(const StreamResult& stream, Json* json) {
   (*json)["strategy_reason"] = OrNull(stream.strategy_reason);
   (*json)["ddl"] = stream.ddl;
   (*json)["columns"] = std::move(columns);
+  (*json)["splits"] = stream.splits;
   (*json)["source_rows"] = count(stream.source_rows);
   (*json)["target_rows"] = count(stream.target_rows);
 }
@@ -84,6 +85,7 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
                {"load_id", OrNull(stream.load_id)},
                {"window_seq", stream.window_seq},
                {"windows", stream.windows},
+               {"readers", stream.readers},
                {"lane", stream.lane},
                {"watermark", std::move(watermark)},
                {"rows_read", stream.rows_read},

@@ -63,6 +63,7 @@ struct StreamResult {
   std::string load_id;
   int64_t window_seq = 0;
   int64_t windows = 0;  ///< Committed by this run.
+  int readers = 1;      ///< Of the source, at a time.
   std::string lane = "sync";
   std::optional<WatermarkResult> watermark;
   int64_t rows_read = 0, rows_written = 0, rows_deleted = 0, rows_rejected = 0,
@@ -78,6 +79,7 @@ struct StreamResult {
   std::string query;
   std::vector<std::string> ddl;
   std::vector<ColumnResult> columns;
+  int splits = 1;
   std::optional<int64_t> source_rows, target_rows;
 };
 

@@ -1,6 +1,7 @@
 // The packages of a stream: from the source into them, and from them into the target.
 #include <algorithm>
 #include <iterator>
+#include <mutex>
 
 #include <arrow/api.h>
 
@@ -72,6 +73,7 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
   ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
   ARROW_RETURN_NOT_OK(SkipBoundary(stream, *extractor, stop));
   PackageStore packages = packages_;
+  std::mutex rejecting;
   std::vector<RejectedRow> rejected;
   std::vector<PackageManifest> sealed;
   PackageSpec spec = SpecOfPackage(stream, *extractor);
@@ -89,10 +91,12 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
           spec.cursor_before = sealed.back().seal.cursor_after;
           ARROW_ASSIGN_OR_RAISE(writer, packages.Create(spec));
         }
-        std::move(next.rejected.begin(), next.rejected.end(),
-                  std::back_inserter(rejected));
-        return next.batch->num_rows() > 0 ? writer->Append(*next.batch)
-                                          : arrow::Status::OK();
+        if (!next.rejected.empty()) {
+          const std::lock_guard lock(rejecting);
+          std::move(next.rejected.begin(), next.rejected.end(),
+                    std::back_inserter(rejected));
+        }
+        return writer->Append(*next.batch, next.place.reader, next.place.split);
       },
       stop);
   result_.rows_deduplicated += extractor->rows_skipped();

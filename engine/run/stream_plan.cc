@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/run/boundary.h"
 #include "engine/run/cursor_plan.h"
 
 namespace dxt {
@@ -90,6 +91,7 @@ class Preparer {
     ChooseRaw();
     ARROW_RETURN_NOT_OK(FillReadSpec(std::move(ref)));
     ARROW_RETURN_NOT_OK(DecideCursor(*out_, options_, context_, stop_));
+    ChooseReaders();
     return std::move(out_);
   }
 
@@ -429,6 +431,35 @@ class Preparer {
       out_->raw[i] = true;
       out_->columns.reads[column.read_index].raw = true;
     }
+  }
+
+  /// What asks for the order of the cursor, or only for a small part of the table, is
+  /// read by one.
+  void ChooseReaders() {
+    const ReadSpec& read = out_->read;
+    const bool whole = !out_->windowed && !read.order_by_cursor && !out_->limit &&
+                       !(read.cursor && read.cursor->lower) && !NeedsBoundaryKeys(*out_);
+    // Of equal keys the last row wins: packages and such targets keep the rows' places.
+    const bool placed = out_->staged || out_->target_can.Has(Capability::kManyWriters);
+    if (!whole || !out_->source_can.Has(Capability::kSplit) ||
+        (IsKeyed(out_->mode) && !placed)) {
+      return;
+    }
+    const auto& asked = out_->config.extract.readers;
+    if (asked) {
+      out_->readers = std::min(*asked, context_.stream_readers);
+      return;
+    }
+    // Several pay where reading is the slower half, and the order of rows is nobody's.
+    constexpr int kMostUnasked = 4;
+    constexpr int64_t kSmallestUnasked = 32 << 20;
+    const bool database = out_->target_can.Has(Capability::kManyWriters) ||
+                          out_->target_can.Has(Capability::kEmbedded);
+    if (!out_->source_can.Has(Capability::kPushdown) || (database && !out_->staged)) {
+      return;
+    }
+    out_->readers = std::min(kMostUnasked, context_.stream_readers);
+    out_->read.split_bytes = kSmallestUnasked;
   }
 
   arrow::Status FillReadSpec(StreamRef ref) {

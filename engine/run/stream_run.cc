@@ -275,8 +275,11 @@ arrow::Status StreamRun::Describe(const PreparedStream& stream, std::stop_token 
     shown.reason = stream.fits[i].reason;
     result_.columns.push_back(std::move(shown));
   }
-  ARROW_ASSIGN_OR_RAISE(auto plan, stream.source->PlanRead(stream.read, 1, stop));
+  ARROW_ASSIGN_OR_RAISE(auto plan,
+                        stream.source->PlanRead(stream.read, stream.MostSplits(), stop));
   result_.query = plan.text;
+  result_.splits = static_cast<int>(plan.splits.size());
+  result_.readers = std::min(stream.readers, result_.splits);
   for (const auto& note : plan.notes) Warn("horizon.hidden", note);
   ARROW_ASSIGN_OR_RAISE(result_.source_rows, stream.source->CountRows(stream.read, stop));
   if (stream.target.exists) {
@@ -360,6 +363,7 @@ arrow::Status StreamRun::Stream(PreparedStream& stream, std::stop_token stop) {
 }
 
 void StreamRun::TellOfRead(const Extractor& extractor) {
+  result_.readers = extractor.readers();
   for (const auto& note : extractor.notes()) Warn("horizon.hidden", note);
   const auto& held = extractor.held_back();
   if (result_.watermark) result_.watermark->held_from = held ? held->from : "";
@@ -393,7 +397,9 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
       ARROW_RETURN_NOT_OK(BeginWindow(stream, *loader, stop));
     }
     loader->Reject(std::move(next.rejected));
-    ARROW_RETURN_NOT_OK(loader->Append(*next.batch, stop));
+    std::optional<int64_t> ordinal;
+    if (extractor.readers() > 1) ordinal = next.place.ordinal();
+    ARROW_RETURN_NOT_OK(loader->Append(*next.batch, stop, ordinal));
     ARROW_ASSIGN_OR_RAISE(next, queue.Pop(stop));
   }
   return CommitWindow(stream, *loader, LastCursor(stream, extractor), stop);

@@ -185,8 +185,9 @@ class Decider {
   void WarnOfGap(const std::string& loaded, const std::string& next) {
     decision_.leaves_gap = true;
     decision_.warnings.push_back(
-        {"cursor.gap", "Rows above " + loaded + " and up to " + next +
-                           " are left out: no later run reads them, and dxtctl state show lists them"});
+        {"cursor.gap",
+         "Rows above " + loaded + " and up to " + next +
+             " are left out: no later run reads them, and dxtctl state show lists them"});
   }
 
   arrow::Status FromCommandLine() {

@@ -67,14 +67,17 @@ struct PackageManifest {
   std::vector<std::string> Paths() const;
 };
 
-/// Writes one package: Append* -> Seal | Abort. Used by one thread at a time. Destroying
-/// it unsealed aborts.
+/// Writes one package: Append* -> Seal | Abort. Destroying it unsealed aborts.
 class PackageWriter {
  public:
   virtual ~PackageWriter() = default;
   /// `batch` must have the schema ArrowSchema(spec.schema). kTransient "buffer.io",
-  /// "buffer.disk_full".
-  virtual arrow::Status Append(const arrow::RecordBatch& batch) = 0;
+  /// "buffer.disk_full". The package holds its rows by `split`, in the order in which
+  /// those of one split came. Splits that come at the same time each need a `lane`: one
+  /// thread at a time for each, and one split after the other.
+  virtual arrow::Status Append(const arrow::RecordBatch& batch, int lane,
+                               int32_t split) = 0;
+  arrow::Status Append(const arrow::RecordBatch& batch) { return Append(batch, 0, 0); }
   /// Makes the package durable: segments and manifest are fsynced, then the manifest
   /// appears under its name. From here it survives a crash and is pending.
   virtual arrow::Result<PackageManifest> Seal(const PackageSeal& seal) = 0;
@@ -84,7 +87,8 @@ class PackageWriter {
   virtual int64_t rows() const = 0;
 };
 
-/// Reads a sealed package in the order it was written. Used by one thread at a time.
+/// Reads a sealed package in the order that its writer gave it. Used by one thread at a
+/// time.
 class PackageReader {
  public:
   virtual ~PackageReader() = default;

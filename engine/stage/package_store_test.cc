@@ -3,6 +3,8 @@
 #include <cmath>
 #include <fstream>
 #include <limits>
+#include <thread>
+#include <vector>
 
 #include <arrow/array.h>
 #include <arrow/builder.h>
@@ -198,6 +200,30 @@ TEST_P(FormatTest, SegmentsEndByBytesAndAreReadInOrder) {
   }
   const auto ids = ReadIds(package, 777);
   ASSERT_EQ(ids.size(), 100000u);
+  for (size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(ids[i], static_cast<int64_t>(i));
+}
+
+TEST_P(FormatTest, SplitsThatComeAtATimeAreReadOneAfterTheOther) {
+  PackageSpec spec = Spec();
+  spec.format = GetParam().format;
+  spec.compression = GetParam().compression;
+  auto writer = *store_->Create(spec);
+  // Each lane has every third split, from the last to the first.
+  std::vector<std::jthread> lanes;
+  for (int lane = 0; lane < 3; ++lane) {
+    lanes.emplace_back([&, lane] {
+      for (int split = 9 + lane; split >= 0; split -= 3) {
+        for (int part = 0; part < 4; ++part) {
+          const auto ids = Ids(spec, split * 400 + part * 100, 100);
+          EXPECT_TRUE(writer->Append(*ids, lane, split).ok());
+        }
+      }
+    });
+  }
+  lanes.clear();
+  EXPECT_EQ(writer->rows(), 4800);
+  const auto ids = ReadIds(*writer->Seal({}), 777);
+  ASSERT_EQ(ids.size(), 4800u);
   for (size_t i = 0; i < ids.size(); ++i) ASSERT_EQ(ids[i], static_cast<int64_t>(i));
 }
 

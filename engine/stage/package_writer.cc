@@ -1,7 +1,12 @@
 #include "engine/stage/package_writer.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <map>
+#include <mutex>
+#include <vector>
 
 #include <arrow/record_batch.h>
 #include <arrow/type.h>
@@ -41,7 +46,10 @@ class SegmentedWriter : public PackageWriter {
 
   ~SegmentedWriter() override { Abort(); }
 
-  arrow::Status Append(const arrow::RecordBatch& batch) override {
+  using PackageWriter::Append;
+
+  arrow::Status Append(const arrow::RecordBatch& batch, int lane,
+                       int32_t split) override {
     if (!lock_) {
       return MakeError(ErrorClass::kInternal, "buffer.sealed",
                        "A batch came after the package was sealed or aborted");
@@ -55,13 +63,17 @@ class SegmentedWriter : public PackageWriter {
     const auto referenced = arrow::util::ReferencedBufferSize(batch);
     const int64_t bytes =
         referenced.ok() ? *referenced : arrow::util::TotalBufferSize(batch);
-    if (segment_ && writer_->bytes() + bytes > manifest_.spec.segment_bytes) {
-      ARROW_RETURN_NOT_OK(CloseSegment());
+    OpenSegment& open = Lane(lane);
+    const bool full =
+        open.writer && open.writer->bytes() + bytes > manifest_.spec.segment_bytes;
+    if (open.writer && (full || open.split != split)) {
+      ARROW_RETURN_NOT_OK(Close(open));
     }
-    if (!segment_) ARROW_RETURN_NOT_OK(OpenSegment());
-    ARROW_RETURN_NOT_OK(Classified(writer_->Append(batch)));
-    segment_->rows += batch.num_rows();
-    manifest_.rows += batch.num_rows();
+    open.split = split;
+    if (!open.writer) ARROW_RETURN_NOT_OK(Open(open));
+    ARROW_RETURN_NOT_OK(Classified(open.writer->Append(batch)));
+    open.segment.rows += batch.num_rows();
+    rows_ += batch.num_rows();
     return arrow::Status::OK();
   }
 
@@ -70,7 +82,16 @@ class SegmentedWriter : public PackageWriter {
       return MakeError(ErrorClass::kInternal, "buffer.sealed",
                        "A package was sealed twice, or after it was aborted");
     }
-    if (segment_) ARROW_RETURN_NOT_OK(CloseSegment());
+    for (auto& [lane, open] : lanes_) {
+      if (open.writer) ARROW_RETURN_NOT_OK(Close(open));
+    }
+    std::stable_sort(closed_.begin(), closed_.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (auto& [split, segment] : closed_) {
+      manifest_.bytes += segment.bytes;
+      manifest_.segments.push_back(std::move(segment));
+    }
+    manifest_.rows = rows_;
     manifest_.seal = seal;
     manifest_.created_at = FormatTime(clock_.Now());
     ARROW_ASSIGN_OR_RAISE(const std::string text, ManifestToJson(manifest_));
@@ -85,50 +106,52 @@ class SegmentedWriter : public PackageWriter {
 
   void Abort() noexcept override {
     if (!lock_) return;
-    writer_.reset();
-    file_.reset();
-    segment_.reset();
+    lanes_.clear();
     forget_();
     lock_.reset();
   }
 
-  int64_t rows() const override { return manifest_.rows; }
+  int64_t rows() const override { return rows_; }
 
  private:
-  arrow::Status OpenSegment() {
+  struct OpenSegment {
+    int32_t split = 0;
+    Segment segment;
+    std::shared_ptr<SegmentFile> file;
+    std::unique_ptr<SegmentWriter> writer;  ///< Null = none is open.
+  };
+
+  OpenSegment& Lane(int lane) {
+    const std::lock_guard lock(mutex_);
+    return lanes_[lane];
+  }
+
+  arrow::Status Open(OpenSegment& open) {
     char name[32];
-    std::snprintf(name, sizeof name, "segment-%08zu", manifest_.segments.size() + 1);
-    segment_.emplace();
-    segment_->file = name + extension_;
-    auto file = SegmentFile::Make(folder_ / (segment_->file + ".tmp"));
-    if (!file.ok()) {
-      segment_.reset();
-      return file.status();
-    }
-    file_ = *file;
-    auto writer = OpenSegmentWriter(manifest_.spec, file_);
-    if (!writer.ok()) {
-      segment_.reset();
-      return Classified(writer.status());
-    }
-    writer_ = std::move(*writer);
+    std::snprintf(name, sizeof name, "segment-%08d", ++opened_);
+    open.segment = {};
+    open.segment.file = name + extension_;
+    ARROW_ASSIGN_OR_RAISE(open.file,
+                          SegmentFile::Make(folder_ / (open.segment.file + ".tmp")));
+    auto writer = OpenSegmentWriter(manifest_.spec, open.file);
+    if (!writer.ok()) return Classified(writer.status());
+    open.writer = std::move(*writer);
     return arrow::Status::OK();
   }
 
-  arrow::Status CloseSegment() {
-    ARROW_RETURN_NOT_OK(Classified(writer_->Close()));
-    writer_.reset();
-    ARROW_RETURN_NOT_OK(file_->Sync());
-    ARROW_ASSIGN_OR_RAISE(segment_->bytes, file_->Tell());
-    segment_->sha256 = file_->Digest();
-    file_.reset();
-    const auto path = folder_ / segment_->file;
+  arrow::Status Close(OpenSegment& open) {
+    ARROW_RETURN_NOT_OK(Classified(open.writer->Close()));
+    open.writer.reset();
+    ARROW_RETURN_NOT_OK(open.file->Sync());
+    ARROW_ASSIGN_OR_RAISE(open.segment.bytes, open.file->Tell());
+    open.segment.sha256 = open.file->Digest();
+    open.file.reset();
+    const auto path = folder_ / open.segment.file;
     if (rename((path.string() + ".tmp").c_str(), path.c_str()) != 0) {
       return FileError("rename", path, errno);
     }
-    manifest_.bytes += segment_->bytes;
-    manifest_.segments.push_back(std::move(*segment_));
-    segment_.reset();
+    const std::lock_guard lock(mutex_);
+    closed_.emplace_back(open.split, std::move(open.segment));
     return arrow::Status::OK();
   }
 
@@ -139,9 +162,11 @@ class SegmentedWriter : public PackageWriter {
   Clock& clock_;
   const std::function<void()> forget_;
   PackageManifest manifest_;
-  std::optional<Segment> segment_;  ///< The open one.
-  std::shared_ptr<SegmentFile> file_;
-  std::unique_ptr<SegmentWriter> writer_;
+  std::atomic<int64_t> rows_{0};
+  std::atomic<int> opened_{0};
+  std::mutex mutex_;  ///< Of the two below; each OpenSegment is its lane's own.
+  std::map<int, OpenSegment> lanes_;
+  std::vector<std::pair<int32_t, Segment>> closed_;  ///< With the split's number.
 };
 
 class SegmentedReader : public PackageReader {

@@ -163,6 +163,46 @@ void SplitsAreTheWhole(Harness& harness) {
   EXPECT_EQ(TextOf(Sorted(rows)), TextOf(Sorted(many)));
 }
 
+/// Rows that another session brings between two splits are in none of them.
+void SplitsSeeOneState(Harness& harness) {
+  // A folder has no snapshot: its readers find what is there.
+  if (harness.kind() == StreamKind::kFile) return;
+  const auto rows_from = [](int first) {
+    Rows rows;
+    for (int i = first; i < first + 100; ++i) {
+      rows.push_back({std::to_string(i), std::string(300, 'x')});
+    }
+    return rows;
+  };
+  Rows before = rows_from(0);
+  ASSERT_OK_AND_ASSIGN(auto seeded, SeedAndDescribe(harness, "people", People(), before));
+  ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
+  for (int first = 100; first < 400; first += 100) {
+    const Rows more = rows_from(first);
+    ASSERT_OK(Load(harness, *target, PeopleBy(LoadMode::kAppend), more).status());
+    before.insert(before.end(), more.begin(), more.end());
+  }
+  ASSERT_OK_AND_ASSIGN(const auto plan, seeded.source->PlanRead(seeded.all, 4, {}));
+  ASSERT_GT(plan.splits.size(), 1u);
+  Rows rows;
+  for (const auto& split : plan.splits) {
+    ASSERT_OK_AND_ASSIGN(auto reader,
+                         seeded.source->OpenReader(seeded.all, split, std::nullopt, {}));
+    while (true) {
+      ASSERT_OK_AND_ASSIGN(const auto step, reader->Next({}));
+      if (step.batch) {
+        ASSERT_OK_AND_ASSIGN(const auto part, SortedRows(*step.batch));
+        rows.insert(rows.end(), part.begin(), part.end());
+      }
+      if (step.end) break;
+    }
+    ASSERT_OK(Load(harness, *target, PeopleBy(LoadMode::kAppend),
+                   rows_from(1000 + 100 * split.number))
+                  .status());
+  }
+  EXPECT_EQ(TextOf(Sorted(rows)), TextOf(Sorted(before)));
+}
+
 void PositionsResumeExactly(Harness& harness) {
   Rows many;
   for (int i = 0; i < 50; ++i) many.push_back({std::to_string(i), "x"});
@@ -389,6 +429,9 @@ std::vector<Case> SourceCases() {
       {"ProjectionKeepsTheAskedOrderAndNames", kRead,
        ProjectionKeepsTheAskedOrderAndNames},
       {"SplitsAreTheWhole", with(Capability::kSplit), SplitsAreTheWhole},
+      {"SplitsSeeOneState",
+       with(Capability::kSplit) | static_cast<uint32_t>(Capability::kAppend),
+       SplitsSeeOneState},
       {"PositionsResumeExactly", with(Capability::kResume), PositionsResumeExactly},
       {"StopEndsARead", kRead, StopEndsARead},
       {"ReadAgainYieldsTheSame", with(Capability::kReadAgain), ReadAgainYieldsTheSame},
