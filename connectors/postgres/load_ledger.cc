@@ -48,12 +48,60 @@ arrow::Status LoadLedger::Ensure(std::stop_token stop) {
                         connection_.Query("SELECT 1 FROM pg_catalog.pg_namespace "
                                           "WHERE nspname = $1",
                                           {schema_}, kDoing, stop));
+  return Create(Statements(schema.rows() > 0), stop);
+}
+
+std::vector<std::string> LoadLedger::Statements(bool schema_exists) const {
   std::vector<std::string> statements;
-  if (schema.rows() == 0) {
+  if (!schema_exists) {
     statements.push_back("CREATE SCHEMA IF NOT EXISTS " + sql::QuoteIdentifier(schema_));
   }
   for (auto& statement : sql_.Create()) statements.push_back(std::move(statement));
-  return Create(statements, stop);
+  return statements;
+}
+
+arrow::Status LoadLedger::CheckRights(std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(const bool exists, Exists(stop));
+  if (exists) {
+    ARROW_ASSIGN_OR_RAISE(
+        auto may,
+        connection_.Query(
+            "SELECT pg_catalog.bool_and(pg_catalog.has_table_privilege(t, p)) FROM "
+            "(VALUES ($1, 'SELECT'), ($1, 'INSERT'), ($1, 'DELETE'), ($2, 'SELECT'), "
+            "($2, 'INSERT'), ($2, 'UPDATE')) AS needed(t, p)",
+            {sql_.loads_table(), sql_.fence_table()}, kDoing, stop));
+    return may.Bool(0, 0) ? arrow::Status::OK() : Denied({}, stop);
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      auto may,
+      connection_.Query(
+          "SELECT n.oid IS NOT NULL, CASE WHEN n.oid IS NULL THEN "
+          "pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') "
+          "ELSE pg_catalog.has_schema_privilege(n.oid, 'CREATE') AND "
+          "pg_catalog.has_schema_privilege(n.oid, 'USAGE') END "
+          "FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1",
+          {schema_}, kDoing, stop));
+  return may.Bool(0, 1) ? arrow::Status::OK() : Denied(Statements(may.Bool(0, 0)), stop);
+}
+
+arrow::Status LoadLedger::Denied(std::vector<std::string> statements,
+                                 std::stop_token stop) {
+  auto role =
+      connection_.Run("SELECT pg_catalog.quote_ident(current_user)", kDoing, stop);
+  const std::string name = role.ok() ? role->Text(0, 0) : "the role";
+  const bool make = !statements.empty();
+  if (make) {
+    statements.push_back("GRANT USAGE ON SCHEMA " + sql::QuoteIdentifier(schema_) +
+                         " TO " + name);
+  }
+  statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON " + sql_.loads_table() +
+                       ", " + sql_.fence_table() + " TO " + name);
+  std::string all;
+  for (const auto& one : statements) all += (all.empty() ? "" : "; ") + one;
+  return MakeError(ErrorClass::kAuth, "pg.metadata_denied",
+                   "The role " + name + " may not " + (make ? "create" : "use") +
+                       " the ledger tables in schema '" + schema_ + "'",
+                   "Let an administrator run: " + all);
 }
 
 arrow::Status LoadLedger::EnsureKeys(std::stop_token stop) {
@@ -86,14 +134,11 @@ arrow::Status LoadLedger::Create(const std::vector<std::string>& statements,
       ARROW_RETURN_NOT_OK(status);
       continue;
     }
-    std::string all;
-    for (const auto& one : statements) all += one + "; ";
-    return MakeError(
-        ErrorClass::kAuth, "pg.metadata_denied",
-        "The role may not create the ledger tables in schema '" + schema_ + "'",
-        "Let an administrator run, and grant SELECT, INSERT, UPDATE, DELETE on "
-        "them: " +
-            all);
+    // The transaction is lost, and with it the question who the role is.
+    if (connection_.between_statements()) {
+      ARROW_RETURN_NOT_OK(connection_.Run("ROLLBACK", kWriting, stop).status());
+    }
+    return Denied(statements, stop);
   }
   return arrow::Status::OK();
 }

@@ -20,8 +20,11 @@ class LoadLedger {
 
   /// True when both tables are there. Writes nothing.
   arrow::Result<bool> Exists(std::stop_token stop);
+  /// kAuth "pg.metadata_denied", with the SQL for an administrator, when Ensure could not
+  /// make the tables or loads could not use them. Writes nothing.
+  arrow::Status CheckRights(std::stop_token stop);
   /// Makes what is missing, inside the caller's transaction, under an advisory lock;
-  /// kAuth "pg.metadata_denied" with the SQL for an administrator.
+  /// kAuth "pg.metadata_denied" as of CheckRights, and the transaction is rolled back.
   arrow::Status Ensure(std::stop_token stop);
   /// The same for `_dxt_keys`, which only tracked mirrors need.
   arrow::Status EnsureKeys(std::stop_token stop);
@@ -53,6 +56,9 @@ class LoadLedger {
  private:
   arrow::Status Lock(std::stop_token stop);
   arrow::Status Create(const std::vector<std::string>& statements, std::stop_token stop);
+  /// What makes the tables, and their schema where it is not there.
+  std::vector<std::string> Statements(bool schema_exists) const;
+  arrow::Status Denied(std::vector<std::string> statements, std::stop_token stop);
 
   Connection& connection_;
   const std::string schema_;
