@@ -289,7 +289,8 @@ class CsvScanner final : public RecordScanner {
 
   arrow::Status WidthError(size_t count) const {
     return Error("file.row_width", input_->line() + lines_,
-                 "the row has " + std::to_string(count) + " cells, but the " +
+                 "the row has " + std::to_string(count) +
+                     (count == 1 ? " cell" : " cells") + ", but the " +
                      (options_.header ? "header" : "first row") + " has " +
                      std::to_string(names_.size()),
                  "Correct the file, or set options.delimiter or options.quote");

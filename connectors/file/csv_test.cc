@@ -92,7 +92,7 @@ TEST_F(CsvTest, BlankLinesAreSkippedBetweenWiderRowsAndAreNullInOneColumn) {
 TEST_F(CsvTest, RowsOfAnotherWidthAreRefusedWithTheirLine) {
   ExpectError(ReadCsv("a,b\n\"1\n1\",2\n1,2,3\n"), "file.row_width",
               "t.csv:4: the row has 3 cells, but the header has 2");
-  ExpectError(ReadCsv("a,b\n1\n"), "file.row_width", "t.csv:2: the row has 1 cells");
+  ExpectError(ReadCsv("a,b\n1\n"), "file.row_width", "t.csv:2: the row has 1 cell");
 }
 
 TEST_F(CsvTest, BrokenQuotesAreRefused) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include <arrow/filesystem/filesystem.h>
+#include <arrow/filesystem/s3fs.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/util/key_value_metadata.h>
 
@@ -37,6 +38,28 @@ arrow::Status LoadS3() {
                    "This installation cannot read S3: " + loaded.message(),
                    "libarrow_s3 must lie beside libarrow");
 }
+
+bool WasNotReached(std::string_view message) {
+  const auto says = [&](std::string_view word) {
+    return message.find(word) != std::string_view::npos;
+  };
+  return says("NETWORK_CONNECTION") || says("Could not connect") ||
+         says("Could not resolve") || says("curlCode: 7") || says("curlCode: 6") ||
+         says("curlCode: 28");
+}
+
+/// The library's own waits up to 7 s for a server that is not there, for each question.
+/// Whole streams are repeated above this, with longer waits.
+class ShortRetries final : public fs::S3RetryStrategy {
+ public:
+  bool ShouldRetry(const AWSErrorDetail& error, int64_t attempted) override {
+    return error.should_retry && attempted < (WasNotReached(error.message) ? 2 : 5);
+  }
+  int64_t CalculateDelayBeforeNextRetry(const AWSErrorDetail&,
+                                        int64_t attempted) override {
+    return int64_t{100} << std::min<int64_t>(attempted, 5);
+  }
+};
 
 std::string Encode(std::string_view text) {
   static constexpr char kHex[] = "0123456789ABCDEF";
@@ -206,8 +229,7 @@ class S3Store final : public Store {
                says("does not exist")) {
       info.error_class = ErrorClass::kConfig;
       info.code = "file.missing";
-    } else if (says("NETWORK_CONNECTION") || says("Could not connect") ||
-               says("Could not resolve") || says("curlCode: 28")) {
+    } else if (WasNotReached(message)) {
       info.code = "file.unreachable";
       info.hint = "Check endpoint and region, and that the server can be reached";
     } else if (says("SLOW_DOWN") || says("HTTP status 503") || says("HTTP status 429")) {
@@ -270,6 +292,8 @@ arrow::Result<std::shared_ptr<Store>> MakeS3Store(const ConfigView& config,
     const std::string token = config.String("session_token");
     if (!token.empty()) options.emplace_back("session_token", token);
   }
+  options.emplace_back("retry_strategy",
+                       std::shared_ptr<fs::S3RetryStrategy>(new ShortRetries));
   std::string path;
   auto files = fs::FileSystemFromUriAndOptions(uri, options, &path);
   if (!files.ok()) {

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 
@@ -122,6 +123,18 @@ TEST_F(S3Test, MissingThingsAreNamed) {
   const auto checked = OpenSource()->Check({});
   EXPECT_EQ(GetErrorInfo(checked).code, "file.missing") << checked.ToString();
   EXPECT_EQ(checked.message().find("s3cr3t"), std::string::npos);
+}
+
+TEST_F(S3Test, AServerThatIsNotThereIsSaidSoonWithWhatToCheck) {
+  settings_.map[1].second = Scalar("127.0.0.1:1");
+  const auto begun = std::chrono::steady_clock::now();
+  const auto opened = connector_->OpenSource(Config(), context_, {});
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;
+  const ErrorInfo info = GetErrorInfo(opened.status());
+  EXPECT_EQ(info.code, "file.unreachable") << opened.status().ToString();
+  EXPECT_NE(info.hint.find("endpoint"), std::string::npos);
+  // The library's own patience is about seven seconds for each question.
+  EXPECT_LT(took.count(), 4.0);
 }
 
 }  // namespace
