@@ -16,7 +16,7 @@ OptionSpec IncrementalKeys() {
               .Alias({"watermark_field", "watermark_column"})
               .Example("updated_at"),
           Key("initial_value", OptionKind::kString,
-              "The first run reads rows behind this value.")
+              "The first run reads rows from this value on.")
               .Example("\"2024-01-01 00:00:00\""),
       });
 }
@@ -24,7 +24,7 @@ OptionSpec IncrementalKeys() {
 OptionSpec WatermarkKeys() {
   return Key("watermark", OptionKind::kObject, "Short for `extract.initial_value`.")
       .Fields({Key("default_value", OptionKind::kString,
-                   "The first run reads rows behind this value.")
+                   "The first run reads rows from this value on.")
                    .Required()});
 }
 

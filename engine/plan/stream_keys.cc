@@ -89,7 +89,7 @@ OptionSpec ExtractKeys() {
               .Default("exclusive")
               .Choices({"exclusive", "inclusive"}),
           Key("initial_value", OptionKind::kString,
-              "The first run reads rows behind this value.")
+              "The first run reads rows from this value on.")
               .Example("\"2024-01-01 00:00:00\""),
           Key("end_value", OptionKind::kString, "Rows from this value on are not read."),
           Key("null_cursor", OptionKind::kString,

@@ -105,7 +105,9 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
     writer->Abort();
     return status;
   }
-  if (writer->rows() == 0 && rejected.empty() && NothingToWrite(stream) &&
+  // What waits makes the target: nothing new behind it needs no package of its own.
+  const bool follows = !pending.empty() && !full;
+  if (writer->rows() == 0 && rejected.empty() && (follows || NothingToWrite(stream)) &&
       !EndsBackfill(stream, *extractor)) {
     writer->Abort();
     return sealed;
