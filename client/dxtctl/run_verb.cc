@@ -160,6 +160,7 @@ void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
   proto.set_persist(options.persist);
   proto.set_fresh(options.fresh);
   proto.set_accept_shrink(options.accept_shrink);
+  proto.set_diff(options.diff);
   if (options.replay) {
     auto* replay = proto.mutable_replay();
     for (const auto& id : *options.replay) replay->add_dead_letters(id);
@@ -189,6 +190,17 @@ void AddReadOptions(Verb verb, RunVerbOptions& options) {
 
 void AddDryRunOption(Verb verb, RunVerbOptions& options) {
   verb.AddFlag("--dry-run", options.dry_run, "Show what would be done; change nothing");
+}
+
+void AddDryRunOptions(Verb verb, RunVerbOptions& options) {
+  const auto dry_run = verb.AddFlag("--dry-run", options.dry_run,
+                                    "Show what would be done; change nothing");
+  AddDiffOption(verb, options).Needs(dry_run);
+}
+
+Argument AddDiffOption(Verb verb, RunVerbOptions& options) {
+  return verb.AddFlag("--diff", options.diff,
+                      "Also compare the records: which would be added, changed, deleted");
 }
 
 void AddFreshOption(Verb verb, RunVerbOptions& options) {

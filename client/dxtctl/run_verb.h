@@ -33,6 +33,7 @@ struct RunVerbOptions {
   bool persist = false;
   bool fresh = false;
   bool accept_shrink = false;
+  bool diff = false;
   std::optional<std::vector<std::string>> replay;  ///< Dead letters; empty = all.
 };
 
@@ -50,6 +51,12 @@ void AddReadOptions(Verb verb, RunVerbOptions& options);
 
 /// Adds --dry-run.
 void AddDryRunOption(Verb verb, RunVerbOptions& options);
+
+/// Adds --dry-run, and --diff with it, of verbs that read a source and load.
+void AddDryRunOptions(Verb verb, RunVerbOptions& options);
+
+/// Adds --diff.
+Argument AddDiffOption(Verb verb, RunVerbOptions& options);
 
 /// Adds --persist, --accept-shrink and --new, of verbs that load.
 void AddKeepOptions(Verb verb, RunVerbOptions& options);

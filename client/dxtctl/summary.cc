@@ -97,6 +97,46 @@ void PrintPlannedColumns(const Json& stream) {
   PrintTable(shown, rows);
 }
 
+/// "+ {"id":3}  name=new", "~ {"id":1}  name: old -> new".
+std::string RecordLine(const Json& record) {
+  const std::string change = Text(record, "change");
+  const auto cell = [](const Json& both, const char* when) {
+    return both.contains(when) && both[when].is_null() ? "NULL" : Text(both, when);
+  };
+  std::string line = change == "add" ? "+ " : change == "delete" ? "- " : "~ ";
+  line += record.value("key", Json()).dump();
+  const char* separator = "  ";
+  const Json columns = record.value("columns", Json::object());
+  for (const auto& [column, both] : columns.items()) {
+    line += separator + column;
+    if (change == "change") {
+      line += ": " + cell(both, "before") + " -> " + cell(both, "after");
+    } else {
+      line += "=" + cell(both, change == "add" ? "after" : "before");
+    }
+    separator = ", ";
+  }
+  return Printable(line);
+}
+
+void PrintDiff(const Json& stream) {
+  const auto found = stream.find("diff");
+  if (found == stream.end()) return;
+  const Json& diff = *found;
+  const std::string deleted = Text(diff, "deleted");
+  std::printf("  diff of %s%s: %s added, %s changed, %s unchanged, %s deleted\n",
+              diff.value("complete", false) ? "" : "the first ",
+              Counted(Number(diff, "rows_compared"), "row").c_str(),
+              Text(diff, "added").c_str(), Text(diff, "changed").c_str(),
+              Text(diff, "unchanged").c_str(), deleted.empty() ? "?" : deleted.c_str());
+  for (const auto& record : diff.value("records", Json::array())) {
+    std::printf("    %s\n", RecordLine(record).c_str());
+  }
+  if (const auto note = Text(diff, "note"); !note.empty()) {
+    std::printf("    (%s)\n", note.c_str());
+  }
+}
+
 void PrintPlan(const Json& result) {
   for (const auto& stream : result.value("streams", Json::array())) {
     std::printf("stream %s -> %s  [%s, %s]\n", Text(stream, "id").c_str(),
@@ -109,9 +149,10 @@ void PrintPlan(const Json& result) {
     if (const auto mark = stream.find("watermark");
         mark != stream.end() && mark->is_object()) {
       const std::string before = Text(*mark, "before");
-      line("watermark", Text(*mark, "field") + " after " +
-                            (before.empty() ? "-" : before) + " (from " +
-                            Text(*mark, "source") + ")");
+      const std::string source = Text(*mark, "source");
+      line("watermark", Text(*mark, "field") +
+                            (source == "initial" ? " from " : " after ") +
+                            (before.empty() ? "-" : before) + " (from " + source + ")");
     }
     std::string strategy = Text(stream, "strategy");
     if (const auto why = Text(stream, "strategy_reason"); !why.empty())
@@ -128,6 +169,7 @@ void PrintPlan(const Json& result) {
       std::printf("  ddl: %s\n", statement.get<std::string>().c_str());
     }
     PrintPlannedColumns(stream);
+    PrintDiff(stream);
   }
 }
 

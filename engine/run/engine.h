@@ -31,6 +31,7 @@ struct RunOptions {
   std::string exclude;
   bool allow_empty_selection = false;
   bool dry_run = false;
+  bool diff = false;           ///< With dry_run: compare the records too.
   std::optional<int> threads;  ///< Streams, or readers of fewer streams, at a time.
   bool fail_fast = false;
   std::optional<int64_t> limit;             ///< Rows per stream.

@@ -157,20 +157,22 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
   write_.forget_keys = !stream_.KeysAreTracked();
   write_.keep_newer = stream_.KeepsNewer();
   write_.batch_rows = stream_.config.load.batch_size;
-  const std::string& sort = stream_.config.load.dedup_sort;
-  const PlannedColumn* by = sort.empty() ? nullptr : stream_.Column(sort);
-  if (!sort.empty() && !by) {
-    return MakeError(ErrorClass::kConfig, "plan.column_missing",
-                     "load.dedup_sort names '" + sort +
-                         "', which is not a field of stream '" + stream_.config.id + "'");
-  }
-  if (by) {
-    write_.dedup_column = by->wanted.name;
-  } else {
-    write_.dedup_column = stream_.columns.cursor_target;
-  }
+  ARROW_ASSIGN_OR_RAISE(write_.dedup_column, stream_.DedupColumn());
   ARROW_ASSIGN_OR_RAISE(writer_, stream_.destination->OpenWriter(write_, stop));
   return arrow::Status::OK();
+}
+
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Deliverable(
+    const arrow::RecordBatch& batch) {
+  auto converted = Convert(batch);
+  if (converted.ok() || !rejecter_) return converted;
+  const auto step = [&](int column, int64_t from, int64_t* bad_row) {
+    return ConvertColumn(batch, static_cast<size_t>(column), from, bad_row);
+  };
+  ARROW_ASSIGN_OR_RAISE(
+      const auto kept,
+      rejecter_->LeaveOut(batch.Slice(0), batch.columns(), step, &rejected_));
+  return Convert(*kept);
 }
 
 arrow::Status Loader::Append(const arrow::RecordBatch& batch, std::stop_token stop,
@@ -178,25 +180,15 @@ arrow::Status Loader::Append(const arrow::RecordBatch& batch, std::stop_token st
   if (batch.num_rows() == 0) return arrow::Status::OK();
   // Rows that were read just now are counted by their extractor.
   if (rejecter_ && !stream_.source) stream_.rejects->Saw(batch.num_rows());
-  auto converted = Convert(batch);
-  if (!converted.ok() && rejecter_) {
-    const auto step = [&](int column, int64_t from, int64_t* bad_row) {
-      return ConvertColumn(batch, static_cast<size_t>(column), from, bad_row);
-    };
-    ARROW_ASSIGN_OR_RAISE(
-        const auto kept,
-        rejecter_->LeaveOut(batch.Slice(0), batch.columns(), step, &rejected_));
-    if (kept->num_rows() == 0) return arrow::Status::OK();
-    converted = Convert(*kept);
-  }
-  ARROW_RETURN_NOT_OK(converted);
-  if (rejecter_ && (*converted)->num_rows() == batch.num_rows()) {
+  ARROW_ASSIGN_OR_RAISE(const auto converted, Deliverable(batch));
+  if (converted->num_rows() == 0) return arrow::Status::OK();
+  if (rejecter_ && converted->num_rows() == batch.num_rows()) {
     rejecter_->Pass(batch.num_rows());
   }
   if (ordinal) writer_->Place(*ordinal);
-  ARROW_RETURN_NOT_OK(writer_->Append(**converted, stop));
-  rows_ += (*converted)->num_rows();
-  meter_.CountWritten((*converted)->num_rows(), BatchBytes(**converted));
+  ARROW_RETURN_NOT_OK(writer_->Append(*converted, stop));
+  rows_ += converted->num_rows();
+  meter_.CountWritten(converted->num_rows(), BatchBytes(*converted));
   return arrow::Status::OK();
 }
 

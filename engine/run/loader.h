@@ -48,6 +48,10 @@ class Loader {
   /// `ordinal`: of the batch's first row, where rows do not come in the source's order.
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop,
                        std::optional<int64_t> ordinal = std::nullopt);
+  /// `batch` as it would be written, converted and checked, without the rows that are
+  /// left out. Needs no writer.
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Deliverable(
+      const arrow::RecordBatch& batch);
   /// Rows of this window that were left out before it.
   void Reject(std::vector<RejectedRow> rows);
   /// What was left out so far; it is the caller's then, and not stored with the commit.

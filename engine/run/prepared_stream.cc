@@ -23,6 +23,16 @@ const PlannedColumn* PreparedStream::Column(const std::string& id) const {
   return nullptr;
 }
 
+arrow::Result<std::string> PreparedStream::DedupColumn() const {
+  const std::string& sort = config.load.dedup_sort;
+  if (sort.empty()) return columns.cursor_target;
+  const PlannedColumn* by = Column(sort);
+  if (by) return by->wanted.name;
+  return MakeError(ErrorClass::kConfig, "plan.column_missing",
+                   "load.dedup_sort names '" + sort +
+                       "', which is not a field of stream '" + config.id + "'");
+}
+
 bool PreparedStream::ReadsNullCursors(bool first) const {
   switch (config.extract.null_cursor) {
     case NullCursor::kAuto:

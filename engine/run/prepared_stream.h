@@ -70,6 +70,9 @@ struct PreparedStream {
   /// into this very table.
   bool KeysAreTracked() const;
   const PlannedColumn* Column(const std::string& id) const;
+  /// Target column by which the latest of equal keys wins; "" = the last that arrives.
+  /// kConfig "plan.column_missing".
+  arrow::Result<std::string> DedupColumn() const;
   /// After the first of several windows was committed: the target is what it made of it.
   /// kTransient "load.moved" when somebody altered it meanwhile.
   arrow::Status Replan(std::stop_token stop);

@@ -1,25 +1,11 @@
 #include <arrow/api.h>
 
 #include "base/error.h"
-#include "connectors/sdk/cursor.h"
+#include "engine/run/cell_text.h"
 #include "engine/run/engine.h"
 #include "engine/run/stream_plan.h"
 
 namespace dxt {
-namespace {
-
-std::optional<std::string> Cell(const arrow::Array& array, int64_t row,
-                                const FieldType& type) {
-  if (array.IsNull(row)) return std::nullopt;
-  if (CanBeCursor(type)) {
-    if (auto text = CursorText(array, row, type); text.ok()) return *text;
-  }
-  const auto scalar = array.GetScalar(row);
-  return scalar.ok() ? (*scalar)->ToString() : "?";
-}
-
-}  // namespace
-
 arrow::Result<PreviewTable> PreviewStream(const PipelineDocument& pipeline,
                                           const std::string& stream, int64_t rows,
                                           const RunContext& context,
@@ -67,7 +53,7 @@ arrow::Result<PreviewTable> PreviewStream(const PipelineDocument& pipeline,
          ++row) {
       std::vector<std::optional<std::string>> cells;
       for (int i = 0; i < step.batch->num_columns(); ++i) {
-        cells.push_back(Cell(*step.batch->column(i), row, columns.reads[i].type));
+        cells.push_back(CellText(*step.batch->column(i), row, columns.reads[i].type));
       }
       table.rows.push_back(std::move(cells));
     }

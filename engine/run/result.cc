@@ -45,6 +45,45 @@ Json ColumnJson(const ColumnResult& column) {
           {"reason", OrNull(column.reason)}};
 }
 
+std::string_view ChangeName(RecordChange::Kind kind) {
+  switch (kind) {
+    case RecordChange::Kind::kAdd:
+      return "add";
+    case RecordChange::Kind::kChange:
+      return "change";
+    case RecordChange::Kind::kDelete:
+      return "delete";
+  }
+  return "";
+}
+
+Json DiffJson(const DiffResult& diff) {
+  const auto text = [](const std::optional<std::string>& cell) {
+    return cell ? Json(*cell) : Json(nullptr);
+  };
+  Json records = Json::array();
+  for (const auto& change : diff.changes) {
+    Json cells = Json::object();
+    for (const auto& cell : change.cells) {
+      Json& both = cells[cell.column] = Json::object();
+      if (change.kind != RecordChange::Kind::kAdd) both["before"] = text(cell.before);
+      if (change.kind != RecordChange::Kind::kDelete) both["after"] = text(cell.after);
+    }
+    Json key = Json::parse(change.key, nullptr, /*allow_exceptions=*/false);
+    records.push_back({{"change", ChangeName(change.kind)},
+                       {"key", key.is_discarded() ? Json(change.key) : std::move(key)},
+                       {"columns", std::move(cells)}});
+  }
+  return {{"rows_compared", diff.compared},
+          {"complete", diff.complete},
+          {"added", diff.added},
+          {"changed", diff.changed},
+          {"unchanged", diff.unchanged},
+          {"deleted", diff.deleted ? Json(*diff.deleted) : Json(nullptr)},
+          {"note", OrNull(diff.note)},
+          {"records", std::move(records)}};
+}
+
 void AddPlan(const StreamResult& stream, Json* json) {
   const auto count = [](const std::optional<int64_t>& rows) {
     return rows ? Json(*rows) : Json(nullptr);
@@ -58,6 +97,7 @@ void AddPlan(const StreamResult& stream, Json* json) {
   (*json)["splits"] = stream.splits;
   (*json)["source_rows"] = count(stream.source_rows);
   (*json)["target_rows"] = count(stream.target_rows);
+  if (stream.diff) (*json)["diff"] = DiffJson(*stream.diff);
 }
 
 Json StreamJson(const StreamResult& stream, bool dry_run) {

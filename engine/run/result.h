@@ -54,6 +54,28 @@ struct WatermarkResult {
   std::string held_from;  ///< Rows from here on were left to a later run; "" = none.
 };
 
+/// One record of the target, and what a run would do to it.
+struct RecordChange {
+  enum class Kind : uint8_t { kAdd, kChange, kDelete };
+  struct Cell {
+    std::string column;
+    std::optional<std::string> before, after;  ///< nullopt = NULL, or no such record.
+  };
+  Kind kind = Kind::kAdd;
+  std::string key;          ///< JSON, like that of errors.
+  std::vector<Cell> cells;  ///< Of kChange, those that differ.
+};
+
+/// `--diff` of one stream.
+struct DiffResult {
+  int64_t compared = 0;   ///< Rows of the source.
+  bool complete = false;  ///< They are all that the run would read.
+  int64_t added = 0, changed = 0, unchanged = 0;
+  std::optional<int64_t> deleted;     ///< nullopt = unknown; why is in `note`.
+  std::vector<RecordChange> changes;  ///< The first of each kind.
+  std::string note;
+};
+
 struct StreamResult {
   std::string id;
   StreamState state = StreamState::kQueued;
@@ -81,6 +103,7 @@ struct StreamResult {
   std::vector<ColumnResult> columns;
   int splits = 1;
   std::optional<int64_t> source_rows, target_rows;
+  std::optional<DiffResult> diff;  ///< With --diff.
 };
 
 struct RunResult {

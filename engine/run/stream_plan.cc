@@ -414,8 +414,8 @@ class Preparer {
 
   void ChooseRaw() {
     out_->raw.assign(out_->columns.columns.size(), false);
-    // What is not decoded can be neither checked nor set aside.
-    const bool possible = !out_->staged && !out_->rejects &&
+    // What is not decoded can be neither checked nor set aside, nor compared.
+    const bool possible = !out_->staged && !out_->rejects && !options_.diff &&
                           pipeline_.source.connector == pipeline_.target.connector &&
                           out_->source_can.Has(Capability::kRawValues);
     if (!possible) return;

@@ -14,6 +14,7 @@
 #include "engine/run/boundary.h"
 #include "engine/run/extractor.h"
 #include "engine/run/loader.h"
+#include "engine/run/record_diff.h"
 #include "engine/run/stream_plan.h"
 
 namespace dxt {
@@ -194,7 +195,10 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
   planned_ = true;
   can_widen_ = !stream->target.exists || stream->mode == LoadMode::kReplace;
   Report(*stream);
-  if (options_.dry_run) return Describe(*stream, stop);
+  if (options_.dry_run) {
+    ARROW_RETURN_NOT_OK(Describe(*stream, stop));
+    return options_.diff ? Compare(*stream, stop) : arrow::Status::OK();
+  }
   if (options_.phase != Phase::kExtract) {
     ARROW_ASSIGN_OR_RAISE(const bool done, SettleInterrupted(*stream, stop));
     if (done) return arrow::Status::OK();
@@ -288,6 +292,27 @@ arrow::Status StreamRun::Describe(const PreparedStream& stream, std::stop_token 
   } else {
     result_.target_rows = 0;
   }
+  return arrow::Status::OK();
+}
+
+arrow::Status StreamRun::Compare(PreparedStream& stream, std::stop_token stop) {
+  stream.readers = 1;  // As of any read that has a limit.
+  stream.limit =
+      std::min(stream.limit.value_or(RecordDiff::kRows), RecordDiff::kMostRows);
+  ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
+  ARROW_RETURN_NOT_OK(SkipBoundary(stream, *extractor, stop));
+  ARROW_ASSIGN_OR_RAISE(auto loader,
+                        Loader::Make(stream, context_, meter_, extractor->schema()));
+  RecordDiff diff(stream, pipeline_, context_);
+  const auto read = extractor->Run(
+      [&](QueuedBatch batch) -> arrow::Status {
+        if (!batch.batch) return arrow::Status::OK();
+        ARROW_ASSIGN_OR_RAISE(auto rows, loader->Deliverable(*batch.batch));
+        return diff.Add(std::move(rows));
+      },
+      stop);
+  ARROW_RETURN_NOT_OK(read);
+  ARROW_ASSIGN_OR_RAISE(result_.diff, diff.Finish(extractor->complete(), stop));
   return arrow::Status::OK();
 }
 

@@ -47,6 +47,8 @@ class StreamRun {
   bool MayRetry(const ErrorInfo& info, int attempt) const;
   arrow::Status Attempt(std::stop_token stop);
   arrow::Status Describe(const PreparedStream& stream, std::stop_token stop);
+  /// Reads as the run would, and the target; writes nothing.
+  arrow::Status Compare(PreparedStream& stream, std::stop_token stop);
   void Report(const PreparedStream& stream);
 
   /// Source to target without a package in between.

@@ -141,6 +141,7 @@ RunOptions FromProto(const v1::RunOptions& proto) {
   options.persist = proto.persist();
   options.fresh = proto.fresh();
   options.accept_shrink = proto.accept_shrink();
+  options.diff = proto.diff();
   if (proto.has_replay()) {
     const auto& ids = proto.replay().dead_letters();
     options.replay.emplace(ids.begin(), ids.end());

@@ -177,6 +177,7 @@ v1::RunOptions ToProto(const RunOptions& options) {
   proto.set_persist(options.persist);
   proto.set_fresh(options.fresh);
   proto.set_accept_shrink(options.accept_shrink);
+  proto.set_diff(options.diff);
   if (const auto& backfill = options.backfill) {
     proto.mutable_backfill()->set_from(backfill->from);
     proto.mutable_backfill()->set_to(backfill->to);

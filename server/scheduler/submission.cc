@@ -147,7 +147,8 @@ std::string FormatRunOptions(const RunOptions& options) {
       {"allow_duplicates", options.allow_duplicates},
       {"full_refresh", options.full_refresh},
       {"persist", options.persist},
-      {"accept_shrink", options.accept_shrink}};
+      {"accept_shrink", options.accept_shrink},
+      {"diff", options.diff}};
   for (const auto& [key, value] : flags) {
     if (value) json[key] = true;
   }
@@ -186,6 +187,7 @@ arrow::Result<RunOptions> ParseRunOptions(std::string_view text) {
     Read(json, "full_refresh", options.full_refresh);
     Read(json, "persist", options.persist);
     Read(json, "accept_shrink", options.accept_shrink);
+    Read(json, "diff", options.diff);
     Read(json, "threads", options.threads);
     Read(json, "limit", options.limit);
     Read(json, "cursor_value", options.cursor_value);

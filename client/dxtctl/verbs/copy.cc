@@ -101,7 +101,7 @@ void AddCopy(Verb root, Invocation& invocation) {
   verb.Add("--cursor", options->cursor, "Column by which later copies read what is new")
       .Placeholder("COLUMN");
   verb.AddFlag("--print-yaml", options->print_yaml, "Print the pipeline instead");
-  AddDryRunOption(verb, options->run);
+  AddDryRunOptions(verb, options->run);
   AddLimitOption(verb, options->run.limit);
   verb.SetAction(invocation, options, Copy);
 }

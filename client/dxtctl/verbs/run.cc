@@ -15,7 +15,7 @@ void AddRun(Verb root, Invocation& invocation) {
       .Required();
   AddRunOptions(verb, *options);
   AddReadOptions(verb, *options);
-  AddDryRunOption(verb, *options);
+  AddDryRunOptions(verb, *options);
   AddKeepOptions(verb, *options);
   verb.SetAction(invocation, options, ExecuteRunVerb);
 }

@@ -87,7 +87,7 @@ void AddSubmit(Verb root, Invocation& invocation) {
       .Required();
   AddRunOptions(verb, options->run);
   AddReadOptions(verb, options->run);
-  AddDryRunOption(verb, options->run);
+  AddDryRunOptions(verb, options->run);
   AddKeepOptions(verb, options->run);
   verb.AddFlag("--wait,-w", options->wait, "Follow the run, and end with its exit code");
   verb.Add("--timeout", options->timeout,
