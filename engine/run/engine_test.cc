@@ -1,8 +1,6 @@
 #include "engine/run/engine.h"
 
-#include <atomic>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <mutex>
 
@@ -897,16 +895,11 @@ TEST_F(SplitEngineTest, AFailingSplitFailsTheStreamAndLeavesTheTarget) {
   ASSERT_EQ(Run().state, RunState::kSucceeded);
   SeedMany("orders", 7);
   // In the middle: other splits have been handed on, others not begun.
-  std::atomic<int> steps{0};
-  const std::function<arrow::Status(std::stop_token)> fail =
-      [&](std::stop_token) -> arrow::Status {
-    if (++steps < 20) {
-      source_->Before("read", fail);
-      return arrow::Status::OK();
-    }
-    return MakeError(ErrorClass::kData, "test.bad_row", "A row cannot be read");
-  };
-  source_->Before("read", fail);
+  for (int step = 0; step < 8; ++step) {
+    source_->Before("read", [](std::stop_token) { return arrow::Status::OK(); });
+  }
+  source_->FailNext("read",
+                    MakeError(ErrorClass::kData, "test.bad_row", "A row cannot be read"));
   const RunResult result = Run();
   EXPECT_EQ(result.state, RunState::kFailed);
   EXPECT_EQ(GetErrorInfo(result.streams[0].error).code, "test.bad_row");
