@@ -18,6 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/full_disk.h"
 #include "client/dxtctl/endpoint.h"
 #include "dxt/v1/server_service.pb.h"
 
@@ -174,9 +175,7 @@ Status Start(const StateFolder& state) {
                            state.path.string() + "` and end it");
   }
   const std::string said = LastLines(output);
-  constexpr uintmax_t kLeast = 1 << 20;
-  const auto space = fs::space(state.path, error);
-  if (!error && space.available < kLeast) {
+  if (IsDiskFull(state.path)) {
     return DaemonError("dxtd did not start: the disk of its state folder " +
                            state.path.string() + " is full",
                        "Free some space there, then run again");

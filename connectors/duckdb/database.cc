@@ -313,14 +313,8 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
   bool turn_taken_ = false;
 };
 
-struct FileKey {
-  dev_t device = 0;
-  ino_t inode = 0;
-  bool operator==(const FileKey&) const = default;
-  bool operator<(const FileKey& other) const {
-    return std::tie(device, inode) < std::tie(other.device, other.inode);
-  }
-};
+/// Device and inode: what is one file.
+using FileKey = std::pair<dev_t, ino_t>;
 
 std::optional<FileKey> KeyOf(const std::string& path) {
   struct stat info{};

@@ -1,8 +1,8 @@
 #include "connectors/duckdb/session.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <filesystem>
 #include <mutex>
 #include <thread>
 
@@ -11,6 +11,7 @@
 #include <arrow/c/bridge.h>
 
 #include "base/error.h"
+#include "base/full_disk.h"
 #include "connectors/duckdb/driver.h"
 #include "connectors/duckdb/errors.h"
 
@@ -22,15 +23,10 @@ arrow::Status Cancelled(std::string_view action) {
                    std::string(action) + " was cancelled");
 }
 
-/// The first of `places` whose disk has no room for one more block; "" = none.
+/// The first of `places` whose disk is full; "" = none.
 std::string FullDisk(const std::vector<std::string>& places) {
-  constexpr uintmax_t kBlocks = 1 << 20;  // Of 256 KiB, and a few for what frees them.
-  for (const auto& place : places) {
-    std::error_code error;
-    const auto space = std::filesystem::space(place, error);
-    if (!error && space.available < kBlocks) return place;
-  }
-  return {};
+  const auto full = std::find_if(places.begin(), places.end(), IsDiskFull);
+  return full == places.end() ? std::string() : *full;
 }
 
 /// One row of parameters; integers as int64, the rest as text.
