@@ -155,8 +155,9 @@ arrow::Result<BackfillDecision> DecideBackfill(const BackfillInputs& in) {
   decision.lost = in.target_empty && last->rows > 0;
   if (decision.lost) return decision;
   decision.done = CompareCursors(last->cursor_after, decision.end, in.type) == 0;
-  // What is found by key can be loaded once more; what is appended cannot.
-  if (decision.done && in.mode != LoadMode::kAppend) return decision;
+  // What is found by key another run may load once more; what is appended, none.
+  const bool again = in.mode != LoadMode::kAppend && last->run != in.run;
+  if (decision.done && again) return decision;
   decision.resumed = true;
   decision.begin = last->cursor_after;
   return decision;

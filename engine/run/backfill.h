@@ -28,6 +28,7 @@ struct BackfillInputs {
   LoadMode mode = LoadMode::kAppend;
   FieldType type;  ///< Of the cursor.
   StreamIdentity identity;
+  std::string run;           ///< Who asks.
   std::string from, to;      ///< As written.
   std::vector<Lane> others;  ///< The stream's backfills, without this one.
   Lane own;

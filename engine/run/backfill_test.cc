@@ -17,6 +17,7 @@ class BackfillTest : public testing::Test {
     in_.config = &config_;
     in_.type.dtype = DType::kInt64;
     in_.identity.fingerprint = "f";
+    in_.run = "01NEW";
     in_.cursor_loaded = true;
     Ask("10", "20");
   }
@@ -28,6 +29,7 @@ class BackfillTest : public testing::Test {
   }
   static LoadRecord LoadedTo(const std::string& cursor) {
     LoadRecord record;
+    record.run = "01OLD";
     record.cursor_after = cursor;
     record.fingerprint = "f";
     return record;
@@ -139,6 +141,14 @@ TEST_F(BackfillTest, WhatIsFoundByKeyIsLoadedAgain) {
   in_.own.last.reset();
   Ask("90", "120");
   EXPECT_EQ(Decide(), "90..120");
+}
+
+TEST_F(BackfillTest, ARunThatWasInterruptedAtItsEndDoesNotBeginAnew) {
+  in_.own.last = LoadedTo("20");
+  in_.mode = LoadMode::kUpsert;
+  EXPECT_FALSE(DecideBackfill(in_)->Complete());
+  in_.run = in_.own.last->run;
+  EXPECT_TRUE(DecideBackfill(in_)->Complete());
 }
 
 TEST_F(BackfillTest, AKeyWhoseRowsAreExchangedLiesWhollyInTheRange) {

@@ -67,6 +67,7 @@ class CursorPlanner {
     in.mode = stream_.mode;
     if (stream_.columns.cursor) in.type = stream_.columns.cursor->type;
     in.identity = stream_.identity;
+    in.run = context_.run_id;
     in.from = asked.from;
     in.to = asked.to;
     in.allow_duplicates = options_.allow_duplicates;
