@@ -301,8 +301,7 @@ arrow::Status Ledger::Apply(const LedgerRow& row) const {
     ARROW_RETURN_NOT_OK(store.Remove(JoinPath(base, path)));
   }
   const std::string& load_id = row.record.load_id;
-  ARROW_RETURN_NOT_OK(store.Remove(target_.Staging(load_id, false)));
-  ARROW_RETURN_NOT_OK(store.Remove(target_.Staging(load_id, true)));
+  ARROW_RETURN_NOT_OK(RemoveStaged(load_id));
   UnmarkOpen(row.identity, load_id);
   ARROW_ASSIGN_OR_RAISE(const std::string chain, ChainFolder(row.identity));
   const int64_t old = row.record.window_seq - static_cast<int64_t>(kKeptRows);
@@ -352,6 +351,21 @@ arrow::Status Ledger::RollForward() const {
   return arrow::Status::OK();
 }
 
+arrow::Status Ledger::RemoveStaged(std::string_view load_id) const {
+  Store& store = *target_.store;
+  for (const bool replace : {false, true}) {
+    const std::string staged = target_.Staging(load_id, replace);
+    if (store.is_local()) {
+      ARROW_ASSIGN_OR_RAISE(const auto entry, store.Stat(staged));
+      if (!entry) continue;
+    }
+    ARROW_RETURN_NOT_OK(store.Remove(staged));
+    // A loss of power could else give back what no mark tells of any more.
+    ARROW_RETURN_NOT_OK(store.Sync(staged));
+  }
+  return arrow::Status::OK();
+}
+
 arrow::Status Ledger::Sweep(const StreamIdentity& identity) const {
   ARROW_RETURN_NOT_OK(RollForward());
   ARROW_ASSIGN_OR_RAISE(const std::string chain, ChainFolder(identity));
@@ -360,8 +374,7 @@ arrow::Status Ledger::Sweep(const StreamIdentity& identity) const {
     std::string name(BaseName(entry.path));
     if (!name.ends_with(kOpenSuffix)) continue;
     name.resize(name.size() - kOpenSuffix.size());
-    ARROW_RETURN_NOT_OK(target_.store->Remove(target_.Staging(name, false)));
-    ARROW_RETURN_NOT_OK(target_.store->Remove(target_.Staging(name, true)));
+    ARROW_RETURN_NOT_OK(RemoveStaged(name));
     ARROW_RETURN_NOT_OK(target_.store->Remove(entry.path));
   }
   return arrow::Status::OK();

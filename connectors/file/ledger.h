@@ -72,6 +72,8 @@ class Ledger {
   /// Rows that are recorded, but whose files may not all be in place.
   arrow::Result<std::vector<LedgerRow>> Unfinished() const;
 
+  /// What a load has staged and not moved, for good: its mark may go after that.
+  arrow::Status RemoveStaged(std::string_view load_id) const;
   /// Rows and fences that a killed process did not get to link or rename.
   arrow::Status RemoveHalfWritten() const;
 

@@ -739,6 +739,33 @@ TEST_F(EngineTest, IncrementalExtractsContinueFromTheNewestPackage) {
   EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
 }
 
+TEST_F(EngineTest, PackagesThatComeBackAfterTheirLoadAreRemovedAgain) {
+  Seed("orders", {{1, 10, "a"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  pipeline_.buffer.format = BufferFormat::kAuto;
+  options_.phase = RunOptions::Phase::kExtract;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  const auto kept = folder_ / "kept";
+  std::filesystem::copy(folder_ / "buffer", kept,
+                        std::filesystem::copy_options::recursive);
+  options_.phase = RunOptions::Phase::kLoad;
+  ASSERT_EQ(Run().state, RunState::kSucceeded);
+  ASSERT_TRUE(Packages().empty());
+  std::filesystem::remove_all(folder_ / "buffer");
+  std::filesystem::copy(kept, folder_ / "buffer",
+                        std::filesystem::copy_options::recursive);
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}, {3, 30, "c"}});
+  options_.phase = RunOptions::Phase::kRun;
+  const RunResult result = Run();
+  ASSERT_EQ(result.state, RunState::kSucceeded) << Why(result);
+  EXPECT_TRUE(Packages().empty());
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 3}));
+}
+
 TEST_F(EngineTest, AnInclusiveBoundaryLoadsLateTiesOnceAndOldOnesNotAgain) {
   Seed("orders", {{1, 10, "a"}, {2, 20, "b"}});
   auto& stream = AddStream("orders");

@@ -248,6 +248,11 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
     return release();
   }
   if (!package.spec.full && package.spec.cursor_before != chain) {
+    // What was removed after its load may be there again after a loss of power.
+    ARROW_ASSIGN_OR_RAISE(
+        const bool loaded,
+        stream->destination->Resolve(stream->identity, package.spec.load_id, stop));
+    if (loaded) return release();
     return MakeError(ErrorClass::kConfig, "load.stale",
                      "Package " + package.spec.load_id + " of stream '" + config_.id +
                          "' continues from " + package.spec.cursor_before +

@@ -79,8 +79,11 @@ arrow::Result<std::unique_ptr<FileLock>> LockStore(const fs::path& root) {
 
 arrow::Status RemoveFolder(const fs::path& folder) {
   std::error_code error;
-  // Without its manifest a half-removed package is an abandoned one.
-  fs::remove(folder / kManifestFile, error);
+  // Without its manifest a half-removed package is an abandoned one, and stays one
+  // whatever a loss of power gives back.
+  if (fs::remove(folder / kManifestFile, error)) {
+    ARROW_RETURN_NOT_OK(SyncFolder(folder));
+  }
   fs::remove_all(folder, error);
   if (error) return FileError("remove", folder, error.value());
   return arrow::Status::OK();
