@@ -177,6 +177,7 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
     // Closed at once, which completes it.
     ARROW_RETURN_NOT_OK(
         OpenOnce(image, /*read_only=*/false, limits_, folder_, path_).status());
+    sql::MadeFile::Sweep(path_);
     ARROW_ASSIGN_OR_RAISE(made_, PlaceNewFile(image, path_));
     auto opened = Open(/*read_only=*/false, Deadline(), stop);
     made_ = made_ && opened.ok();

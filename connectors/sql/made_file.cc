@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <utility>
 
 namespace dxt::sql {
@@ -88,6 +89,35 @@ bool MadeFile::HasBeside() const {
                      [](const auto& entry) { return entry.second.there; });
 }
 
+std::string MadeFile::AsidePrefix(const std::string& path) {
+  const size_t slash = path.rfind('/') + 1;
+  return path.substr(0, slash) + "." + path.substr(slash) + ".";
+}
+
+std::string MadeFile::AsideName(const std::string& path, const Imprint& imprint) {
+  // Who finds it after a crash sees whether somebody has written to it meanwhile.
+  return AsidePrefix(path) + std::to_string(imprint.size) + "-" +
+         std::to_string(imprint.changed_s) + "-" + std::to_string(imprint.changed_ns) +
+         ".dxt-unused";
+}
+
+void MadeFile::Sweep(const std::string& path) {
+  namespace fs = std::filesystem;
+  const fs::path prefix(AsidePrefix(path));
+  std::error_code error;
+  for (fs::directory_iterator entry(prefix.parent_path(), error), end;
+       !error && entry != end; entry.increment(error)) {
+    if (!entry->path().filename().string().starts_with(prefix.filename().string()))
+      continue;
+    const std::string& aside = entry->path().native();
+    const auto file = Look(aside, {});
+    if (!file || file->main_.links != 1 || AsideName(path, file->main_) != aside)
+      continue;
+    const Lease lease(file->descriptor_);
+    if (lease.held() && Of(aside) == file->main_) ::unlink(aside.c_str());
+  }
+}
+
 bool MadeFile::Remove() {
   // A second name would keep the file, and lead others to it.
   if (main_.links != 1) return false;
@@ -100,9 +130,7 @@ bool MadeFile::Remove() {
   for (const auto& [name, imprint] : beside_) {
     if (imprint.there) ::unlink(name.c_str());
   }
-  const size_t slash = path_.rfind('/') + 1;
-  const std::string aside =
-      path_.substr(0, slash) + "." + path_.substr(slash) + ".dxt-unused";
+  const std::string aside = AsideName(path_, main_);
   if (::renameat2(AT_FDCWD, path_.c_str(), AT_FDCWD, aside.c_str(), RENAME_NOREPLACE) !=
       0) {
     return false;

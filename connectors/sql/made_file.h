@@ -31,6 +31,10 @@ class MadeFile {
   /// system gives no lease (network file systems) the file stays.
   bool Remove();
 
+  /// Removes what a process that was killed in Remove() had already taken from its name,
+  /// unless it was written since. Call before a file is made at `path`.
+  static void Sweep(const std::string& path);
+
  private:
   struct Imprint {
     bool there = false;
@@ -39,6 +43,9 @@ class MadeFile {
     bool operator==(const Imprint&) const = default;
   };
   static Imprint Of(const std::string& path);
+  /// What every name of a file that was at `path` and is being removed begins with.
+  static std::string AsidePrefix(const std::string& path);
+  static std::string AsideName(const std::string& path, const Imprint& imprint);
   explicit MadeFile(int descriptor) : descriptor_(descriptor) {}
   std::string Head() const;
 

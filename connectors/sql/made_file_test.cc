@@ -75,6 +75,27 @@ TEST_F(MadeFileTest, AnotherFileUnderThatNameOrAnotherNameOfItStays) {
   EXPECT_TRUE(fs::exists(path_));
 }
 
+TEST_F(MadeFileTest, WhatARemovalThatWasKilledLeftIsSweptUnlessItWasWritten) {
+  struct stat info{};
+  ASSERT_EQ(::stat(path_.c_str(), &info), 0);
+  const std::string aside = (folder_ / ".new.db.").string() +
+                            std::to_string(info.st_size) + "-" +
+                            std::to_string(info.st_mtim.tv_sec) + "-" +
+                            std::to_string(info.st_mtim.tv_nsec) + ".dxt-unused";
+  fs::rename(path_, aside);
+  const int other = ::open(aside.c_str(), O_RDWR);
+  MadeFile::Sweep(path_);
+  EXPECT_TRUE(fs::exists(aside)) << "somebody has it open";
+  ::close(other);
+  MadeFile::Sweep((folder_ / "other.db").string());
+  EXPECT_TRUE(fs::exists(aside));
+  MadeFile::Sweep(path_);
+  EXPECT_TRUE(fs::is_empty(folder_));
+  Write(aside, "another size");
+  MadeFile::Sweep(path_);
+  EXPECT_TRUE(fs::exists(aside));
+}
+
 TEST_F(MadeFileTest, WhoOpensItMeanwhileHasItWholeOrNotAtAll) {
   int opened = 0;
   for (int round = 0; round < 200; ++round) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "connectors/sql/made_file.h"
 #include "connectors/sqlite/unused_file.h"
 
 namespace dxt::sqlite {
@@ -102,6 +103,7 @@ arrow::Result<std::shared_ptr<DatabaseFile>> FileRegistry::Find(const std::strin
     made = descriptor >= 0;
     if (made) {
       ::close(descriptor);
+      sql::MadeFile::Sweep(path);
     } else if (errno != EEXIST) {
       error = errno;
     }
