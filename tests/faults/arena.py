@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import fcntl
+import json
 import shutil
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from cells import Verdict
 from systems import Failed
 
 LIMIT = 90  # Seconds that any one command may take.
+RAREST_FIRST = ["extract", "commit answered", "release", "commit sent", "finish", "journal", "write"]
 RESTARTS = 4  # A command that was killed must succeed within so many tries.
 
 
@@ -48,6 +50,7 @@ class Arena:
     """One cell under fire."""
 
     share = 1.0  # Of the kills that are asked for.
+    waits = False  # For something else than a processor, most of its time.
 
     def __init__(self, tools, cell, rng, signal_name="KILL"):
         self.tools, self.cell, self.rng = tools, cell, rng
@@ -56,6 +59,7 @@ class Arena:
         self.signal = str(int(signal.SIGTERM if signal_name == "TERM" else signal.SIGKILL))
         self.trash = cell.folder / "trash"
         self.trace = cell.folder / "trace"
+        self.process = cell.folder / "trace.pid"  # Who writes the trace.
         self.kills = []
         self.planned = self.broken = False
         self.plans = collections.deque()
@@ -73,12 +77,14 @@ class Arena:
                                   check=False, timeout=LIMIT)
         except subprocess.TimeoutExpired as error:
             raise Failed(f"{self.cell.name}: a run hangs") from error
-        self.output = done.stdout + done.stderr
+        self.result, self.output = done.stdout, done.stdout + done.stderr
         self._await_end()
-        return done.returncode, trace.read(self.trace, self.tools.symbols)
+        code = 0 if done.returncode in self.cell.mode.codes else done.returncode
+        return code, trace.read(self.trace, self.tools.symbols)
 
     def _environment(self, strike):
         self.trace.unlink(missing_ok=True)
+        self.process.unlink(missing_ok=True)
         environment = {**self.tools.environment, "LD_PRELOAD": str(self.tools.shim),
                        "DXT_FAULTS_TRACE": str(self.trace),
                        "DXT_FAULTS_WATCH": self.cell.watches()}
@@ -128,6 +134,8 @@ class Arena:
                 self.cell.reset(start)
                 code, calls = self.run(buffer)
                 verdict = self.cell.compare(self.cell.window(start))
+                if code == 0 and start == "first":
+                    verdict.note(self.cell.target.unlike(json.loads(self.result)))
                 if code != 0 or not verdict.good:
                     raise Failed(f"{self.cell.name} undisturbed: exit code {code}, "
                                  f"{'; '.join(verdict.problems)}\n{self.output}")
@@ -151,7 +159,9 @@ class Arena:
             self.rng.shuffle(queue)
         ordered = []
         while by_phase:
-            for phase, queue in list(by_phase.items()):
+            # In each round those first that few cells have.
+            for phase in sorted(by_phase, key=RAREST_FIRST.index):
+                queue = by_phase[phase]
                 choices = queue.popleft()
                 start, buffer, number = choices.pop()
                 ordered.append((start, buffer, Strike(number, self.rng.random() < 0.5)))
@@ -171,7 +181,7 @@ class Arena:
         self.plans.append((start, buffer, strike.other_side()))
         self.cell.reset(start)
         code, calls = self.run(buffer, strike)
-        if len(calls) < strike.at or not trace.reached_target(calls[:strike.at]):
+        if not self._counts(calls, strike):
             return False
         call = calls[strike.at - 1]
         kills = [Kill(self.cell.name, start, buffer, str(strike), call.phase, call.site)]
@@ -189,6 +199,12 @@ class Arena:
         self.kills += kills
         return True
 
+    @staticmethod
+    def _counts(calls, strike):
+        """Was there such a call, and had a byte reached the target by then?"""
+        return (len(calls) >= strike.at
+                and trace.reached_target(calls[:strike.at - (not strike.after)]))
+
     def _recover(self, buffer, code, calls, kills, problems):
         """The same command again until it succeeds, killed again in one of three cases."""
         if code == 0:
@@ -196,7 +212,7 @@ class Arena:
         if self.rng.random() < 0.34:
             strike = Strike(self.rng.randint(1, calls + calls // 4), self.rng.random() < 0.5)
             code, again = self.run(buffer, strike)
-            if len(again) >= strike.at and trace.reached_target(again[:strike.at]):
+            if self._counts(again, strike):
                 site = again[strike.at - 1].site
                 kills.append(Kill(self.cell.name, kills[0].start, buffer,
                                   f"{kills[0].strike}, then {strike}", "recovery", site))
@@ -212,11 +228,11 @@ class Arena:
 
     def _go_on(self, buffer, window):
         """The next window must load as if nothing had happened."""
-        self.cell.next_window(window)
-        code, _ = self.run(buffer)
-        if code != 0:
-            return Verdict(problems=[f"the next window fails: exit code {code}: "
-                                     f"{self.output[-600:]}"])
+        for _ in self.cell.begin_window(window):
+            code, _ = self.run(buffer)
+            if code != 0:
+                return Verdict(problems=[f"the next window fails: exit code {code}: "
+                                         f"{self.output[-600:]}"])
         verdict = self.cell.compare(window)
         verdict.problems = [f"after the next window: {text}" for text in verdict.problems]
         return verdict

@@ -11,12 +11,14 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "scenarios"))
+import libpq  # noqa: E402
 from modes import COLUMNS, MODES  # noqa: E402
 from systems import Failed, sqlite_query  # noqa: E402 (stands in a folder of its own)
 
 TABLE = ("CREATE TABLE rows (seq BIGINT PRIMARY KEY, part BIGINT, payload TEXT, checksum TEXT, "
          "updated BIGINT)")
-LEDGER = "SELECT window_seq, coalesce(cursor_after, '') FROM _dxt_loads ORDER BY window_seq"
+LEDGER = ("SELECT lane, window_seq, coalesce(cursor_after, '') FROM _dxt_loads "
+          "ORDER BY lane, window_seq")
 
 
 class Target:
@@ -28,7 +30,10 @@ class Target:
     def __init__(self, tools, live, mode):
         self.tools, self.live, self.mode = tools, live, mode
         self.folder = live / "target"
-        self.select = f"SELECT {', '.join(mode.expressions)} FROM "
+        cells = ", ".join(mode.expressions)
+        self.select = f"SELECT {cells} FROM "
+        # One value for all rows: fetching them cell by cell would cost more than loading them.
+        self.select_text = f"SELECT string_agg(concat_ws('|', {cells}), chr(10)) FROM "
         self.known = ("rows", "_dxt_loads", "_dxt_fence", *mode.tables)
 
     def connection(self):
@@ -39,11 +44,35 @@ class Target:
 
     def seed(self):
         """Makes the table, with the rows of others, before dxt sees it."""
-        values = ", ".join(f"({seq}, {part}, '{payload.replace(chr(39), chr(39) * 2)}', "
-                           f"'{checksum}', {updated})"
-                           for seq, part, payload, checksum, updated in self.mode.others)
-        for statement in (TABLE, f"INSERT INTO rows VALUES {values}"):
+        for statement in (TABLE, f"INSERT INTO rows VALUES {values_of(self.mode.others)}"):
             self.execute(statement)
+
+    def source(self):
+        """The connection that is read."""
+        return {"type": "sqlite", "path": str(self.live / "source.db")}
+
+    def stream(self):
+        """The stream, as a document has it."""
+        return self.mode.stream(self.table)
+
+    def settings(self):
+        """What a document has besides."""
+        return {}
+
+    def unlike(self, _result):
+        """What a first run's result says that is not what this target is here for, for people."""
+
+    def write_source(self, rows):
+        path = self.live / "source.db"
+        path.unlink(missing_ok=True)
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+            f"CREATE TABLE rows (seq INTEGER PRIMARY KEY, part {self.mode.part_type}, "
+            "payload TEXT, checksum TEXT, updated INTEGER); BEGIN;")
+        connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)", rows)
+        connection.execute("COMMIT")
+        connection.close()
 
     def execute(self, statement):
         raise NotImplementedError
@@ -54,16 +83,23 @@ class Target:
     def reset(self, start):
         """Takes it from there; files are reset with the folder."""
 
+    def close(self):
+        """Lets go of what was opened to look into it."""
+
     def rows(self):
         raise NotImplementedError
 
     def ledger(self):
-        """(window_seq, cursor_after) of each committed load, in order."""
+        """(lane, window_seq, cursor_after) of each committed load, in order."""
         raise NotImplementedError
 
     def leftovers(self):
         """What stands there and should not, for people."""
         raise NotImplementedError
+
+    def sessions(self):
+        """Who is at work there and waits for whom, for people."""
+        return []
 
 
 class Sqlite(Target):
@@ -107,18 +143,30 @@ class Sqlite(Target):
 
 class Duckdb(Target):
     name = "duckdb"
+    session = None
+
+    @property
+    def path(self):
+        return self.folder / "t.duckdb"
 
     def connection(self):
-        return {"type": "duckdb", "path": str(self.folder / "t.duckdb")}
+        return {"type": "duckdb", "path": str(self.path)}
+
+    def close(self):
+        if self.session:
+            self.session.close()
+        self.session = None
 
     def _ask(self, sql):
-        return self.tools.duckdb.query(self.folder / "t.duckdb", sql)
+        self.session = self.session or self.tools.duckdb.session(self.path)
+        return self.session.query(sql)
 
     def execute(self, statement):
         self._ask(statement)
+        self.close()
 
     def rows(self):
-        return [typed(line) for line in self._ask(f"{self.select} rows")]
+        return typed(self._ask(f"{self.select_text} rows"))
 
     def ledger(self):
         return [load_of(line) for line in self._ask(LEDGER)]
@@ -126,6 +174,7 @@ class Duckdb(Target):
     def leftovers(self):
         # What was committed may stand in the log beside the file until somebody opens it.
         tables = self._ask("SELECT table_name FROM duckdb_tables() WHERE NOT internal")
+        self.close()
         files = [path.name for path in self.folder.iterdir() if path.name != "t.duckdb"]
         return files + [name for name in tables if name not in self.known]
 
@@ -133,6 +182,7 @@ class Duckdb(Target):
 class Postgres(Target):
     name = "postgres"
     table = "public.rows"
+    session = None
 
     def __init__(self, tools, live, mode):
         super().__init__(tools, live, mode)
@@ -142,11 +192,18 @@ class Postgres(Target):
     def connection(self):
         return {"type": "postgres", "url": self.url}
 
+    def close(self):
+        if self.session:
+            self.session.close()
+        self.session = None
+
     def _ask(self, *statements):
-        return self.tools.psql(self.url, *statements)
+        self.session = self.session or libpq.Session(self.url)
+        return self.session.query(*statements)
 
     def execute(self, statement):
         self._ask(statement)
+        self.close()
 
     def clear(self):
         self._copy("template0", self.database)
@@ -163,10 +220,16 @@ class Postgres(Target):
                         f'CREATE DATABASE "{copy}" TEMPLATE "{source}"')
 
     def rows(self):
-        return [typed(line) for line in self._ask(f"{self.select} rows")]
+        return typed(self._ask(f"{self.select_text} rows"))
 
     def ledger(self):
         return [load_of(line) for line in self._ask(LEDGER)]
+
+    def sessions(self):
+        return self.tools.psql(
+            self.url, "SELECT pid, application_name, state, wait_event, pg_blocking_pids(pid), "
+            "now() - xact_start, left(query, 80) FROM pg_stat_activity WHERE datname = "
+            "current_database() AND pid <> pg_backend_pid()")
 
     def leftovers(self):
         known = ", ".join(f"'{name}'" for name in self.known)
@@ -190,6 +253,7 @@ class Parquet(Target):
     name = "parquet"
     modes = ["append-full", "replace-full", "append-incremental", "append-windows"]
     table = "rows/"
+    session = None  # Of no file: it only reads the folder's.
 
     def connection(self):
         return {"type": "file", "url": str(self.folder)}
@@ -202,14 +266,13 @@ class Parquet(Target):
         # As a reader that knows nothing of dxt sees the folder.
         parts = [*self._parts.glob("[!.]*.parquet"), *self._parts.glob("[!._]*/*.parquet")]
         listed = ", ".join(f"'{path}'" for path in sorted(parts))
-        lines = self.tools.duckdb.query(
-            ":memory:", f"{self.select} read_parquet([{listed}])")
-        return [typed(line) for line in lines]
+        self.session = self.session or self.tools.duckdb.session(":memory:")
+        return typed(self.session.query(f"{self.select_text} read_parquet([{listed}])"))
 
     def ledger(self):
         loads = [json.loads(path.read_text())
                  for path in sorted((self._parts / "_dxt").glob("*/[0-9]*.json"))]
-        return [(load["window_seq"], load["cursor_after"]) for load in loads]
+        return [("sync", load["window_seq"], load["cursor_after"]) for load in loads]
 
     def leftovers(self):
         found = []
@@ -225,14 +288,24 @@ class Parquet(Target):
 TARGETS = {target.name: target for target in (Sqlite, Parquet, Postgres, Duckdb)}
 
 
-def typed(line):
-    seq, part, payload, checksum, *numbers = line.split("|")
-    return (int(seq), int(part), payload, checksum, *map(int, numbers))
+def values_of(rows):
+    """As INSERT takes them."""
+    return ", ".join(f"({seq}, {part}, '{payload.replace(chr(39), chr(39) * 2)}', '{checksum}', "
+                     f"{updated})" for seq, part, payload, checksum, updated in rows)
+
+
+def typed(answer):
+    """The rows of what `select_text` asked for."""
+    rows = []
+    for line in [] if answer in ([], ["NULL"]) else answer[0].split("\n"):
+        seq, part, payload, checksum, *numbers = line.split("|")
+        rows.append((int(seq), int(part), payload, checksum, *map(int, numbers)))
+    return rows
 
 
 def load_of(line):
-    seq, cursor = line.split("|")
-    return (int(seq), cursor)
+    lane, seq, cursor = line.split("|")
+    return (lane, int(seq), cursor)
 
 
 class Verdict:
@@ -244,6 +317,10 @@ class Verdict:
     @property
     def good(self):
         return not self.problems
+
+    def note(self, problem):
+        if problem:
+            self.problems.append(problem)
 
 
 class Cell:
@@ -259,6 +336,7 @@ class Cell:
         self.folder = work / f"{target}-{mode}"
         self.live = self.folder / "live"
         self.target = TARGETS[target](tools, self.live, self.mode)
+        self.words = []  # That the command has besides.
         self.folder.mkdir()
 
     def begin(self):
@@ -274,29 +352,39 @@ class Cell:
         if self.mode.others:
             self.target.seed()
         for start in self.STARTS:
-            if start == "next":
-                settle("streamed")
-                problems = self.compare(1).problems
+            window = self.window(start)
+            if window > 1:
+                for _ in self.begin_window(window - 1):
+                    settle("streamed")
+                problems = self.compare(window - 1).problems
                 if problems:
                     raise Failed(f"{self.name}: undisturbed, but {'; '.join(problems)}")
-                self._write_source(2)
+            self._write_source(window)
+            for self.words in self.mode.steps(window)[:-1]:
+                settle("streamed")
+            self.target.close()
             self.target.save(start)
             shutil.copytree(self.live, self.folder / f"start-{start}", symlinks=True)
 
     def reset(self, start):
+        self.target.close()
         self._clear()
         shutil.copytree(self.folder / f"start-{start}", self.live, symlinks=True)
         self.target.reset(start)
+        self.words = self.mode.steps(self.window(start))[-1]
 
     @staticmethod
     def window(start):
         return 2 if start == "next" else 1
 
-    def next_window(self, window):
+    def begin_window(self, window):
+        """What that window loads is in the source now; yields before each run that makes it."""
         self._write_source(window)
+        for self.words in self.mode.steps(window):
+            yield
 
     def command(self, buffer):
-        return ["dxtctl", "run", str(self.live / f"{buffer}.yaml"), "-o", "json"]
+        return ["dxtctl", "run", str(self.live / f"{buffer}.yaml"), "-o", "json", *self.words]
 
     def watches(self):
         """Prefixes of the paths that the shim counts; the first that fits wins."""
@@ -310,32 +398,34 @@ class Cell:
     def _write_documents(self):
         self.live.mkdir()
         self.target.folder.mkdir()
-        connections = {"from": {"type": "sqlite", "path": str(self.live / "source.db")},
-                       "to": self.target.connection()}
+        connections = {"from": self.target.source(), "to": self.target.connection()}
         (self.live / "dxt_project.yaml").write_text(
             json.dumps({"name": "shop", "connections": connections}))
         for buffer in self.BUFFERS:
             pipeline = {"version": 1, "name": "p", "source": {"connection": "from"},
                         "target": {"connection": "to"},
-                        "streams": [self.mode.stream(self.target.table)]}
+                        "streams": [self.target.stream()], **self.target.settings()}
             if buffer == "staged":
                 pipeline["buffer"] = {"format": "parquet"}
             (self.live / f"{buffer}.yaml").write_text(json.dumps(pipeline))
 
     def _write_source(self, window):
-        path = self.live / "source.db"
-        path.unlink(missing_ok=True)
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.executescript(
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-            "CREATE TABLE rows (seq INTEGER PRIMARY KEY, part INTEGER, payload TEXT, "
-            "checksum TEXT, updated INTEGER); BEGIN;")
-        connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?)",
-                               self.mode.source(window))
-        connection.execute("COMMIT")
-        connection.close()
+        self.target.write_source(self.mode.source(window))
 
     # --- the oracle
+
+    def rows(self):
+        try:
+            return self.target.rows()
+        finally:
+            self.target.close()
+
+    def windows(self):
+        """The numbers of the loads that regular runs have committed."""
+        try:
+            return [seq for lane, seq, _ in self.target.ledger() if lane == "sync"]
+        finally:
+            self.target.close()
 
     def compare(self, window, spare=0):
         """`spare`: so many loads more than there are windows may be in the ledger."""
@@ -343,46 +433,60 @@ class Cell:
             return self._compare(window, spare)
         except (Failed, sqlite3.Error, OSError, ValueError, KeyError) as error:
             return Verdict(problems=[f"the target cannot be read: {error}"])
+        finally:
+            self.target.close()
 
     def _compare(self, window, spare):
-        problems = self.target.leftovers()
-        problems = [f"left behind: {name}" for name in problems]
         expected = collections.Counter(self.mode.target(window))
         found = collections.Counter(self.target.rows())
         missing, surplus = expected - found, found - expected
-        lost = sum(missing.values())
-        doubled = sum(surplus.values())
+        lost, doubled = sum(missing.values()), sum(surplus.values())
+        problems = []
         if lost:
             problems.append(f"{lost} rows lost, first seq {min(missing)[0]}")
         if doubled:
             problems.append(f"{doubled} rows too many, first seq {min(surplus)[0]}")
         ledger = self.target.ledger()
-        loads = self.mode.loads(window)
-        windows = [seq for seq, _ in ledger]
-        if (windows != list(range(1, len(windows) + 1))
-                or not loads <= len(windows) <= loads + spare):
-            problems.append(f"the ledger has the windows {windows}, not 1 to {loads}")
-        watermark = self.mode.watermark(window)
-        if ledger and ledger[-1][1] != watermark:
-            problems.append(f"the watermark is {ledger[-1][1]!r}, not {watermark!r}")
-        problems += self._state_problems(ledger[-1] if ledger else None)
+        problems += self._ledger_problems(ledger, window, spare)
+        problems += [f"left behind: {name}" for name in self.target.leftovers()]
+        problems += self._state_problems(ledger, window)
         return Verdict(lost, doubled, problems)
 
-    def _state_problems(self, newest):
+    def _ledger_problems(self, ledger, window, spare):
+        problems = []
+        lanes = self.mode.lanes(window)
+        by_lane = collections.defaultdict(list)
+        for lane, seq, cursor in ledger:
+            by_lane[lane].append((seq, cursor))
+        if set(by_lane) != set(lanes):
+            problems.append(f"the ledger has the lanes {sorted(by_lane)}, not {sorted(lanes)}")
+        for lane, (loads, watermark) in lanes.items():
+            seqs = [seq for seq, _ in by_lane[lane]]
+            if (seqs != list(range(1, len(seqs) + 1))
+                    or not loads <= len(seqs) <= loads + spare):
+                problems.append(f"the ledger has the windows {seqs} of {lane}, not 1 to {loads}")
+            newest = by_lane[lane][-1][1] if by_lane[lane] else watermark
+            if newest != watermark:
+                problems.append(f"the watermark of {lane} is {newest!r}, not {watermark!r}")
+        return problems
+
+    def _state_problems(self, ledger, window):
         problems = []
         state = self.live / ".dxt"
         connection = sqlite3.connect(state / "state.db", timeout=5)
         try:
-            cursors = connection.execute("SELECT window_seq, cursor_after FROM cursors "
-                                         "WHERE stream = 't'").fetchall()
+            cursors = connection.execute("SELECT lane, window_seq, cursor_after FROM cursors "
+                                         "WHERE stream = 't' ORDER BY lane").fetchall()
             intents = connection.execute("SELECT load_id FROM intents").fetchall()
             open_runs = connection.execute(
                 "SELECT id, state FROM runs WHERE state IN ('QUEUED', 'RUNNING', "
                 "'CANCELLING')").fetchall()
             sound = connection.execute("PRAGMA integrity_check").fetchall()
+            letters = connection.execute("SELECT row_json, state FROM dead_letters").fetchall()
         finally:
             connection.close()
-        if newest and cursors != [newest]:
+        newest = list({lane: (lane, seq, cursor) for lane, seq, cursor in ledger}.values())
+        if cursors != newest:
             problems.append(f"the state's cursor is {cursors}, the target's {newest}")
         if intents:
             problems.append(f"intents stay: {intents}")
@@ -390,6 +494,12 @@ class Cell:
             problems.append(f"runs stay open: {open_runs}")
         if sound != [("ok",)]:
             problems.append("the state database is damaged")
+        found = sorted((json.loads(text)["seq"], kind) for text, kind in letters)
+        expected = [(seq, "STORED") for seq in self.mode.letters(window)]
+        if found != expected:
+            problems.append(f"{len(found)} dead letters, not {len(expected)}: "
+                            f"{list((collections.Counter(found) - collections.Counter(expected)).items())[:3]} "
+                            f"too many")
         for folder in ("tmp", "buffer"):
             for path, _, names in os.walk(state / folder):
                 problems += [f"left behind: {os.path.relpath(os.path.join(path, name), state)}"

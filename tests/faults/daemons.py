@@ -64,6 +64,7 @@ class DaemonsArena(Arena):
     """Rows come all the time, each daemon loads what is new every six seconds, and takes ten."""
 
     share = 0.01  # Once is enough.
+    waits = True
 
     def plan(self):
         self.cell.begin()
@@ -104,18 +105,18 @@ class DaemonsArena(Arena):
 
     def _await_rows(self):
         deadline = time.monotonic() + 4 * WRITING
-        while sorted(self.cell.target.rows()) != self._all():
+        while sorted(self.cell.rows()) != self._all():
             if time.monotonic() > deadline:
                 return
             time.sleep(0.5)
 
     def _look(self, kill):
-        found, expected = self.cell.target.rows(), self._all()
+        found, expected = self.cell.rows(), self._all()
         kill.lost = len(set(expected) - set(found))
         kill.doubled = len(found) - len(set(found))
         if sorted(found) != expected:
             kill.problems.append(f"{kill.lost} rows lost, {kill.doubled} doubled")
-        windows = [seq for seq, _ in self.cell.target.ledger()]
+        windows = self.cell.windows()
         if windows != list(range(1, len(windows) + 1)):
             kill.problems.append(f"the ledger has the windows {windows}")
         gaps = self.tools.psql(

@@ -46,7 +46,7 @@ def small_disk(folder, room):
 class DiskArena(Arena):
     """A run meets a full disk, and is given again when there is room."""
 
-    share = 0.7
+    share = 0.25
 
     def plan(self):
         self.cell.prepare(self.settle)
@@ -57,7 +57,7 @@ class DiskArena(Arena):
         buffer = "staged" if place == "buffer" else self.rng.choice(self.cell.BUFFERS)
         room = self.rng.randint(1, 120) * 4
         self.cell.reset(start)
-        before = sorted(self.cell.target.rows()) if start == "next" else None
+        before = sorted(self.cell.rows()) if start == "next" else None
         live, window = self.cell.live, self.cell.window(start)
         folder = live / ("target" if place == "target" else ".dxt/buffer")
         kill = Kill(self.cell.name, start, buffer, f"{room} KiB", f"disk full: {place}",
@@ -71,7 +71,7 @@ class DiskArena(Arena):
             make_room()
             # Whether it was committed is for the ledger to say; half of it is neither.
             if start == "next":
-                rows = sorted(self.cell.target.rows())
+                rows = sorted(self.cell.rows())
                 if rows not in (before, sorted(self.cell.mode.target(window))):
                     kill.problems.append("the target is neither as before nor as after the load")
             code, _ = self.run(buffer)

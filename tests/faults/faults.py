@@ -16,20 +16,28 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 
 import cells
 import daemons
 import disks
+import guarantees
+import libpq
 import network
+import reaper
 import silence
+import splits
 import stopped
 import trace
 from arena import Arena
 from systems import DuckDb, Failed, Postgres, Skipped
 
 TARGETS = cells.TARGETS
-for family in (network, silence, stopped, daemons, disks):
+for family in (splits, network, silence, stopped, daemons, disks):
     TARGETS.update(family.TARGETS)
+
+# What one change has to stand, all cells together.
+WANTED = {"kills": 1200, "pairs": 150, "of each phase": 40, "of each cell": 20}
 
 
 class Tools:
@@ -52,13 +60,8 @@ class Tools:
 
     @staticmethod
     def psql(url, *statements):
-        words = [*Postgres.PSQL]
-        for statement in statements:
-            words += ["-c", statement]
-        done = subprocess.run([*words, url], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Failed(f"psql: {done.stderr}")
-        return done.stdout.splitlines()
+        with libpq.Session(url) as session:
+            return session.query(*statements)
 
     def stop(self):
         if self.postgres:
@@ -78,9 +81,8 @@ def wanted_cells(patterns):
 class Range:
     """Takes turns between the cells until each has its kills or the time is over."""
 
-    def __init__(self, arenas, arguments):
-        self.arguments = arguments
-        self.deadline = time.monotonic() + arguments.seconds
+    def __init__(self, arenas, deadline, arguments):
+        self.arguments, self.deadline = arguments, deadline
         self.waiting = collections.deque(arenas)
         self.idle = collections.Counter()
         self.lock = threading.Lock()
@@ -93,8 +95,10 @@ class Range:
                 arena = self.waiting.popleft()
             try:
                 again = self._turn(arena)
-            except (Failed, OSError, subprocess.SubprocessError) as failure:
+            except Exception as failure:  # pylint: disable=broad-except
                 print(f"FAILED {arena.cell.name}: {failure}", flush=True)
+                if not isinstance(failure, (Failed, OSError, subprocess.SubprocessError)):
+                    traceback.print_exc()
                 arena.broken, again = True, False
             with self.lock:
                 if again:
@@ -116,9 +120,13 @@ class Range:
 
 
 def shoot_all(arenas, arguments):
-    target_range = Range(arenas, arguments)
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        for worker in [pool.submit(target_range.work) for _ in range(arguments.jobs)]:
+    """Cells that wait most of their time are at work beside those that do not."""
+    deadline = time.monotonic() + arguments.seconds
+    crews = [Range([arena for arena in arenas if arena.waits == waits], deadline, arguments)
+             for waits in (False, True)]
+    jobs = [crew for crew, times in zip(crews, (1, 2)) for _ in range(times * arguments.jobs)]
+    with concurrent.futures.ThreadPoolExecutor(len(jobs)) as pool:
+        for worker in [pool.submit(crew.work) for crew in jobs]:
             worker.result()
 
 
@@ -133,44 +141,66 @@ def report_failure(arena, kill, arguments):
         print(f"    kept in {kept}", flush=True)
 
 
-def summarise(arenas, seconds, arguments):
+def fallen_short(results):
+    """What there was too little of, for people."""
+    short = [f"{what} {results[what]} of {WANTED[what]}" for what in ("kills", "pairs")
+             if results[what] < WANTED[what]]
+    short += [f"{phase} {results['phases'].get(phase, 0)} of {WANTED['of each phase']}"
+              for phase in trace.PHASES
+              if results["phases"].get(phase, 0) < WANTED["of each phase"]]
+    short += [f"{cell} {len(kills)} of {WANTED['of each cell']}"
+              for cell, kills in results["cells"].items()
+              if not hasattr(TARGETS[cell.split("/")[0]], "arena")
+              and len(kills) < WANTED["of each cell"]]
+    return short
+
+
+def results_of(arenas, seconds, processor_seconds, arguments):
     every = [kill for arena in arenas for kill in arena.kills]
     kills = [kill for kill in every if kill.phase in trace.PHASES]
-    pairs = {(kill.phase, kill.site) for kill in kills}
-    print(f"\n{'cell':28} {'kills':>5} {'pairs':>5} {'lost':>5} {'doubled':>7} {'failed':>6}")
-    passed = failed = 0
-    for arena in arenas:
-        mine = arena.kills
-        bad = [kill for kill in mine if kill.problems]
-        passed, failed = passed + len(mine) - len(bad), failed + len(bad)
-        print(f"{arena.cell.name:28} {len(mine):5} "
-              f"{len({(kill.phase, kill.site) for kill in mine}):5} "
-              f"{sum(kill.lost for kill in mine):5} {sum(kill.doubled for kill in mine):7} "
-              f"{len(bad):6}")
-    phases = collections.Counter(kill.phase for kill in every)
+    return {
+        "schema": "dxt.faults/2", "seed": arguments.seed, "jobs": arguments.jobs,
+        "seconds": round(seconds, 1), "processor_seconds": round(processor_seconds, 1),
+        "load": round(os.getloadavg()[2], 1), "signal": arguments.signal,
+        "runs": sum(arena.runs for arena in arenas), "kills": len(kills),
+        "other_faults": len(every) - len(kills),
+        "pairs": len({(kill.phase, kill.site) for kill in kills}),
+        "phases": dict(collections.Counter(kill.phase for kill in every)),
+        "lost": sum(kill.lost for kill in every), "doubled": sum(kill.doubled for kill in every),
+        "broken_off": [arena.cell.name for arena in arenas if arena.broken],
+        "not_reached": [arena.cell.name for arena in arenas
+                        if not arena.kills and not arena.broken],
+        "cells": {arena.cell.name: [dataclasses.asdict(kill) for kill in arena.kills]
+                  for arena in arenas}}
+
+
+def summarise(results):
+    print(f"\n{'cell':34} {'kills':>5} {'pairs':>5} {'lost':>5} {'doubled':>7} {'failed':>6}")
+    failed = passed = 0
+    for cell, kills in results["cells"].items():
+        bad = sum(bool(kill["problems"]) for kill in kills)
+        passed, failed = passed + len(kills) - bad, failed + bad
+        print(f"{cell:34} {len(kills):5} "
+              f"{len({(kill['phase'], kill['site']) for kill in kills}):5} "
+              f"{sum(kill['lost'] for kill in kills):5} "
+              f"{sum(kill['doubled'] for kill in kills):7} {bad:6}")
+    phases = results["phases"]
     others = sorted(set(phases) - set(trace.PHASES))
-    print("\nkills: " + ", ".join(f"{phase} {phases[phase]}" for phase in trace.PHASES))
+    print("\nkills: " + ", ".join(f"{phase} {phases.get(phase, 0)}" for phase in trace.PHASES))
     if others:
         print("other faults: " + ", ".join(f"{phase} {phases[phase]}" for phase in others))
-    print(f"{len(kills)} kills and {len(every) - len(kills)} other faults in {len(arenas)} "
-          f"cells, {len(pairs)} pairs of phase and call site, {seconds:.0f} s, "
-          f"{sum(arena.runs for arena in arenas)} runs, seed {arguments.seed}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps({
-            "schema": "dxt.faults/1", "seed": arguments.seed, "seconds": round(seconds, 1),
-            "signal": arguments.signal, "kills": len(kills),
-            "other_faults": len(every) - len(kills), "pairs": len(pairs),
-            "phases": dict(phases), "lost": sum(kill.lost for kill in every),
-            "doubled": sum(kill.doubled for kill in every),
-            "broken_off": [arena.cell.name for arena in arenas if arena.broken],
-            "cells": {arena.cell.name: [dataclasses.asdict(kill) for kill in arena.kills]
-                      for arena in arenas}}, indent=1) + "\n")
-    starved = [arena for arena in arenas if arena.broken or not arena.kills]
-    for arena in starved:
-        print(f"{arena.cell.name} has broken off" if arena.broken else
-              f"no kill counted in {arena.cell.name}")
-    print(f"{passed} passed, {failed + len(starved)} failed")
-    return failed + len(starved) == 0
+    print(f"{results['kills']} kills and {results['other_faults']} other faults in "
+          f"{len(results['cells'])} cells, {results['pairs']} pairs of phase and call site, "
+          f"{results['lost']} rows lost, {results['doubled']} doubled; "
+          f"{results['seconds']:.0f} s, {results['processor_seconds']:.0f} s of processors, load "
+          f"{results['load']}, {results['runs']} runs, seed {results['seed']}")
+    for what, names in (("has broken off", results["broken_off"]),
+                        ("was not reached", results["not_reached"])):
+        for name in names:
+            print(f"{name} {what}")
+    starved = len(results["broken_off"]) + len(results["not_reached"])
+    print(f"{passed} passed, {failed + starved} failed")
+    return failed + starved == 0
 
 
 def arguments_of(words):
@@ -179,17 +209,20 @@ def arguments_of(words):
     parser.add_argument("--shim", type=pathlib.Path, required=True, help="the preloaded library")
     parser.add_argument("--duckdb", type=pathlib.Path, help="libduckdb.so, to look into files")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
-    parser.add_argument("--kills", type=int, default=30, help="in each cell (30)")
+    parser.add_argument("--kills", type=int, default=24, help="in each cell (24)")
     parser.add_argument("--seconds", type=float, default=600, help="stop after that time (600)")
     parser.add_argument("--cell", action="append", default=[], metavar="PATTERN",
                         help="only cells named so, e.g. 'sqlite/*'; may be repeated")
     parser.add_argument("--signal", choices=["KILL", "TERM", "POWER", "TEAR"],
                         default="KILL", help="what dxtd gets (KILL); POWER also drops what was "
                         "not synced, TEAR keeps a part of it")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(),
-                        help="cells at once (one for each processor)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() + 1,
+                        help="cells at once, and twice as many of those that mostly wait (one more "
+                        "than there are processors)")
     parser.add_argument("--long", action="store_true", help="500 kills in each cell, no limit")
     parser.add_argument("--json", type=pathlib.Path, help="write the results there")
+    parser.add_argument("--page", action="store_true",
+                        help="put the results into docs/explanation/guarantees.md")
     parser.add_argument("--keep", action="store_true", help="keep the folders of failures")
     parsed = parser.parse_args(words)
     if parsed.long:
@@ -197,40 +230,51 @@ def arguments_of(words):
     return parsed
 
 
-def main(words):
-    arguments = arguments_of(words)
+def shoot(arguments, folder):
+    """The results."""
     chosen = wanted_cells(arguments.cell)
-    # In memory where that can be had: what counts is the order of calls, not the disk.
-    memory = pathlib.Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="dxt-faults-", dir=memory if roomy else None))
-    print(f"seed {arguments.seed}", flush=True)
-    tools = None
     begin = time.monotonic()
+    if any(target in disks.TARGETS for target, _ in chosen):
+        disks.enter_namespace()
+    tools = Tools(arguments, folder, {target for target, _ in chosen})
     try:
-        try:
-            if any(target in disks.TARGETS for target, _ in chosen):
-                disks.enter_namespace()
-            tools = Tools(arguments, folder, {target for target, _ in chosen})
-        except Skipped as reason:
-            print(f"skipped: {reason}")
-            return 77
         rng = random.Random(arguments.seed)
         arenas = [getattr(TARGETS[target], "arena", Arena)(
             tools, cells.Cell(tools, folder, target, mode), random.Random(rng.randrange(2**32)),
             arguments.signal) for target, mode in chosen]
         shoot_all(arenas, arguments)
-        good = summarise(arenas, time.monotonic() - begin, arguments)
-        return 0 if good else 1
+    finally:
+        tools.stop()
+    return results_of(arenas, time.monotonic() - begin, reaper.seconds_used(), arguments)
+
+
+def main(words):
+    arguments = arguments_of(words)
+    # In memory where that can be had: what counts is the order of calls, not the disk.
+    memory = pathlib.Path("/dev/shm")
+    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="dxt-faults-", dir=memory if roomy else None))
+    print(f"seed {arguments.seed}", flush=True)
+    try:
+        results = shoot(arguments, folder)
+    except Skipped as reason:
+        print(f"skipped: {reason}")
+        return 77
     except Failed as failure:
         print(f"{failure}\n0 passed, 1 failed")
         return 1
     finally:
-        if tools:
-            tools.stop()
         if not arguments.keep:
             shutil.rmtree(folder, ignore_errors=True)
+    if not arguments.cell and arguments.signal == "KILL":
+        results["short"] = fallen_short(results)
+        print("".join(f"short: {what}\n" for what in results["short"]), end="")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(results, indent=1) + "\n")
+    if arguments.page:
+        guarantees.add([results])
+    return 0 if summarise(results) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(reaper.run_beneath(lambda: main(sys.argv[1:])))

@@ -20,6 +20,8 @@ class Mode:
     expressions = COLUMNS  # What is read of the target, to be compared with target().
     tables = ()  # Of dxt in the target, besides ledger and fence.
     others = ()  # Rows that stand in the target before dxt sees it.
+    part_type = "INTEGER"  # In the source.
+    codes = (0,)  # With which a run that succeeds may end.
 
     def __init__(self, load, extract="full", window_rows=None):
         self.load, self.window_rows = load, window_rows
@@ -63,8 +65,20 @@ class Mode:
         at = COLUMNS.index(self.watermark_field)
         return str(max(cells[at] for cells in self.source(window)))
 
+    def lanes(self, window):
+        """By lane: how many rows the ledger has once that window is committed, and its watermark."""
+        return {"sync": (self.loads(window), self.watermark(window))}
+
+    def steps(self, _window):
+        """The runs that make that window, by what their commands have besides; the last is killed."""
+        return [[]]
+
+    def letters(self, _window):
+        """The seq of each dead letter there must be, in order."""
+        return []
+
     def loads(self, window):
-        """How many rows the ledger has once that window is committed."""
+        """How many rows of the ledger are of regular runs once that window is committed."""
         if not self.window_rows:
             return window
         above = self.watermark(window - 1) if window > 1 else "0"
@@ -154,9 +168,100 @@ class DeleteInsert(Mode):
                 newest[seq] = version
 
 
+class Backfill(Mode):
+    """Ranges in lanes of their own, two of them, one before any regular run and one after it; then a
+    regular run. Rows from BEYOND on are for the regular runs, which begin there.
+    """
+
+    BEYOND = 100_000
+    WINDOW = 400
+
+    def __init__(self, load):
+        super().__init__(load, "backfill", self.WINDOW)
+
+    @property
+    def watermark_field(self):
+        return "seq"
+
+    def source(self, window):
+        older = [row(seq, 1) for done in (1, 2) for seq in self.block(done)]
+        newer = [row(seq + self.BEYOND, 1) for seq in range(1, 101 * window)]
+        return [*older, *newer]
+
+    def _bounds(self, window):
+        block = self.block(window)
+        return block.start, block.stop
+
+    def steps(self, window):
+        if window > 2:
+            return [[]]
+        first, beyond = self._bounds(window)
+        words = ["--from", str(first), "--to", str(beyond)]
+        return [words] if window == 1 else [[], words]
+
+    def _regular(self, window):
+        """The window up to which regular runs have come."""
+        return {1: None, 2: 2}.get(window, window)
+
+    def target(self, window):
+        beyond = self._bounds(min(window, 2))[1]
+        regular = self._regular(window)
+        rows = [cells for cells in self.source(1) if cells[0] < beyond]
+        if regular:
+            rows += [cells for cells in self.source(regular) if cells[0] > self.BEYOND]
+        return rows
+
+    def lanes(self, window):
+        lanes = {}
+        for done in range(1, min(window, 2) + 1):
+            first, beyond = self._bounds(done)
+            lanes[f"backfill/{first}..{beyond}"] = (-(-ROWS // self.WINDOW), str(beyond))
+        if regular := self._regular(window):
+            lanes["sync"] = (regular - 1, str(self.BEYOND + 101 * regular - 1))
+        return lanes
+
+    def stream(self, target):
+        stream = super().stream(target)
+        stream["extract"]["initial_value"] = self.BEYOND
+        return stream
+
+
+class Letters(Mode):
+    """Rows that do not fit are left out, and kept as dead letters."""
+
+    codes = (0, 3)
+    part_type = "TEXT"
+
+    def __init__(self, load):
+        super().__init__(load, "letters", 400)
+
+    @staticmethod
+    def _fits(cells):
+        return cells[0] % 100 != 1
+
+    @functools.lru_cache(maxsize=8)
+    def source(self, window):
+        return [cells if self._fits(cells) else (cells[0], "much", *cells[2:])
+                for cells in super().source(window)]
+
+    def target(self, window):
+        return [cells for cells in self.source(window) if self._fits(cells)]
+
+    def letters(self, window):
+        return [cells[0] for cells in self.source(window) if not self._fits(cells)]
+
+    def stream(self, target):
+        stream = super().stream(target)
+        stream["fields"] = [field if field != "part" else {"id": "part", "dtype": "int64"}
+                            for field in COLUMNS]
+        stream["load"]["on_error"] = "dead_letter"
+        return stream
+
+
 MODES = {mode.name: mode for mode in (
     Mode("append"), Mode("replace"), Mode("upsert"), Mirror("mirror-full"),
     Mode("append", "incremental"), Mode("upsert", "incremental"),
     Mode("append", "windows", 400), Mode("upsert", "windows", 400),
     SoftMirror("mirror-soft"), TrackedMirror("mirror-tracked"),
-    InsertOnly("insert_only"), DeleteInsert("delete_insert", "incremental"))}
+    InsertOnly("insert_only"), DeleteInsert("delete_insert", "incremental"),
+    Backfill("append"), Backfill("upsert"), Letters("append"), Letters("upsert"))}

@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
-"""Removes one safeguard after the other and shows that ./dev faults notices each time.
+"""Removes one safeguard after the other and shows that ./dev faults, or a unit test, notices each time.
 
-Works in a git worktree of its own, so the tree it is started from stays as it is:
+Works in a git worktree of its own, at the commit of the tree it is started from, which stays as it is:
 
-    tests/faults/mutations.py [--only NAME] [--kills N] [--seed N]
+    tests/faults/mutations.py [--only PATTERN ...] [--kills N] [--seed N] [--json FILE]
+
+With --json the outcomes are put into that file, beside those of others that stand in it already;
+tests/faults/guarantees.py FILE writes them into the guarantees page.
 """
 
 import argparse
 import dataclasses
+import fnmatch
+import json
 import pathlib
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 TREE = ROOT / "build/mutations"
@@ -27,6 +33,8 @@ class Mutation:
     cells: list = ()
     signal: str = "KILL"
     test: tuple = ()
+    red: bool = True  # False: what is left suffices.
+    times: int = 1  # So many times the kills that are asked for.
 
 
 LEDGER_ROW = ("connectors/sqlite/destination.cc",
@@ -39,8 +47,8 @@ END_FENCE = ("connectors/sqlite/ledger.cc",
              "  if (connection.Changes() < 2) return arrow::Status::OK();\n")
 # A window that is there already is written over, as if nothing forbade it.
 UNIQUE_KEY = ("connectors/sql/ledger.cc",
-              '  std::string sql = "INSERT INTO " + loads_table()',
-              '  std::string sql = "INSERT OR REPLACE INTO " + loads_table()')
+              '      "INSERT INTO " + loads_table() + " (" + QuotedNames(LoadColumns())',
+              '      "INSERT OR REPLACE INTO " + loads_table() + " (" + QuotedNames(LoadColumns())')
 CHAIN = ("connectors/sqlite/destination.cc",
          "    ARROW_RETURN_NOT_OK(CheckChain(last, record));\n", "")
 LOOK_UP = ("engine/run/loader.cc",
@@ -54,12 +62,17 @@ MUTATIONS = [
              ["sqlite/append-full", "network/append-full"]),
     Mutation("attempt check in the state store", [LEASE],
              test=("state_sqlite_test", "*AnUnfinishedRunIsInterrupted*")),
-    # The chain (the window must follow the newest one) stands in for both of the others.
-    Mutation("end fence, chain and unique key", [END_FENCE, CHAIN, UNIQUE_KEY],
-             ["stopped-sqlite/append-full"]),
+    # The chain (a window must follow the newest one) stands in for both of the others.
+    Mutation("end fence and unique key", [END_FENCE, UNIQUE_KEY], ["stopped-sqlite/append-full"],
+             red=False, times=3),
+    Mutation("end fence, unique key and chain", [END_FENCE, CHAIN, UNIQUE_KEY],
+             ["stopped-sqlite/append-full"], times=3),
     Mutation("unique key and look-up", [UNIQUE_KEY, LOOK_UP], ["sqlite/append-full"]),
     Mutation("end fence alone", [END_FENCE],
              test=("sqlite_conformance_test", "*ANewOwnerFencesTheOld*")),
+    Mutation("unique key alone", [UNIQUE_KEY],
+             test=("sqlite_test", "*ASecondRowWithTheKeyIsRefused*")),
+    Mutation("chain alone", [CHAIN], test=("sqlite_conformance_test", "*AStaleChainIsRefused*")),
     Mutation(
         "intent before the commit",
         [("engine/run/loader.cc",
@@ -98,6 +111,8 @@ def prepare():
     if not TREE.exists():
         run("git", "-C", ROOT, "worktree", "add", "--detach", TREE, "HEAD")
         run("cmake", "--preset", "release", cwd=TREE, stdout=subprocess.DEVNULL)
+    head = run("git", "-C", ROOT, "rev-parse", "HEAD", capture_output=True, text=True).stdout
+    run("git", "-C", TREE, "checkout", "--quiet", "--force", "--detach", head.strip())
     build()
 
 
@@ -107,29 +122,41 @@ def build(*more):
 
 
 def run_test(target, pattern):
-    """Whether it failed as it must, and its first complaint."""
+    """Whether it failed, and which of them."""
     binary = next((TREE / "build/release").rglob(f"tests/{target}"))
     done = subprocess.run([binary, f"--gtest_filter={pattern}"], capture_output=True, text=True,
                           check=False)
     ran = "Running 0 tests" not in done.stdout
-    failed = [f"    {line}" for line in done.stdout.splitlines() if line.startswith("[  FAILED  ]")]
-    return done.returncode != 0 and ran, failed
+    failed = [line.split("] ")[1].split(" (")[0].split(",")[0]
+              for line in done.stdout.splitlines() if line.startswith("[  FAILED  ]")]
+    return done.returncode != 0 and ran, failed[0] if failed else pattern
 
 
 def shoot(mutation, arguments):
-    """Whether the faults failed as they must, and what they said."""
+    """Whether the faults failed, and how."""
     binaries = TREE / "build/release/bin"
     libraries = run("ldd", binaries / "dxtd", capture_output=True, text=True).stdout
     duckdb = next(line.split()[2] for line in libraries.splitlines() if "libduckdb" in line)
     words = [sys.executable, "-B", TREE / "tests/faults/faults.py", "--bin", binaries, "--shim",
              TREE / "build/release/tests/dxt_faults_shim.so", "--duckdb", duckdb,
-             "--kills", arguments.kills, "--seed", arguments.seed,
+             "--kills", arguments.kills * mutation.times, "--seed", arguments.seed,
              "--signal", mutation.signal]
     for cell in mutation.cells:
         words += ["--cell", cell]
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True,
                           check=False)
-    return done.returncode != 0 and "FAILED" in done.stdout, done.stdout.splitlines()
+    if arguments.verbose:
+        print(done.stdout)
+    lines = done.stdout.splitlines()
+    where = ", ".join(f"`{cell}`" for cell in mutation.cells)
+    if mutation.signal != "KILL":
+        where += f" with `--signal {mutation.signal}`"
+    red = done.returncode == 1 and any(line.startswith("FAILED") for line in lines)
+    told = next((line.strip() for line in lines if line.startswith("    ")), "")
+    if not red:
+        told = next((line for line in lines if line.endswith("failed") and "passed" in line),
+                    f"exit code {done.returncode}: {done.stderr[-300:]}")
+    return red, f"{where}: {told[:160]}"
 
 
 def try_out(mutation, arguments):
@@ -141,7 +168,7 @@ def try_out(mutation, arguments):
             text = path.read_text()
             kept.setdefault(path, text)
             if text.count(safeguard) != 1:
-                return False, [f"    {file} no longer has the safeguard's text"]
+                return not mutation.red, f"{file} no longer has the safeguard's text"
             path.write_text(text.replace(safeguard, without))
         build(*mutation.test[:1])
         return run_test(*mutation.test) if mutation.test else shoot(mutation, arguments)
@@ -150,24 +177,43 @@ def try_out(mutation, arguments):
             path.write_text(text)
 
 
+def keep(path, outcome):
+    """Beside the others, in the order of the list above."""
+    kept = json.loads(path.read_text())["mutations"] if path.exists() else []
+    outcomes = {mutation["name"]: mutation for mutation in [*kept, outcome]}
+    path.write_text(json.dumps({"schema": "dxt.mutations/1", "mutations": [
+        outcomes[mutation.name] for mutation in MUTATIONS if mutation.name in outcomes]},
+        indent=1) + "\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", help="the mutation of that name")
-    parser.add_argument("--kills", default=60)
-    parser.add_argument("--seed", default=1)
+    parser.add_argument("--only", action="append", default=[], metavar="PATTERN",
+                        help="mutations named so; may be repeated")
+    parser.add_argument("--kills", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=pathlib.Path, help="put the outcomes there")
+    parser.add_argument("--verbose", action="store_true", help="print what the faults print")
     arguments = parser.parse_args()
     prepare()
     passed = failed = 0
     for mutation in MUTATIONS:
-        if arguments.only and arguments.only != mutation.name:
+        if arguments.only and not any(fnmatch.fnmatch(mutation.name, pattern)
+                                      for pattern in arguments.only):
             continue
-        red, lines = try_out(mutation, arguments)
-        found = next((line.strip() for line in lines if line.startswith("    ")), "nothing")
-        print(f"{'red' if red else 'STILL GREEN'}  without {mutation.name}: {found}",
-              flush=True)
-        passed, failed = passed + red, failed + (not red)
+        begin = time.monotonic()
+        red, shown_by = try_out(mutation, arguments)
+        good = red == mutation.red
+        print(f"{'red' if red else 'green'}{'' if good else ' (WRONG)'}  without {mutation.name}: "
+              f"{shown_by}", flush=True)
+        passed, failed = passed + good, failed + (not good)
+        if arguments.json:
+            keep(arguments.json, {
+                "name": mutation.name, "expected": "red" if mutation.red else "green",
+                "as_expected": good, "shown_by": shown_by,
+                "seconds": round(time.monotonic() - begin)})
     print(f"{passed} passed, {failed} failed")
-    return 0 if failed == 0 else 1
+    return 0 if passed and not failed else 1
 
 
 if __name__ == "__main__":

@@ -161,7 +161,8 @@ class NetworkArena(Arena):
     """A cell whose messages are lost instead of its processes."""
 
     actions = list(ACTIONS)
-    share = 0.7
+    share = 0.6
+    waits = True
 
     def plan(self):
         self.cell.prepare(self.settle)

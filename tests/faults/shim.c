@@ -93,6 +93,17 @@ static void ReadWatches(const char* text) {
   }
 }
 
+/// Beside the trace, for who waits until this process has stopped.
+static void WriteProcessId(void) {
+  char path[1100], text[32];
+  snprintf(path, sizeof path, "%s.pid", trace_path);
+  const int length = snprintf(text, sizeof text, "%d\n", getpid());
+  const long file = Raw(SYS_openat, AT_FDCWD, (long)path,
+                        O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644, 0, 0);
+  Raw(SYS_write, file, (long)text, length, 0, 0, 0);
+  Raw(SYS_close, file, 0, 0, 0, 0, 0);
+}
+
 __attribute__((constructor)) static void Start(void) {
   trace_path = getenv("DXT_FAULTS_TRACE");
   const char* program = getenv("DXT_FAULTS_PROGRAM");
@@ -115,6 +126,7 @@ __attribute__((constructor)) static void Start(void) {
   if (trash) PowerWatch(trash);
   const char* tear = getenv("DXT_FAULTS_TEAR");
   if (tear) PowerTear(strtoul(tear, NULL, 10));
+  WriteProcessId();
   active = true;
 }
 

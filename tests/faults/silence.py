@@ -85,6 +85,7 @@ class SilentArena(NetworkArena):
 
     actions = list(SILENCE)
     share = 0.1
+    waits = True
 
     def run(self, buffer, strike=None):
         return self.cell.target.proxy.island.call(lambda: Arena.run(self, buffer, strike))

@@ -24,7 +24,8 @@ class StoppedArena(Arena):
     (with a state store of its own, as on another machine), and the first one goes on.
     """
 
-    share = 0.5
+    share = 0.2
+    waits = True
 
     def __init__(self, tools, cell, rng, _signal_name):
         super().__init__(tools, cell, rng)
@@ -49,6 +50,9 @@ class StoppedArena(Arena):
             calls = trace.read(self.trace, self.tools.symbols)
             try:
                 problems, phase = self._newcomer(start, buffer)
+            except Failed as error:
+                raise Failed(f"{error} ({start}, {buffer}, stopped {strike}: "
+                             f"{calls[strike.at - 1].site})") from error
             finally:
                 os.kill(stopped, signal.SIGCONT)
             try:
@@ -69,15 +73,13 @@ class StoppedArena(Arena):
         """The pid of its dxtd once that is stopped; none if the run ended before."""
         while True:
             ended = first.poll() is not None and not self._dxtd_lives()
-            for process in pathlib.Path("/proc").glob("[0-9]*"):
+            if self.process.exists() and (text := self.process.read_text()):
+                status = pathlib.Path(f"/proc/{int(text)}/stat")
                 try:
-                    fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
-                    if (fields[0] in "Tt" and (process / "comm").read_text() == "dxtd\n"
-                            and f"DXT_FAULTS_TRACE={self.trace}\0"
-                            in (process / "environ").read_text(errors="replace")):
-                        return int(process.name)
+                    if status.read_text().rsplit(")", 1)[1].split()[0] in "Tt":
+                        return int(text)
                 except OSError:
-                    continue
+                    pass  # It has ended.
             if ended:
                 return None
             time.sleep(0.01)
@@ -89,11 +91,14 @@ class StoppedArena(Arena):
         for path in self.cell.live.glob("*.yaml"):
             shutil.copy(path, self.other)
         before = self._digest()
-        done = subprocess.run(["dxtctl", "run", f"{buffer}.yaml", "-o", "json"],
-                              cwd=self.other, env=self.tools.environment, text=True,
-                              capture_output=True, check=False, timeout=LIMIT)
+        try:
+            done = subprocess.run(["dxtctl", "run", f"{buffer}.yaml", "-o", "json"],
+                                  cwd=self.other, env=self.tools.environment, text=True,
+                                  capture_output=True, check=False, timeout=LIMIT)
+        except subprocess.TimeoutExpired as error:
+            raise Failed(f"the newcomer hangs: {'; '.join(self.cell.target.sessions())}") from error
         if done.returncode == 0:
-            rows = set(self.cell.target.rows())
+            rows = set(self.cell.rows())
             expected = set(self.cell.mode.target(self.cell.window(start)))
             wrong = [] if rows == expected else ["the newcomer's rows are not the expected"]
             return wrong, "taken over"
@@ -125,11 +130,11 @@ class StoppedArena(Arena):
         spare = 0 if self.cell.mode.incremental else 1
         for seen in (window, window + 1):
             if seen > window:
-                self.cell.next_window(seen)
-                again = self._run_again(buffer)
-                if again != 0:
-                    kill.problems.append(f"the next window fails: exit code {again}: "
-                                         f"{self.output[-600:]}")
+                for _ in self.cell.begin_window(seen):
+                    again = self._run_again(buffer)
+                    if again != 0:
+                        kill.problems.append(f"the next window fails: exit code {again}: "
+                                             f"{self.output[-600:]}")
             verdict = self.cell.compare(seen, spare)
             kill.lost += verdict.lost
             kill.doubled += verdict.doubled
@@ -145,13 +150,13 @@ class StoppedArena(Arena):
         """Each run that says that it succeeded has appended all of the source once."""
         before = self.cell.mode.target(window - 1) if window > 1 else []
         expected = collections.Counter([*before, *self.cell.mode.source(window) * loads])
-        found = collections.Counter(self.cell.target.rows())
+        found = collections.Counter(self.cell.rows())
         kill.lost = sum((expected - found).values())
         kill.doubled = sum((found - expected).values())
         if kill.lost or kill.doubled:
             kill.problems.append(f"{loads} runs succeeded, {kill.lost} rows lost, "
                                  f"{kill.doubled} rows too many")
-        windows = [seq for seq, _ in self.cell.target.ledger()]
+        windows = self.cell.windows()
         if windows != list(range(1, window + loads)):
             kill.problems.append(f"the ledger has the windows {windows}")
 

@@ -97,29 +97,52 @@ class DuckDb:
     def close(self, database):
         self.lib.duckdb_close(ctypes.byref(database))
 
+    def session(self, path):
+        """Of one file, for several questions; locks it until it is closed."""
+        return DuckDbSession(self, path)
+
     def query(self, path, sql):
-        database, connection = self.open(path), ctypes.c_void_p()
-        self.lib.duckdb_connect(database, ctypes.byref(connection))
-        result = self.Value()
+        with self.session(path) as session:
+            return session.query(sql)
+
+
+class DuckDbSession:
+    """One open file."""
+
+    def __init__(self, duckdb, path):
+        self.duckdb = duckdb
+        self.database, self.connection = duckdb.open(path), ctypes.c_void_p()
+        duckdb.lib.duckdb_connect(self.database, ctypes.byref(self.connection))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.close()
+
+    def close(self):
+        self.duckdb.lib.duckdb_disconnect(ctypes.byref(self.connection))
+        self.duckdb.close(self.database)
+
+    def query(self, sql):
+        lib, result = self.duckdb.lib, DuckDb.Value()
         try:
-            if self.lib.duckdb_query(connection, sql.encode(), ctypes.byref(result)):
-                error = self.lib.duckdb_result_error(ctypes.byref(result))
+            if lib.duckdb_query(self.connection, sql.encode(), ctypes.byref(result)):
+                error = lib.duckdb_result_error(ctypes.byref(result))
                 raise Failed(f"duckdb: {error.decode()}")
-            rows = self.lib.duckdb_row_count(ctypes.byref(result))
-            columns = self.lib.duckdb_column_count(ctypes.byref(result))
+            rows = lib.duckdb_row_count(ctypes.byref(result))
+            columns = lib.duckdb_column_count(ctypes.byref(result))
             return [row_text(self._cell(result, column, row) for column in range(columns))
                     for row in range(rows)]
         finally:
-            self.lib.duckdb_destroy_result(ctypes.byref(result))
-            self.lib.duckdb_disconnect(ctypes.byref(connection))
-            self.close(database)
+            lib.duckdb_destroy_result(ctypes.byref(result))
 
     def _cell(self, result, column, row):
-        address = self.lib.duckdb_value_varchar(ctypes.byref(result), column, row)
+        address = self.duckdb.lib.duckdb_value_varchar(ctypes.byref(result), column, row)
         if not address:
             return None
         text = ctypes.string_at(address).decode()
-        self.lib.duckdb_free(ctypes.c_void_p(address))
+        self.duckdb.lib.duckdb_free(ctypes.c_void_p(address))
         return text
 
 
