@@ -148,6 +148,39 @@ TEST_F(DaemonTest, TheNextRunExecutesWhileTheEndOfAnotherIsDealtWith) {
   Start();
 }
 
+TEST_F(DaemonTest, WhileRunsAreBriefMoreAreBegunThanExecute) {
+  ManualClock clock;  // By which no run takes any time.
+  clock_ = &clock;
+  options_.max_workers = 1;
+  Shut();
+  Start();
+  for (const char* name : {"a", "b", "c", "d"}) {
+    StorePipeline(name, "runtime: {timeout: 1s}\n");
+  }
+  engine_->Release();
+  Ended(Run("a")->id);
+  engine_->Hold();
+  const auto first = *Run("b");
+  engine_->AwaitRunning(1);
+  const auto second = *Run("c"), third = *Run("d");
+  for (const auto& id : {second.id, third.id}) {
+    while (Get(id).state != "RUNNING") std::this_thread::yield();
+  }
+  // A timeout counts from where a run executes.
+  clock.Advance(std::chrono::milliseconds(999));
+  dispatcher_->CheckAlarms();
+  EXPECT_EQ(engine_->order(), (std::vector<std::string>{"a", "b"}));
+  ASSERT_TRUE(dispatcher_->Cancel(second.id).ok());
+  EXPECT_EQ(Ended(second.id).state, "CANCELLED");
+  engine_->Release();
+  EXPECT_EQ(Ended(first.id).state, "SUCCEEDED");
+  EXPECT_EQ(Ended(third.id).state, "SUCCEEDED");
+  EXPECT_EQ(engine_->order(), (std::vector<std::string>{"a", "b", "c", "d"}));
+  Shut();
+  clock_ = &SystemClock();
+  Start();
+}
+
 TEST_F(DaemonTest, AConnectionServesAsManyRunsAsItMay) {
   ASSERT_TRUE(catalog_
                   ->ApplyProject("shop",

@@ -24,6 +24,8 @@ size_t StreamsOf(const RunRecord& run) {
 
 /// While some store the end of a run, others execute the next.
 constexpr int kThreadsPerPlace = 2;
+/// For runs so short that most of their time is spent on being stored.
+constexpr int kStoringThreads = 6;
 
 }  // namespace
 
@@ -242,8 +244,8 @@ void Dispatcher::Enqueue(JobPtr job) {
   if (stopping_) job->stop.request_stop();
   queue_.Add(QueuedOf(job->run, job->submission));
   jobs_[job->run.id] = std::move(job);
-  const int free = kThreadsPerPlace * options_.max_workers + lost_workers_ -
-                   static_cast<int>(workers_.size());
+  const int free = kThreadsPerPlace * options_.max_workers + kStoringThreads +
+                   lost_workers_ - static_cast<int>(workers_.size());
   if (idle_workers_ < static_cast<int>(queue_.waiting()) && free > 0 && !stopping_) {
     workers_.emplace_back([this] { Work(); });
   }

@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -183,13 +184,17 @@ class Dispatcher {
                                 std::map<std::string, Submission>& submissions,
                                 std::map<std::string, Admission>& admissions);
   void Started(const JobPtr& job, std::chrono::system_clock::time_point now);
+  void StartTimeout(const JobPtr& job);
   void Settle(const JobPtr& job, RunResult& result);
   /// True when an end that the store refused like this is worth another try.
   bool MayBeStored(const arrow::Status& refused, int attempt) const;
   void Release(const JobPtr& job);
+  /// As Begin; it keeps its turn among those that wait for a place.
+  JobPtr Claim();
+  void GiveTurn(const Job& job);
   /// Its worker's place is free for the next run.
   void LeavePlace(Job& job);
-  /// As Begin, unless every place is taken.
+  /// Begins a run, unless enough are begun, and waits until it has a place.
   JobPtr BeginInPlace();
   void Work();
   RunResult Execute(Job& job);
@@ -211,7 +216,12 @@ class Dispatcher {
   uint64_t changes_ = 0;      ///< Grows with all that may let a run begin.
   int idle_workers_ = 0;
   int lost_workers_ = 0;  ///< Given up, and not returned yet.
-  int places_taken_ = 0;  ///< By runs that are begun or execute.
+  int places_taken_ = 0;  ///< By runs that execute.
+  int begun_ = 0;         ///< Without a place yet.
+  bool brief_ = false;    ///< The last one executed in less time than a sync may take.
+  uint64_t last_turn_ = 0;
+  std::set<uint64_t> turns_;  ///< Of runs without a place, as they left the queue.
+  std::condition_variable place_left_;
   RunQueue queue_;
   std::map<std::string, JobPtr, std::less<>> jobs_;  ///< Not ended.
   std::deque<std::pair<std::string, std::shared_ptr<RunFeed>>> ended_;

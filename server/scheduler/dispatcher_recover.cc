@@ -120,6 +120,7 @@ void Dispatcher::RequestStop(Job& job, StopReason reason) {
     if (!job.stuck) job.stuck = clock_.Tick() + options_.stuck_after;
     // One that is not claimed yet hears of it when it is.
     if (job.held) job.stop.request_stop();
+    place_left_.notify_all();
   }
   job.feed->AddState("CANCELLING");
 }

@@ -23,6 +23,10 @@ constexpr int kStoreAttempts = 750;
 constexpr int kLastStoreAttempts = 5;
 constexpr std::chrono::milliseconds kStoreWait{200};
 constexpr std::chrono::milliseconds kMostStoreWait{5000};
+/// While runs are this short, places would stand empty most of the time for the syncs of
+/// claims: so many more are claimed meanwhile, which one sync serves.
+constexpr std::chrono::milliseconds kBrief{20};
+constexpr int kMostAhead = 6;
 
 }  // namespace
 
@@ -64,6 +68,22 @@ arrow::Result<std::vector<std::string>> Dispatcher::Completed(const RunRecord& r
 }
 
 Dispatcher::JobPtr Dispatcher::Begin() {
+  JobPtr job = Claim();
+  if (job == nullptr) return job;
+  {
+    std::lock_guard lock(mutex_);
+    GiveTurn(*job);
+  }
+  StartTimeout(job);
+  return job;
+}
+
+void Dispatcher::GiveTurn(const Job& job) {
+  turns_.erase(job.turn);
+  place_left_.notify_all();
+}
+
+Dispatcher::JobPtr Dispatcher::Claim() {
   while (true) {
     JobPtr job;
     {
@@ -72,6 +92,8 @@ Dispatcher::JobPtr Dispatcher::Begin() {
       const auto id = queue_.Take();
       if (!id) return nullptr;
       job = jobs_.find(*id)->second;
+      job->turn = ++last_turn_;
+      turns_.insert(job->turn);
     }
     const auto now = clock_.Now();
     auto claimed = store_.runs().Claim(job->run.id, FormatTime(now));
@@ -79,6 +101,10 @@ Dispatcher::JobPtr Dispatcher::Begin() {
       job->lease = *claimed;
       Started(job, now);
       return job;
+    }
+    {
+      std::lock_guard lock(mutex_);
+      GiveTurn(*job);
     }
     if (GetErrorInfo(claimed.status()).error_class != ErrorClass::kFenced) {
       // A full disk, say. The run waits on, and workers ask again after a while, unless
@@ -112,16 +138,21 @@ void Dispatcher::Started(const JobPtr& job, std::chrono::system_clock::time_poin
     listener->OnStarted(job->run, std::chrono::duration<double>(now - queued).count());
   }
   job->feed->AddState("RUNNING");
+  std::lock_guard lock(mutex_);
+  claims_fail_ = false;
+  job->held = true;
+  // A stop that came before there was anything to stop.
+  if (job->stop_reason != StopReason::kNone) job->stop.request_stop();
+}
+
+void Dispatcher::StartTimeout(const JobPtr& job) {
   const auto timeout = job->submission.pipeline.runtime.timeout_ms;
+  if (!timeout) return;
   {
     std::lock_guard lock(mutex_);
-    claims_fail_ = false;
-    job->held = true;
-    // A stop that came before there was anything to stop.
-    if (job->stop_reason != StopReason::kNone) job->stop.request_stop();
-    if (timeout) job->times_out = clock_.Tick() + std::chrono::milliseconds(*timeout);
+    job->times_out = clock_.Tick() + std::chrono::milliseconds(*timeout);
   }
-  if (timeout) SetAlarm(job, std::chrono::milliseconds(*timeout));
+  SetAlarm(job, std::chrono::milliseconds(*timeout));
 }
 
 RunResult Dispatcher::Execute(Job& job) {
@@ -269,19 +300,31 @@ void Dispatcher::LeavePlace(Job& job) {
   --places_taken_;
   ++changes_;
   changed_.notify_one();
+  place_left_.notify_all();
 }
 
 Dispatcher::JobPtr Dispatcher::BeginInPlace() {
   std::unique_lock lock(mutex_);
-  if (places_taken_ >= options_.max_workers) return nullptr;
-  ++places_taken_;
+  const int most = options_.max_workers + (brief_ ? kMostAhead : 0);
+  if (places_taken_ + begun_ >= most) return nullptr;
+  ++begun_;
   lock.unlock();
-  const JobPtr job = Begin();
+  JobPtr job = Claim();
   lock.lock();
-  // One that was given up already needs no place.
-  const bool executes = job && !job->lost;
-  if (executes) job->executes = true;
-  if (!executes) --places_taken_;
+  if (job != nullptr) {
+    // One that was asked to stop needs no place to say so.
+    place_left_.wait(lock, [&] {
+      const bool free = places_taken_ < options_.max_workers;
+      return (free && *turns_.begin() == job->turn) || job->stop.stop_requested() ||
+             job->lost;
+    });
+    GiveTurn(*job);
+    if (!job->lost) {
+      job->executes = true;
+      ++places_taken_;
+    }
+  }
+  --begun_;
   return job;
 }
 
@@ -292,9 +335,13 @@ void Dispatcher::Work() {
     lock.unlock();
     const JobPtr job = BeginInPlace();
     if (job) {
+      StartTimeout(job);
+      const auto began = clock_.Tick();
       RunResult result = Execute(*job);
       {
         std::lock_guard held(mutex_);
+        // One that was stopped says nothing of the others.
+        if (!job->stop.stop_requested()) brief_ = clock_.Tick() - began < kBrief;
         LeavePlace(*job);
       }
       End(job, std::move(result));
