@@ -425,6 +425,12 @@ class Daemon {
       auto values = CatalogSettings(again.config);
       say("variables", values.status());
       if (values.ok()) catalog_->SetVariables(std::move(*values));
+      for (const auto& option : dxt::NeedRestart(loaded_, again)) {
+        log_->Write(dxt::LogLevel::kWarning, "restart_needed",
+                    option.path + " is now " + option.value + " in " + option.source +
+                        ", from the next start of dxtd on",
+                    {{"what", option.path}});
+      }
       LoadPipelines();
       alerts_->Changed();
     } else {

@@ -118,4 +118,10 @@ std::vector<AlertRule> CompileAlerts(const ConfigValue& document,
   return rules;
 }
 
+std::vector<AlertRule> JoinAlerts(std::vector<AlertRule> pipelines,
+                                  const std::vector<AlertRule>& projects) {
+  pipelines.insert(pipelines.end(), projects.begin(), projects.end());
+  return pipelines;
+}
+
 }  // namespace dxt

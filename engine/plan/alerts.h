@@ -10,4 +10,8 @@ namespace dxt {
 std::vector<AlertRule> CompileAlerts(const ConfigValue& document,
                                      CompileContext& context);
 
+/// All that hold for a pipeline: its own come first, so that they win.
+std::vector<AlertRule> JoinAlerts(std::vector<AlertRule> pipelines,
+                                  const std::vector<AlertRule>& projects);
+
 }  // namespace dxt

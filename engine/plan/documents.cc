@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "base/error.h"
+#include "engine/plan/alerts.h"
 #include "engine/plan/checker.h"
 #include "engine/plan/compile.h"
 #include "engine/plan/document_parser.h"
@@ -159,8 +160,8 @@ ParsedDocuments DocumentParser::Parse(const DocumentInputs& inputs) const {
   problems.Tidy();
   parsed.problems = std::move(problems.items());
   parsed.secrets.assign(context.secrets.begin(), context.secrets.end());
-  if (pipeline) parsed.alerts = pipeline->alerts;
-  parsed.alerts.insert(parsed.alerts.end(), project.alerts.begin(), project.alerts.end());
+  parsed.alerts =
+      JoinAlerts(pipeline ? pipeline->alerts : std::vector<AlertRule>(), project.alerts);
   if (parsed.ok()) {
     parsed.pipeline = std::move(pipeline);
     parsed.project = std::move(project);

@@ -84,6 +84,8 @@ AlertMessage MessageOf(AlertEvent event, const RunResult& result) {
     if (stream.error.ok()) continue;
     if (++failed <= kMostStreams) AddError(stream.error, stream.id + ": ", message);
   }
+  int64_t left_out = 0;
+  for (const auto& stream : result.streams) left_out += stream.rows_rejected;
   if (failed > kMostStreams) {
     const auto more = failed - kMostStreams;
     message.detail += "\n… and " + std::to_string(more) +
@@ -92,6 +94,10 @@ AlertMessage MessageOf(AlertEvent event, const RunResult& result) {
   const std::string of = std::to_string(result.streams.size());
   if (event == AlertEvent::kGuard) {
     message.summary = "was stopped by a guard";
+  } else if (event == AlertEvent::kPartial && failed == 0) {
+    message.summary = "was loaded, but for " + std::to_string(left_out) +
+                      (left_out == 1 ? " row" : " rows") + " left out";
+    message.detail += "dxtctl dlq list shows what is kept of them";
   } else if (event == AlertEvent::kPartial) {
     message.summary = "loaded only in part: " + std::to_string(failed) + " of " + of +
                       " streams failed";

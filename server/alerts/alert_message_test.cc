@@ -64,6 +64,15 @@ TEST(AlertMessages, ThePayloadSaysWhatHappened) {
   EXPECT_EQ(payload["time"], "2026-11-21T09:00:00.000Z");
 }
 
+TEST(AlertMessages, RowsThatWereLeftOutAreNoFailedStreams) {
+  RunResult result = Result(RunState::kPartial);
+  result.streams.push_back(Stream("fine", arrow::Status::OK()));
+  result.streams[0].rows_rejected = 3;
+  const auto message = MessageOf(AlertEvent::kPartial, result);
+  EXPECT_EQ(message.summary, "was loaded, but for 3 rows left out");
+  EXPECT_NE(message.detail.find("dxtctl dlq list"), std::string::npos);
+}
+
 TEST(AlertMessages, TextCannotMentionOrLinkAndStaysShort) {
   const auto message = MessageOf(
       AlertEvent::kFailed,

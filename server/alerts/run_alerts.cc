@@ -1,5 +1,6 @@
 #include "server/alerts/run_alerts.h"
 
+#include "engine/plan/alerts.h"
 #include "server/alerts/alert_message.h"
 #include "server/alerts/receivers.h"
 
@@ -9,9 +10,7 @@ void RunAlerts::OnEnded(const RunRecord&, const RunResult& result,
                         const PipelineDocument& document) {
   const auto events = EventsOf(result);
   if (events.empty()) return;
-  std::vector<AlertRule> rules = document.alerts;
-  rules.insert(rules.end(), document.project.alerts.begin(),
-               document.project.alerts.end());
+  const auto rules = JoinAlerts(document.alerts, document.project.alerts);
   for (const auto& [rule, event] : ReceiversOf(rules, events)) {
     SendTo(*rule, MessageOf(event, result), sender_);
   }

@@ -20,16 +20,22 @@ constexpr int kMostStreamsPerConnection = 100;
 constexpr size_t kMostCallThreads = 32;
 constexpr size_t kMostTransportBytes = size_t{512} << 20;
 
-/// A server with connections from elsewhere keeps them alive, and lets them go in time.
-void SetLimits(grpc::ServerBuilder& builder, bool over_tcp) {
+/// A server with connections from elsewhere finds out who is gone, and lets them go in
+/// time.
+void SetLimits(grpc::ServerBuilder& builder, const ListenOptions& options,
+               bool over_tcp) {
   builder.SetMaxReceiveMessageSize(kMostMessageBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMostMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostStreamsPerConnection);
   builder.SetResourceQuota(grpc::ResourceQuota("dxtd").Resize(kMostTransportBytes));
   if (!over_tcp) return;
   constexpr int kSecond = 1000, kMinute = 60 * kSecond;
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kMinute);
-  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * kSecond);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                             static_cast<int>(options.keepalive.count()));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                             static_cast<int>(options.keepalive_patience.count()));
+  // Also where no call is under way.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                              kMinute);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, 15 * kMinute);
@@ -76,7 +82,9 @@ class GrpcServer final : public ApiServer {
           MakeListenerCredentials({options.certificates, options.tokens}));
       builder.AddListeningPort(place.text, credentials_.back(), &ports[i]);
     }
-    SetLimits(builder, over_tcp);
+    SetLimits(builder, options, over_tcp);
+    // Or a second daemon would share the address, and each get some of the clients.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     if (!options.reflection) builder.SetOption(WithoutReflection());
     for (const auto& [service, name] : Services()) builder.RegisterService(service);
     server_ = builder.BuildAndStart();

@@ -66,6 +66,10 @@ struct ListenOptions {
   std::shared_ptr<Certificates> certificates;  ///< Of TCP places; null = no TLS.
   std::shared_ptr<TokenFile> tokens;           ///< Of TCP places; null = no token.
   bool reflection = false;
+  /// A TCP connection that was silent for this long is asked whether somebody is there,
+  std::chrono::milliseconds keepalive = std::chrono::minutes(1);
+  /// and ends when nobody has answered after this.
+  std::chrono::milliseconds keepalive_patience = std::chrono::seconds(20);
 };
 
 /// The gRPC server.

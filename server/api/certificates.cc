@@ -1,5 +1,7 @@
 #include "server/api/certificates.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <sstream>
 
@@ -22,11 +24,13 @@ arrow::Status Refuse(const std::string& message) {
 }
 
 arrow::Result<std::string> Read(const std::filesystem::path& path) {
+  errno = 0;
   std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
   if (!file || text.str().empty()) {
-    return Refuse("cannot read " + path.string());
+    return Refuse("cannot read " + path.string() + ": " +
+                  (errno != 0 ? std::strerror(errno) : "it is empty"));
   }
   return text.str();
 }

@@ -1,10 +1,12 @@
 // Who gets in, over real sockets.
+#include <cerrno>
 #include <cstring>
 #include <fstream>
 
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/impl/codegen/client_unary_call.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -253,6 +255,82 @@ TEST(Peers, AServerThatEndsLeavesNoSocketBehindAndReplacesAnOldOne) {
   const auto refused = UnixListener::Make({path, 0600, ""}, take).status();
   EXPECT_EQ(GetErrorInfo(refused).code, "server.listen");
   EXPECT_TRUE(fs::exists(path)) << "that is somebody's file";
+}
+
+/// A connection of this machine, which does what the test says and no more.
+class RawConnection {
+ public:
+  explicit RawConnection(const std::string& address)
+      : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const sockaddr_in to = Port(address);
+    connected_ = connect(fd_, reinterpret_cast<const sockaddr*>(&to), sizeof to) == 0;
+  }
+  ~RawConnection() { close(fd_); }
+  static sockaddr_in Port(const std::string& address) {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int port = std::stoi(address.substr(address.rfind(':') + 1));
+    to.sin_port = htons(static_cast<uint16_t>(port));
+    return to;
+  }
+  bool Say(std::string_view bytes) {
+    return connected_ &&
+           write(fd_, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size());
+  }
+  /// Reads until the server has hung up; false when it has not after 20 s.
+  bool EndsByTheServer() {
+    const timeval most{20, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+    char bytes[256];
+    ssize_t got = 1;
+    while (got > 0) got = read(fd_, bytes, sizeof bytes);
+    return got == 0 || errno == ECONNRESET;
+  }
+
+ private:
+  int fd_;
+  bool connected_ = false;
+};
+
+TEST(Listening, AClientThatNoLongerAnswersIsLetGo) {
+  const Folder folder;
+  auto options = TcpWithTokens(folder);
+  options.keepalive = options.keepalive_patience = std::chrono::milliseconds(100);
+  const TestServer server(options);
+  RawConnection dead(server.tcp_address());
+  // HTTP/2: the preface and empty settings, then nothing more, whatever it is asked.
+  ASSERT_TRUE(dead.Say(std::string("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") +
+                       std::string("\0\0\0\4\0\0\0\0\0", 9)));
+  EXPECT_TRUE(dead.EndsByTheServer());
+}
+
+TEST(Listening, AnIdleClientThatAnswersKeepsItsConnection) {
+  const Folder folder;
+  auto options = TcpWithTokens(folder);
+  options.keepalive = std::chrono::milliseconds(50);
+  const TestServer server(options);
+  const auto channel = Plain(server.tcp_address());
+  const std::string bearer = std::string("Bearer ") + kToken;
+  ASSERT_TRUE(GetInfo(channel, bearer).ok());
+  ASSERT_EQ(channel->GetState(false), GRPC_CHANNEL_READY);
+  // Ten times as long as the server waits before it asks.
+  EXPECT_FALSE(channel->WaitForStateChange(
+      GRPC_CHANNEL_READY,
+      std::chrono::system_clock::now() + std::chrono::milliseconds(500)));
+  EXPECT_TRUE(GetInfo(channel, bearer).ok());
+}
+
+TEST(Listening, NoOtherServerSharesItsAddress) {
+  const Folder folder;
+  const TestServer server(TcpWithTokens(folder));
+  const int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int shares = 1;
+  ASSERT_EQ(setsockopt(other, SOL_SOCKET, SO_REUSEPORT, &shares, sizeof shares), 0);
+  const sockaddr_in same = RawConnection::Port(server.tcp_address());
+  EXPECT_NE(bind(other, reinterpret_cast<const sockaddr*>(&same), sizeof same), 0);
+  EXPECT_EQ(errno, EADDRINUSE);
+  close(other);
 }
 
 TEST(Listening, TooMuchMetadataOrMessageIsRefusedAndTheServerStaysUp) {

@@ -48,8 +48,12 @@ std::optional<ResourceName> ParseName(std::string_view name, std::string_view co
                         : IsResourceId(parsed.id);
     if (IsResourceId(parsed.project) && id) return parsed;
   }
-  error = FieldError(field, "'" + std::string(name.substr(0, 120)) +
-                                "' is not projects/{project}" + middle + "{id}");
+  error = FieldError(field,
+                     "'" + std::string(name.substr(0, 120)) +
+                         "' is not projects/{project}" + middle + "{id}",
+                     collection == "runs" ? "The id of a run is 26 digits and capitals: "
+                                            "dxtctl runs list shows them"
+                                          : "");
   return std::nullopt;
 }
 

@@ -1,5 +1,7 @@
 #include "server/api/tokens.h"
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include <openssl/crypto.h>
@@ -30,13 +32,18 @@ arrow::Status TokenFile::Reload() {
   const std::string name = path_.string();
   struct stat info{};
   if (stat(path_.c_str(), &info) != 0) {
-    return Refuse("the token file " + name + " cannot be read");
+    return Refuse("the token file " + name + " cannot be read: " + std::strerror(errno),
+                  "Check auth.token_file");
   }
   if ((info.st_mode & S_IRWXO) != 0) {
     return Refuse("everyone on this machine may read the token file " + name,
                   "chmod o-rwx " + name);
   }
   std::ifstream file(path_);
+  if (!file) {
+    return Refuse("the token file " + name + " cannot be read: " + std::strerror(errno),
+                  "Let dxtd's user read it");
+  }
   std::vector<Entry> entries;
   int number = 0;
   for (std::string line; std::getline(file, line);) {
@@ -54,7 +61,10 @@ arrow::Status TokenFile::Reload() {
     }
     entries.push_back({line.substr(0, colon), Sha256Hex(token)});
   }
-  if (entries.empty()) return Refuse("the token file " + name + " holds no token");
+  if (entries.empty()) {
+    return Refuse("the token file " + name + " holds no token",
+                  "Write lines of name:token; openssl rand -hex 32 makes a token");
+  }
   std::lock_guard lock(mutex_);
   entries_ = std::move(entries);
   return arrow::Status::OK();

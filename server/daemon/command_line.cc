@@ -36,8 +36,9 @@ void AddOption(CLI::App& app, const DaemonOption& option,
   }
   const bool many = spec.kind == OptionKind::kList || spec.kind == OptionKind::kMap;
   auto* flag = app.add_option(option.flag, texts, help)->allow_extra_args(false);
-  flag->type_name(many ? (spec.kind == OptionKind::kMap ? "NAME=VALUE ..." : "VALUE ...")
-                       : "VALUE");
+  flag->option_text(spec.kind == OptionKind::kMap    ? "NAME=VALUE ..."
+                    : spec.kind == OptionKind::kList ? "VALUE ..."
+                                                     : "VALUE");
   if (!many) flag->take_last();
 }
 

@@ -1,17 +1,19 @@
 #include "server/daemon/config.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "base/spelling.h"
 #include "engine/plan/checker.h"
 #include "engine/plan/yaml.h"
+#include "server/daemon/config_defaults.h"
+#include "server/daemon/config_text.h"
 #include "server/daemon/open_telemetry.h"
 #include "server/daemon/options.h"
 
@@ -57,82 +59,6 @@ const ConfigValue* At(const ConfigValue& tree, std::string_view path) {
   return at != nullptr && at->kind != Kind::kNull ? at : nullptr;
 }
 
-ConfigValue Scalar(std::string text, const Mark& mark) {
-  ConfigValue value;
-  value.kind = Kind::kScalar;
-  value.scalar = std::move(text);
-  value.mark = value.key_mark = mark;
-  return value;
-}
-
-std::vector<std::string> SplitAtCommas(const std::string& text) {
-  std::vector<std::string> parts;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');) {
-    if (!part.empty()) parts.push_back(part);
-  }
-  return parts;
-}
-
-/// What a flag or variable says, in the shape of its key. `name` is its mark.
-ConfigValue FromTexts(const OptionSpec& spec, std::vector<std::string> texts,
-                      const std::string& name, ProblemList& problems) {
-  const Mark mark{name, 0, 0};
-  if (spec.kind != OptionKind::kList && spec.kind != OptionKind::kMap) {
-    return Scalar(texts.empty() ? "" : texts.back(), mark);
-  }
-  ConfigValue value;
-  value.mark = value.key_mark = mark;
-  value.kind = spec.kind == OptionKind::kList ? Kind::kList : Kind::kMap;
-  for (auto& text : texts) {
-    if (spec.kind == OptionKind::kList) {
-      value.list.push_back(Scalar(std::move(text), mark));
-      continue;
-    }
-    const size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) {
-      problems.Error(mark, name, "config.wrong_type",
-                     "'" + Shortened(text, 60) + "' is not NAME=VALUE");
-      continue;
-    }
-    value.map.emplace_back(text.substr(0, equals), Scalar(text.substr(equals + 1), mark));
-  }
-  return value;
-}
-
-std::string Quoted(const std::string& text) {
-  const bool plain = !text.empty() &&
-                     text.find_first_of(":#{}[],&*!|>'\"%@` \t\n") == std::string::npos &&
-                     text[0] != '-' && text[0] != '?';
-  if (plain) return text;
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') quoted += '\\';
-    quoted += c == '\n' ? ' ' : c;
-  }
-  return quoted + "\"";
-}
-
-std::string ToText(const ConfigValue& value) {
-  std::string text;
-  switch (value.kind) {
-    case Kind::kNull:
-      return "";
-    case Kind::kScalar:
-      return Quoted(value.scalar);
-    case Kind::kList:
-      for (const auto& item : value.list)
-        text += (text.empty() ? "" : ", ") + ToText(item);
-      return "[" + text + "]";
-    case Kind::kMap:
-      for (const auto& [key, item] : value.map) {
-        text += (text.empty() ? "" : ", ") + key + ": " + ToText(item);
-      }
-      return "{" + text + "}";
-  }
-  return text;
-}
-
 /// Merges the layers and keeps where each value came from.
 class Loader {
  public:
@@ -175,13 +101,16 @@ class Loader {
     if (sources_.read_file) loaded_.file = FindFile();
     if (loaded_.file.empty()) return;
     loaded_.file = fs::absolute(loaded_.file);
+    errno = 0;
     std::ifstream file(loaded_.file);
     std::stringstream text;
     text << file.rdbuf();
     if (!file) {
-      problems_.Error({loaded_.file.string(), 0, 0}, "", "server.config_unreadable",
-                      "cannot read the configuration file " + loaded_.file.string(),
-                      "name another one with --config");
+      const std::string why = errno != 0 ? std::strerror(errno) : "it is no file of text";
+      problems_.Error(
+          {loaded_.file.string(), 0, 0}, "", "server.config_unreadable",
+          "cannot read the configuration file " + loaded_.file.string() + ": " + why,
+          "name another one with --config");
       return;
     }
     if (text.str().find_first_not_of(" \t\r\n") == std::string::npos) return;
@@ -231,56 +160,21 @@ class Loader {
       value = FromTexts(*option.spec, {standard->value}, source, problems_);
       Checker(problems_).Check(value, *option.spec, source);
     } else {
-      value = Default(option);
+      value = DefaultOf(option, sources_);
     }
-    loaded_.options.push_back({option.path, ToText(value), source});
+    loaded_.options.push_back({option.path, Shown(option, value), source});
     marks_[option.path] = value.mark.line > 0 ? value.mark : Mark{source, 0, 0};
     Put(merged_, option.path, std::move(value));
   }
 
-  ConfigValue Default(const DaemonOption& option) const {
-    const std::string& path = option.path;
-    if (path == "state_dir") return Scalar(DefaultStateDir().string(), {});
-    if (path == "workers") {
-      return Scalar(std::to_string(std::max(1u, std::thread::hardware_concurrency())),
-                    {});
+  /// A secret that stands where its place should is a problem, and is not shown.
+  static std::string Shown(const DaemonOption& option, ConfigValue value) {
+    if (option.path == "secrets" || option.path == "otel.headers") {
+      for (auto& [name, place] : value.map) {
+        if (!IsSecretPlace(place.scalar)) place = ScalarValue("***");
+      }
     }
-    if (path == "memory_budget") return Scalar(std::to_string(DefaultMemoryBudget()), {});
-    if (path == "listen") {
-      ConfigValue list;
-      list.kind = Kind::kList;
-      list.list.push_back(Scalar("unix:" + DefaultSocket().string(), {}));
-      return list;
-    }
-    ConfigValue value;
-    if (option.spec->kind == OptionKind::kList) value.kind = Kind::kList;
-    if (option.spec->kind == OptionKind::kMap) value.kind = Kind::kMap;
-    if (value.kind != Kind::kNull) return value;
-    if (path == "socket_group" || path == "otel.endpoint") return Scalar("", {});
-    if (path == "otel.service_name") return Scalar("dxtd", {});
-    return Scalar(option.spec->default_value, {});
-  }
-
-  fs::path DefaultStateDir() const {
-    if (auto given = Get(sources_.environment, "STATE_DIRECTORY"); !given.empty()) {
-      return given.substr(0, given.find(':'));  // systemd lists several.
-    }
-    if (sources_.root) return "/var/lib/dxt";
-    if (auto xdg = Get(sources_.environment, "XDG_STATE_HOME"); !xdg.empty()) {
-      return fs::path(xdg) / "dxt/daemon";
-    }
-    return fs::path(Get(sources_.environment, "HOME")) / ".local/state/dxt/daemon";
-  }
-
-  fs::path DefaultSocket() const {
-    if (auto given = Get(sources_.environment, "RUNTIME_DIRECTORY"); !given.empty()) {
-      return fs::path(given.substr(0, given.find(':'))) / "dxtd.sock";
-    }
-    if (sources_.root) return "/run/dxt/dxtd.sock";
-    if (auto xdg = Get(sources_.environment, "XDG_RUNTIME_DIR"); !xdg.empty()) {
-      return fs::path(xdg) / "dxt/dxtd.sock";
-    }
-    return "/tmp/dxt-" + std::to_string(getuid()) + "/dxtd.sock";
+    return ToText(value);
   }
 
   std::string Text(std::string_view path) const {
@@ -441,7 +335,7 @@ class Loader {
   void CheckSecrets(const std::string& path,
                     const std::map<std::string, std::string>& places) {
     for (const auto& [name, place] : places) {
-      if (place.starts_with("env:") || place.starts_with("file:/")) continue;
+      if (IsSecretPlace(place)) continue;
       Error(path, "config.bad_name",
             "the secret " + name + " says a value, not where one is",
             "write env:NAME or file:/path");
@@ -457,31 +351,6 @@ class Loader {
 
 }  // namespace
 
-bool Address::loopback() const {
-  return is_unix || text.starts_with("127.") || text.starts_with("[::1]:") ||
-         text.starts_with("localhost:");
-}
-
-std::optional<Address> ParseAddress(std::string_view text) {
-  if (text.starts_with("unix:")) text.remove_prefix(5);
-  if (text.starts_with("/")) return Address{true, std::string(text)};
-  const size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos || colon == 0) return std::nullopt;
-  const std::string_view host = text.substr(0, colon), port = text.substr(colon + 1);
-  int number = -1;
-  const auto [end, error] =
-      std::from_chars(port.data(), port.data() + port.size(), number);
-  if (error != std::errc() || end != port.data() + port.size() || number < 0 ||
-      number > 65535) {
-    return std::nullopt;
-  }
-  const bool bracketed = host.starts_with('[') && host.ends_with(']');
-  if (!bracketed && host.find_first_of(":/ ") != std::string_view::npos) {
-    return std::nullopt;
-  }
-  return Address{false, std::string(text)};
-}
-
 bool LoadedConfig::ok() const {
   return std::none_of(problems.begin(), problems.end(), [](const Problem& problem) {
     return problem.level == Problem::Level::kError;
@@ -492,49 +361,17 @@ LoadedConfig LoadDaemonConfig(const ConfigSources& sources) {
   return Loader(sources).Load();
 }
 
-std::string DescribeConfig(const LoadedConfig& loaded) {
-  std::string text = loaded.file.empty() ? std::string("# no configuration file\n")
-                                         : "# " + loaded.file.string() + "\n";
-  size_t width = 0;
-  std::vector<std::string> lines;
-  std::string section;
-  for (const auto& option : loaded.options) {
-    const size_t dot = option.path.find('.');
-    const std::string parent =
-        dot == std::string::npos ? std::string() : option.path.substr(0, dot);
-    std::string line;
-    if (parent != section && !parent.empty()) lines.push_back(parent + ":");
-    section = parent;
-    line = parent.empty() ? option.path : "  " + option.path.substr(dot + 1);
-    line += ": " + option.value;
-    lines.push_back(line);
-    width = std::max(width, std::min<size_t>(line.size(), 60));
+std::vector<EffectiveOption> NeedRestart(const LoadedConfig& running,
+                                         const LoadedConfig& read) {
+  std::vector<EffectiveOption> changed;
+  // Both have every option, in the order of the table.
+  for (size_t i = 0; i < std::min(running.options.size(), read.options.size()); ++i) {
+    const auto& option = read.options[i];
+    const bool applied = option.path.starts_with("log.") || option.path == "variables" ||
+                         option.path == "secrets";
+    if (!applied && option.value != running.options[i].value) changed.push_back(option);
   }
-  size_t next = 0;
-  for (auto& line : lines) {
-    if (!line.ends_with(':') || line.starts_with(' ')) {
-      line.resize(std::max(width, line.size()), ' ');
-      line += "  # " + loaded.options[next++].source;
-    }
-    text += line + "\n";
-  }
-  for (const auto& problem : loaded.problems) text += FormatProblem(problem) + "\n";
-  return text;
-}
-
-int64_t DefaultMemoryBudget() {
-  const auto first_number = [](const char* path) {
-    std::ifstream file(path);
-    int64_t number = 0;
-    return file >> number ? number : int64_t{0};
-  };
-  int64_t memory = int64_t{sysconf(_SC_PHYS_PAGES)} * sysconf(_SC_PAGESIZE);
-  for (const char* limit :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    if (const int64_t bytes = first_number(limit); bytes > 0)
-      memory = std::min(memory, bytes);
-  }
-  return std::min<int64_t>(memory / 2, int64_t{4} << 30);
+  return changed;
 }
 
 }  // namespace dxt

@@ -9,18 +9,9 @@
 
 #include "base/log.h"
 #include "engine/plan/documents.h"
+#include "server/daemon/address.h"
 
 namespace dxt {
-
-/// Where a server listens: a unix socket, or host and port.
-struct Address {
-  bool is_unix = false;
-  std::string text;  ///< The path, or "host:port".
-  bool loopback() const;
-};
-
-/// "unix:/path", "/path", "host:port", "[v6]:port"; nullopt when it is none.
-std::optional<Address> ParseAddress(std::string_view text);
 
 /// Where traces go.
 struct TraceConfig {
@@ -87,11 +78,13 @@ struct ConfigSources {
 /// reported at once.
 LoadedConfig LoadDaemonConfig(const ConfigSources& sources);
 
+/// The options that `read` changes and a running daemon cannot: all but its log and the
+/// values of variables.
+std::vector<EffectiveOption> NeedRestart(const LoadedConfig& running,
+                                         const LoadedConfig& read);
+
 /// The whole of it, as --check-config prints it: YAML with the source of each value as a
 /// comment, then the problems.
 std::string DescribeConfig(const LoadedConfig& loaded);
-
-/// Half of what the cgroup or the machine has, at most 4 GiB.
-int64_t DefaultMemoryBudget();
 
 }  // namespace dxt

@@ -119,6 +119,17 @@ TEST_F(ConfigTest, ListsAndMapsComeFromEveryLayer) {
   sources_.flags["secrets"] = {"PW=hunter2"};
   loaded = LoadDaemonConfig(sources_);
   EXPECT_FALSE(loaded.ok());
+  EXPECT_EQ(DescribeConfig(loaded).find("hunter2"), std::string::npos);
+}
+
+TEST_F(ConfigTest, WhatARunningDaemonCannotChangeIsNamed) {
+  Write("workers: 3\nlog: {level: error}\nvariables: {A: b}\n");
+  const auto running = LoadDaemonConfig(sources_);
+  EXPECT_TRUE(NeedRestart(running, running).empty());
+  Write("workers: 4\nlog: {level: info}\nvariables: {A: c}\n");
+  const auto changed = NeedRestart(running, LoadDaemonConfig(sources_));
+  ASSERT_EQ(changed.size(), 1u);
+  EXPECT_EQ(changed[0].path + " " + changed[0].value, "workers 4");
 }
 
 TEST_F(ConfigTest, FoldersOfTheServiceManagerAreDefaults) {

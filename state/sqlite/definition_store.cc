@@ -30,7 +30,8 @@ arrow::Status CheckOwner(const std::string& what, Origin stored, Origin by) {
   if (stored != Origin::kFolder || by == Origin::kFolder) return arrow::Status::OK();
   return MakeError(ErrorClass::kConfig, "definition.owned_by_folder",
                    what + " is defined by a file of the server's pipelines_dir",
-                   "Change the file and have the server read it again");
+                   "Change that file and have dxtd read its folder again: `systemctl "
+                   "reload dxtd`, or SIGHUP");
 }
 
 ProjectRecord ReadProject(const Row& row) {

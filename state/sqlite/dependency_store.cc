@@ -88,9 +88,10 @@ arrow::Status SqliteDependencyStore::Add(const DependencyRecord& record,
             {string_view(record.project), string_view(record.upstream),
              string_view(record.downstream), string_view(record.created_at)}));
     if (added == 0) {
-      return MakeError(ErrorClass::kConfig, "dependency.exists",
-                       "pipeline " + record.downstream + " depends on " +
-                           record.upstream + " already");
+      return MakeError(
+          ErrorClass::kConfig, "dependency.exists",
+          "pipeline " + record.downstream + " depends on " + record.upstream + " already",
+          "dxtctl deps list shows what there is");
     }
     return WriteAudit(transaction, audit);
   });

@@ -183,7 +183,8 @@ arrow::Result<RunRecord> SqliteRunStore::RequestCancel(string_view id, string_vi
     ARROW_ASSIGN_OR_RAISE(run, FindRun(transaction, "WHERE id = ?", {id}));
     if (!run) {
       return MakeError(ErrorClass::kConfig, "run.not_found",
-                       "there is no run " + std::string(id));
+                       "there is no run " + std::string(id) + " in this state folder",
+                       "dxtctl runs list shows those that are kept");
     }
     return changed > 0 ? WriteAudit(transaction, audit) : arrow::Status::OK();
   }));

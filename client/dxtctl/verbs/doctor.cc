@@ -53,7 +53,9 @@ class Doctor {
   }
 
   void Fail(const char* name, const Error& error) {
-    const Error shown = invocation_.Explained(error);
+    Error shown = invocation_.Explained(error);
+    // Elsewhere it sends people here.
+    shown.hint = shown.hint.substr(0, shown.hint.find("; `dxtctl doctor`"));
     Say(name, Verdict::kFailed, shown.message, shown.hint);
     exit_code_ = shown.exit_code;
   }
