@@ -156,7 +156,8 @@ def shoot(mutation, arguments):
     if not red:
         told = next((line for line in lines if line.endswith("failed") and "passed" in line),
                     f"exit code {done.returncode}: {done.stderr[-300:]}")
-    return red, f"{where}: {told[:160]}"
+    # Of what a run printed no more than its beginning is for the page.
+    return red, f"{where}: {told.split(chr(34))[0][:100]}"
 
 
 def try_out(mutation, arguments):

@@ -169,12 +169,37 @@ void PowerSynced(int fd) {
   pthread_mutex_unlock(&mutex);
 }
 
+/// Follows one durable change of names.
+static void Follow(const Change* rename, char* path, size_t size) {
+  const size_t length = strlen(rename->from);
+  if (strncmp(path, rename->from, length) != 0) return;
+  if (path[length] != 0 && path[length] != '/') return;
+  char rest[1024];
+  snprintf(rest, sizeof rest, "%s", path + length);
+  snprintf(path, size, "%s%s", rename->path, rest);
+}
+
+/// Where the file of a change is now that all later changes but the durable ones are
+/// taken back.
+static void PathOf(const Change* change, char* path, size_t size) {
+  size_t later = 0;
+  for (const Change* at = newest; at != change; at = at->before) ++later;
+  snprintf(path, size, "%s", change->path);
+  for (; later > 0; --later) {
+    const Change* at = newest;
+    for (size_t i = 1; i < later; ++i) at = at->before;
+    if (at->kind == kRenamed && at->synced) Follow(at, path, size);
+  }
+}
+
 static void TakeBack(const Change* change) {
   switch (change->kind) {
     case kBytes:
     case kSize: {
+      char path[2048];
+      PathOf(change, path, sizeof path);
       const long fd =
-          Raw(SYS_openat, AT_FDCWD, (long)change->path, O_WRONLY | O_CLOEXEC, 0, 0, 0);
+          Raw(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CLOEXEC, 0, 0, 0);
       if (fd < 0) return;
       if (change->length > change->torn)
         Raw(SYS_pwrite64, fd, (long)change->bytes + (long)change->torn,
