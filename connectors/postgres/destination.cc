@@ -33,11 +33,33 @@ bool TakesText(const std::string& receive) {
          std::end(kReceivers);
 }
 
+/// Of one table; more of them wait for each other.
+constexpr int kMostWriters = 16;
+
+std::string ChainKey(const StreamIdentity& identity) {
+  return identity.pipeline + '\0' + identity.stream + '\0' + identity.lane;
+}
+
 /// Windows that are finished and not committed. Shared with Writers, which may run on
 /// threads of their own.
 struct HeldLoads {
+  struct Part {
+    std::shared_ptr<Load> load;
+    int64_t rows = 0;
+  };
   std::mutex mutex;
   std::map<std::string, std::unique_ptr<Load>> loads;
+  std::map<std::string, Part> parts;  ///< Of shared loads.
+
+  std::shared_ptr<Load> TakePart(const std::string& handle, int64_t* rows) {
+    const std::lock_guard lock(mutex);
+    const auto found = parts.find(handle);
+    if (found == parts.end()) return nullptr;
+    *rows += found->second.rows;
+    auto load = std::move(found->second.load);
+    parts.erase(found);
+    return load;
+  }
 
   std::unique_ptr<Load> Take(const std::string& handle) {
     const std::lock_guard lock(mutex);
@@ -78,6 +100,47 @@ class CopyWriter final : public Writer {
  private:
   std::shared_ptr<HeldLoads> held_;
   std::unique_ptr<Load> load_;
+  const std::string handle_;
+};
+
+/// One of the writers of a shared load.
+class PartWriter final : public Writer {
+ public:
+  PartWriter(std::shared_ptr<HeldLoads> held, std::shared_ptr<Load> load,
+             std::unique_ptr<LoadPart> part, std::string handle)
+      : held_(std::move(held)),
+        load_(std::move(load)),
+        part_(std::move(part)),
+        handle_(std::move(handle)) {}
+  ~PartWriter() override { Abort(); }
+
+  arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) override {
+    return load_->Explain(part_->Append(batch, stop), part_.get());
+  }
+  void Place(int64_t ordinal) override { part_->Place(ordinal); }
+
+  arrow::Result<WriteReceipt> Finish(std::stop_token stop) override {
+    ARROW_RETURN_NOT_OK(load_->Explain(part_->Finish(stop), part_.get()));
+    WriteReceipt receipt;
+    receipt.rows = part_->rows();
+    receipt.bytes = part_->bytes();
+    receipt.handle = handle_;
+    const std::lock_guard lock(held_->mutex);
+    held_->parts[handle_] = {std::move(load_), receipt.rows};
+    part_.reset();
+    return receipt;
+  }
+
+  void Abort() noexcept override {
+    // Its lock first: with the last of them the load drops the table.
+    part_.reset();
+    load_.reset();
+  }
+
+ private:
+  std::shared_ptr<HeldLoads> held_;
+  std::shared_ptr<Load> load_;
+  std::unique_ptr<LoadPart> part_;
   const std::string handle_;
 };
 
@@ -175,8 +238,13 @@ class PostgresDestination final : public Destination {
       std::span<const StreamIdentity> identities, const Owner& owner,
       std::stop_token stop) override;
 
+  int MostWriters(const WriteSpec& spec) const override {
+    return Load::CanBeShared(pool_, spec, text_types_) ? kMostWriters : 1;
+  }
+
   arrow::Result<std::unique_ptr<Writer>> OpenWriter(const WriteSpec& spec,
                                                     std::stop_token stop) override {
+    if (spec.writers > 1) return OpenPart(spec, std::move(stop));
     ARROW_ASSIGN_OR_RAISE(auto load, Load::Begin(pool_, spec, text_types_, stop));
     return std::make_unique<CopyWriter>(held_, std::move(load),
                                         spec.load_id + "/" + std::to_string(++opened_));
@@ -188,7 +256,11 @@ class PostgresDestination final : public Destination {
                                      std::stop_token stop) override;
 
   void Discard(std::span<const WriteReceipt> receipts) noexcept override {
-    for (const auto& receipt : receipts) held_->Take(receipt.handle);
+    int64_t rows = 0;
+    for (const auto& receipt : receipts) {
+      held_->Take(receipt.handle);
+      held_->TakePart(receipt.handle, &rows);
+    }
   }
 
   arrow::Result<bool> Resolve(const StreamIdentity& identity, std::string_view load_id,
@@ -201,10 +273,14 @@ class PostgresDestination final : public Destination {
     return ledger.Has(load_id, stop);
   }
 
-  /// Every staging object lives inside the transaction of its writer, so a dead owner's
-  /// are gone with its connection.
-  arrow::Status Sweep(const StreamIdentity&, std::stop_token) override {
-    return arrow::Status::OK();
+  /// Only shared loads leave something: of one writer's every staging object lives inside
+  /// its transaction, and is gone with its connection.
+  arrow::Status Sweep(const StreamIdentity& identity, std::stop_token stop) override {
+    const auto epoch = epochs_.find(ChainKey(identity));
+    if (epoch == epochs_.end()) return arrow::Status::OK();
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, identity.target, stop));
+    return DropStages(*connection, name.schema, identity, epoch->second, stop);
   }
 
  private:
@@ -290,17 +366,44 @@ class PostgresDestination final : public Destination {
                                          LoadRecord record, const CommitGuards& guards,
                                          std::stop_token stop);
 
-  ConnectionPool pool_;
+  arrow::Result<std::unique_ptr<Writer>> OpenPart(const WriteSpec& spec,
+                                                  std::stop_token stop) {
+    const std::string chain = spec.load_id + "/" + std::to_string(spec.epoch);
+    auto load = chain == shared_chain_ ? shared_.lock() : nullptr;
+    if (!load) {
+      ARROW_ASSIGN_OR_RAISE(load, Load::BeginShared(pool_, spec, text_types_, stop));
+      shared_ = load;
+      shared_chain_ = chain;
+    }
+    ARROW_ASSIGN_OR_RAISE(auto part, load->BeginPart(stop));
+    return std::make_unique<PartWriter>(held_, std::move(load), std::move(part),
+                                        chain + "/" + std::to_string(++opened_));
+  }
+  /// The load whose parts the receipts are, all its rows in their place; null when it is
+  /// gone.
+  arrow::Result<std::shared_ptr<Load>> Gather(std::span<const WriteReceipt> receipts,
+                                              std::stop_token stop) {
+    std::shared_ptr<Load> load;
+    int64_t rows = 0;
+    for (const auto& receipt : receipts) {
+      auto one = held_->TakePart(receipt.handle, &rows);
+      if (!one || (load && load != one)) return nullptr;
+      load = std::move(one);
+    }
+    ARROW_RETURN_NOT_OK(load->Explain(load->FinishShared(rows, stop)));
+    return load;
+  }
+
+  mutable ConnectionPool pool_;
   std::shared_ptr<HeldLoads> held_;
+  std::weak_ptr<Load> shared_;  ///< The one that writers are opened for.
+  std::string shared_chain_;
   UserTypes user_types_;
   std::set<std::string> text_types_;
   std::map<std::string, std::string> owners_;  ///< By pipeline, stream and lane.
+  std::map<std::string, int64_t> epochs_;      ///< Likewise.
   int64_t opened_ = 0;
 };
-
-std::string ChainKey(const StreamIdentity& identity) {
-  return identity.pipeline + '\0' + identity.stream + '\0' + identity.lane;
-}
 
 arrow::Result<std::vector<Ownership>> PostgresDestination::Acquire(
     std::span<const StreamIdentity> identities, const Owner& owner,
@@ -363,7 +466,10 @@ arrow::Result<std::vector<Ownership>> PostgresDestination::Acquire(
   }
   ARROW_RETURN_NOT_OK(status);
   end_sessions(Sessions::kOfOwners);
-  for (const auto& identity : identities) owners_[ChainKey(identity)] = owner.text;
+  for (size_t i = 0; i < identities.size(); ++i) {
+    owners_[ChainKey(identities[i])] = owner.text;
+    epochs_[ChainKey(identities[i])] = owned[i].epoch;
+  }
   return owned;
 }
 
@@ -431,12 +537,14 @@ arrow::Result<CommitResult> PostgresDestination::Commit(
     const WriteSpec& spec, const LoadRecord& record,
     std::span<const WriteReceipt> receipts, const CommitGuards& guards,
     std::stop_token stop) {
-  if (receipts.size() != 1) {
+  if (receipts.empty()) {
     return MakeError(ErrorClass::kInternal, "pg.receipts",
-                     "A PostgreSQL load is committed with one receipt, not " +
-                         std::to_string(receipts.size()));
+                     "A PostgreSQL load is committed with receipts, not without");
   }
-  auto load = held_->Take(receipts.front().handle);
+  std::shared_ptr<Load> load = held_->Take(receipts.front().handle);
+  if (!load) {
+    ARROW_ASSIGN_OR_RAISE(load, Gather(receipts, stop));
+  }
   if (!load) {
     ARROW_ASSIGN_OR_RAISE(const bool done, Resolve(spec.identity, record.load_id, stop));
     if (done) {
@@ -451,6 +559,7 @@ arrow::Result<CommitResult> PostgresDestination::Commit(
   }
   auto committed = CommitLoad(*load, spec, record, guards, stop);
   const bool unknown = GetErrorInfo(committed.status()).outcome_unknown;
+  if (unknown) load->LeaveStage();
   if (committed.ok() || unknown) return committed;
   return load->Explain(committed.status());
 }

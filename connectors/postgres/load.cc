@@ -23,30 +23,40 @@ constexpr auto kCommitWait = std::chrono::minutes(10);
 
 }  // namespace
 
+arrow::Status Load::Prepare(const std::set<std::string>& text_types) {
+  doing_ = "Writing " + spec_.target.reference;
+  ARROW_ASSIGN_OR_RAISE(auto parts, sql::SplitReference(spec_.target.reference));
+  if (parts.size() != 2) {
+    return MakeError(
+        ErrorClass::kInternal, "pg.reference",
+        "The target reference is not schema.table: " + spec_.target.reference);
+  }
+  schema_ = parts[0];
+  name_ = parts[1];
+  target_ = sql::QuoteReference(parts);
+  ARROW_RETURN_NOT_OK(PlanColumns(text_types));
+  ChoosePath();
+  return arrow::Status::OK();
+}
+
+arrow::Status Load::BeginTransaction(Connection& connection, std::stop_token stop) const {
+  // READ COMMITTED, so that the heartbeat may write the fence's row meanwhile.
+  return connection
+      .Run("BEGIN ISOLATION LEVEL READ COMMITTED; " + SessionSettings(pool_.options()) +
+               "SET LOCAL lock_timeout = '25s'; SET LOCAL application_name = '" +
+               SessionName(spec_.identity, spec_.epoch) + "'",
+           doing_, stop)
+      .status();
+}
+
 arrow::Result<std::unique_ptr<Load>> Load::Begin(ConnectionPool& pool,
                                                  const WriteSpec& spec,
                                                  const std::set<std::string>& text_types,
                                                  std::stop_token stop) {
   std::unique_ptr<Load> load(new Load(pool, spec));
-  load->doing_ = "Writing " + spec.target.reference;
-  ARROW_ASSIGN_OR_RAISE(auto parts, sql::SplitReference(spec.target.reference));
-  if (parts.size() != 2) {
-    return MakeError(
-        ErrorClass::kInternal, "pg.reference",
-        "The target reference is not schema.table: " + spec.target.reference);
-  }
-  load->schema_ = parts[0];
-  load->name_ = parts[1];
-  load->target_ = sql::QuoteReference(parts);
-  ARROW_RETURN_NOT_OK(load->PlanColumns(text_types));
-  load->ChoosePath();
+  ARROW_RETURN_NOT_OK(load->Prepare(text_types));
   ARROW_ASSIGN_OR_RAISE(load->connection_, pool.Take(stop));
-  // READ COMMITTED, so that the heartbeat may write the fence's row meanwhile.
-  ARROW_RETURN_NOT_OK(load->Run(
-      "BEGIN ISOLATION LEVEL READ COMMITTED; " + SessionSettings(pool.options()) +
-          "SET LOCAL lock_timeout = '25s'; SET LOCAL application_name = '" +
-          SessionName(spec.identity, spec.epoch) + "'",
-      stop));
+  ARROW_RETURN_NOT_OK(load->BeginTransaction(*load->connection_, stop));
   load->heartbeat_ = Heartbeat::Start(pool, load->schema_, spec.identity, spec.epoch);
   ARROW_RETURN_NOT_OK(load->MakeTables(stop));
   ARROW_RETURN_NOT_OK(load->StartCopy(stop));
@@ -60,17 +70,26 @@ void Load::Abandon() noexcept {
   if (!connection_) return;
   auto connection = std::move(connection_);
   // In the middle of a COPY nothing can be said but goodbye, which rolls back as well.
-  if (connection->broken() || !connection->between_statements()) return;
-  if (connection->Run("ROLLBACK", doing_, {}).ok()) pool_.Give(std::move(connection));
+  const bool quiet = !connection->broken() && connection->between_statements();
+  if (quiet && connection->Run("ROLLBACK", doing_, {}).ok()) {
+    if (stage_stands_) DropStage(*connection, fresh_);
+    pool_.Give(std::move(connection));
+    return;
+  }
+  if (!stage_stands_) return;
+  auto another = Lease::Take(pool_, {});
+  if (another.ok()) DropStage(**another, fresh_);
 }
 
 void Load::Release() {
   heartbeat_.reset();
+  stage_stands_ = false;
   pool_.Give(std::move(connection_));
 }
 
-arrow::Status Load::Explain(const arrow::Status& failure) {
-  if (failure.ok() || !connection_ || !connection_->broken()) return failure;
+arrow::Status Load::Explain(const arrow::Status& failure, const LoadPart* part) {
+  const bool lost = part ? part->broken() : connection_ && connection_->broken();
+  if (failure.ok() || !lost) return failure;
   return OrFenced(pool_, schema_, spec_.identity, spec_.epoch, failure);
 }
 
@@ -102,6 +121,10 @@ arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
     encoded.push_back(std::move(out));
   }
   const bool keyed = IsKeyed(spec_.table.mode);
+  if (shared_) {
+    encoded_ = std::move(encoded);
+    return arrow::Status::OK();
+  }
   ARROW_ASSIGN_OR_RAISE(encoder_, CopyEncoder::Make(std::move(encoded), keyed));
   return arrow::Status::OK();
 }
@@ -119,9 +142,12 @@ void Load::ChoosePath() {
   const bool staged = path_ == LoadPath::kKeyed || path_ == LoadPath::kRewrite || casts;
   std::string suffix = spec_.load_id;
   for (char& c : suffix) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  const std::string name = "_dxt_s_" + suffix;
+  // One epoch makes one such table, so an older one is never taken for it.
+  const std::string name =
+      "_dxt_s_" + suffix + (shared_ ? "_" + std::to_string(spec_.epoch) : "");
   if (staged) stage_ = sql::QuoteReference({"pg_temp", name});
-  if (path_ == LoadPath::kSwap || path_ == LoadPath::kRecreate) {
+  const bool swapped = path_ == LoadPath::kSwap || path_ == LoadPath::kRecreate;
+  if (swapped || (shared_ && spec_.plan.create)) {
     fresh_ = sql::QuoteReference({schema_, name});
   }
 }
@@ -155,7 +181,8 @@ arrow::Status Load::MakeTables(std::stop_token stop) {
           Run("CREATE SCHEMA IF NOT EXISTS " + sql::QuoteIdentifier(schema_), stop));
     }
     const auto columns = ColumnsToCreate(spec_.table, spec_.plan);
-    ARROW_RETURN_NOT_OK(Run(NewTableSql(target_, columns, {}).create, stop));
+    const std::string& table = fresh_.empty() ? target_ : fresh_;
+    ARROW_RETURN_NOT_OK(Run(NewTableSql(table, columns, {}).create, stop));
   } else if (path_ == LoadPath::kRecreate) {
     ARROW_RETURN_NOT_OK(Run(NewTableSql(fresh_, spec_.plan.columns, {}).create, stop));
   } else if (path_ == LoadPath::kSwap) {
@@ -216,16 +243,19 @@ arrow::Status Load::Finish(std::stop_token stop) {
   if (path_ == LoadPath::kKeyed) {
     ARROW_RETURN_NOT_OK(Run("ANALYZE " + stage_, stop));
   } else if (spec_.plan.create) {
-    const auto key = NewTableSql(target_, spec_.plan.columns, spec_.table.keys).add_key;
-    if (!key.empty()) ARROW_RETURN_NOT_OK(Run(key, stop));
+    ARROW_RETURN_NOT_OK(AddKey(target_, stop));
   } else if (path_ == LoadPath::kRecreate) {
-    const auto key = NewTableSql(fresh_, spec_.plan.columns, spec_.table.keys).add_key;
-    if (!key.empty()) ARROW_RETURN_NOT_OK(Run(key, stop));
+    ARROW_RETURN_NOT_OK(AddKey(fresh_, stop));
   } else if (path_ == LoadPath::kSwap) {
     ARROW_ASSIGN_OR_RAISE(after_swap_,
                           CarryOver(*connection_, target_, fresh_, spec_.load_id, stop));
   }
   return arrow::Status::OK();
+}
+
+arrow::Status Load::AddKey(const std::string& table, std::stop_token stop) {
+  const auto key = NewTableSql(table, spec_.plan.columns, spec_.table.keys).add_key;
+  return key.empty() ? arrow::Status::OK() : Run(key, stop);
 }
 
 arrow::Status Load::LockTarget(std::string_view mode, std::stop_token stop) {

@@ -42,6 +42,34 @@ enum class LoadPath : uint8_t {
   kRecreate,  ///< The same with the document's columns instead of the target's.
 };
 
+/// One of several writers of a load, with a transaction of its own. Used by one thread at
+/// a time. Destroying it unfinished rolls its rows back.
+class LoadPart {
+ public:
+  ~LoadPart();
+  arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop);
+  void Place(int64_t ordinal) { encoder_->Number(ordinal); }
+  /// Commits the rows to the load's table, which nobody reads yet.
+  arrow::Status Finish(std::stop_token stop);
+  int64_t rows() const { return encoder_->rows(); }
+  int64_t bytes() const { return encoder_->bytes(); }
+  bool broken() const { return connection_ && connection_->broken(); }
+
+ private:
+  friend class Load;
+  LoadPart(ConnectionPool& pool, std::unique_ptr<Connection> connection,
+           std::unique_ptr<CopyEncoder> encoder, std::string doing)
+      : pool_(pool),
+        connection_(std::move(connection)),
+        encoder_(std::move(encoder)),
+        doing_(std::move(doing)) {}
+
+  ConnectionPool& pool_;
+  std::unique_ptr<Connection> connection_;
+  std::unique_ptr<CopyEncoder> encoder_;
+  const std::string doing_;
+};
+
 /// Lives from OpenWriter to Commit or Discard. Destroying it rolls everything back.
 class Load {
  public:
@@ -49,35 +77,54 @@ class Load {
   static arrow::Result<std::unique_ptr<Load>> Begin(
       ConnectionPool& pool, const WriteSpec& spec,
       const std::set<std::string>& text_types, std::stop_token stop);
+  /// A load whose rows come by LoadParts: into a new table `_dxt_s_…` of the target's
+  /// schema, which is committed, empty and then filled, before Apply makes it the target.
+  /// Destroying the load drops it; what a dead process leaves, DropStages finds.
+  static arrow::Result<std::shared_ptr<Load>> BeginShared(
+      ConnectionPool& pool, const WriteSpec& spec,
+      const std::set<std::string>& text_types, std::stop_token stop);
+  /// Whether the rows go straight into a table that nobody sees before the commit.
+  static bool CanBeShared(ConnectionPool& pool, const WriteSpec& spec,
+                          const std::set<std::string>& text_types);
   ~Load();
 
   arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop);
   void Place(int64_t ordinal) { encoder_->Number(ordinal); }
   /// Ends the COPY; builds keys and indexes of a new table. The rows stay invisible.
   arrow::Status Finish(std::stop_token stop);
+  /// The same for a shared load, when all its parts are finished: `rows` are there.
+  arrow::Status FinishShared(int64_t rows, std::stop_token stop);
+  /// Opens one more writer of a shared load.
+  arrow::Result<std::unique_ptr<LoadPart>> BeginPart(std::stop_token stop);
   /// Makes the rows visible within the transaction: merge, truncate and insert, or swap.
   /// A mirror tests `guards` on what it deleted; `last` is the chain's newest load.
   arrow::Result<CommitResult> Apply(const CommitGuards& guards,
                                     const std::optional<LoadRecord>& last,
                                     std::stop_token stop);
 
-  /// Why it failed: the same, or that a newcomer has ended its session.
-  arrow::Status Explain(const arrow::Status& failure);
+  /// Why it failed: the same, or that a newcomer has ended its session. `part`: whose
+  /// session it was, null for the load's own.
+  arrow::Status Explain(const arrow::Status& failure, const LoadPart* part = nullptr);
 
   Connection& connection() { return *connection_; }
   const std::string& schema() const { return schema_; }
-  int64_t rows() const { return encoder_->rows(); }
+  int64_t rows() const { return shared_ ? rows_ : encoder_->rows(); }
   int64_t bytes() const { return encoder_->bytes(); }
   /// Gives the connection back after a COMMIT.
   void Release();
   /// Rolls back; the connection is kept where it is still good.
   void Abandon() noexcept;
+  /// Whether it was committed nobody knows: a shared load's table is left to DropStages.
+  void LeaveStage() { stage_stands_ = false; }
 
  private:
   Load(ConnectionPool& pool, WriteSpec spec) : pool_(pool), spec_(std::move(spec)) {}
 
+  arrow::Status Prepare(const std::set<std::string>& text_types);
+  arrow::Status BeginTransaction(Connection& connection, std::stop_token stop) const;
   arrow::Status PlanColumns(const std::set<std::string>& text_types);
   void ChoosePath();
+  arrow::Status AddKey(const std::string& table, std::stop_token stop);
   arrow::Status MakeTables(std::stop_token stop);
   arrow::Status MakeStage(std::stop_token stop);
   arrow::Status StartCopy(std::stop_token stop);
@@ -116,6 +163,9 @@ class Load {
 
   ConnectionPool& pool_;
   const WriteSpec spec_;
+  bool shared_ = false;
+  bool stage_stands_ = false;  ///< A shared load's table is there, under its own name.
+  int64_t rows_ = 0;           ///< Of all parts.
   std::unique_ptr<Connection> connection_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<CopyEncoder> encoder_;
@@ -125,9 +175,18 @@ class Load {
   std::string doing_;
   LoadPath path_ = LoadPath::kDirect;
   std::vector<LoadColumn> columns_;
+  std::vector<EncodedColumn> encoded_;
   std::vector<std::string> after_swap_;
   std::string fingerprint_;  ///< Of the target's catalogue entry, when it is swapped.
 };
+
+/// Drops a shared load's table, if it gets the lock within 2 s.
+void DropStage(Connection& connection, const std::string& stage) noexcept;
+/// Drops the tables of shared loads of a stream that an owner up to `epoch` began, and
+/// that nobody will commit any more. One whose lock is held stays until the next time.
+arrow::Status DropStages(Connection& connection, const std::string& schema,
+                         const StreamIdentity& identity, int64_t epoch,
+                         std::stop_token stop);
 
 /// How many rows `rows` (SQL behind FROM) is, exactly up to a million; for more the
 /// newest load of the whole also tells.

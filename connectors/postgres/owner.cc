@@ -16,14 +16,6 @@ constexpr std::chrono::minutes kPatience(10);
 constexpr int kLookAgainMs = 100;
 constexpr std::string_view kTakingOver = "Taking over the stream";
 
-/// Of the sessions of one lane, whatever their epochs. In hexadecimal, so that it is its
-/// own LIKE pattern.
-std::string SessionPrefix(const StreamIdentity& identity) {
-  const std::string lane =
-      identity.pipeline + '\n' + identity.stream + '\n' + identity.lane;
-  return "dxt/" + Sha256Hex(lane).substr(0, 24) + "/";
-}
-
 std::string OthersNamedLike(const std::string& parameter) {
   return "pg_catalog.pg_stat_activity WHERE datname = pg_catalog.current_database() AND "
          "pid <> pg_catalog.pg_backend_pid() AND application_name LIKE " +
@@ -50,6 +42,12 @@ void Renew(ConnectionPool& pool, const std::string& schema,
 }
 
 }  // namespace
+
+std::string SessionPrefix(const StreamIdentity& identity) {
+  const std::string lane =
+      identity.pipeline + '\n' + identity.stream + '\n' + identity.lane;
+  return "dxt/" + Sha256Hex(lane).substr(0, 24) + "/";
+}
 
 std::string SessionName(const StreamIdentity& identity, int64_t epoch) {
   return SessionPrefix(identity) + std::to_string(epoch);

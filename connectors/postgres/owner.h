@@ -21,6 +21,10 @@ inline constexpr int64_t kAcquiring = 0;
 /// application_name), so that a newcomer finds it.
 std::string SessionName(const StreamIdentity& identity, int64_t epoch);
 
+/// What the names of all sessions of the lane begin with. In hexadecimal, so that it is
+/// its own LIKE pattern.
+std::string SessionPrefix(const StreamIdentity& identity);
+
 /// Renews the fence's time every five seconds, on a connection of its own and not before
 /// the first five are over, until it is destroyed. A failure is left to the load itself.
 class Heartbeat {

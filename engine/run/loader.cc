@@ -75,7 +75,9 @@ arrow::Result<std::unique_ptr<Loader>> Loader::Make(
 }
 
 Loader::~Loader() {
-  if (writer_) writer_->Abort();
+  for (auto& hand : hands_) {
+    if (hand.writer) hand.writer->Abort();
+  }
 }
 
 arrow::Status Loader::Prepare(std::shared_ptr<arrow::Schema> incoming) {
@@ -104,10 +106,13 @@ arrow::Status Loader::Prepare(std::shared_ptr<arrow::Schema> incoming) {
     fields.push_back(ArrowField(delivered));
   }
   outgoing_ = arrow::schema(std::move(fields));
-  return stream_.rejects ? PrepareRejecter() : arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(hands_.emplace_back(), MakeHand());
+  return arrow::Status::OK();
 }
 
-arrow::Status Loader::PrepareRejecter() {
+arrow::Result<Loader::Hand> Loader::MakeHand() const {
+  Hand hand;
+  if (!stream_.rejects) return hand;
   StreamSchema arriving;
   for (const auto& column : stream_.columns.columns) {
     Field field = column.wanted.field;
@@ -115,16 +120,16 @@ arrow::Status Loader::PrepareRejecter() {
     arriving.fields.push_back(std::move(field));
   }
   arriving.primary_key = stream_.columns.key_ids;
-  ARROW_ASSIGN_OR_RAISE(
-      rejecter_, RowRejecter::Make(stream_.rejects, arriving, stream_.columns.key_ids));
-  return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(hand.rejecter, RowRejecter::Make(stream_.rejects, arriving,
+                                                         stream_.columns.key_ids));
+  return hand;
 }
 
 arrow::Result<std::optional<LoadRecord>> Loader::Own(std::stop_token stop) {
   return TakeOver(stream_, context_, meter_, &ownership_, stop);
 }
 
-arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
+arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop, int most) {
   const auto newest = [](const std::optional<LoadRecord>& load) {
     return load ? load->window_seq : 0;
   };
@@ -158,54 +163,69 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop) {
   write_.keep_newer = stream_.KeepsNewer();
   write_.batch_rows = stream_.config.load.batch_size;
   ARROW_ASSIGN_OR_RAISE(write_.dedup_column, stream_.DedupColumn());
-  ARROW_ASSIGN_OR_RAISE(writer_, stream_.destination->OpenWriter(write_, stop));
+  write_.writers =
+      most > 1 ? std::min(most, stream_.destination->MostWriters(write_)) : 1;
+  while (writers() < write_.writers) {
+    ARROW_ASSIGN_OR_RAISE(hands_.emplace_back(), MakeHand());
+  }
+  for (auto& hand : hands_) {
+    ARROW_ASSIGN_OR_RAISE(hand.writer, stream_.destination->OpenWriter(write_, stop));
+  }
   return arrow::Status::OK();
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Deliverable(
-    const arrow::RecordBatch& batch) {
-  auto converted = Convert(batch);
-  if (converted.ok() || !rejecter_) return converted;
+    Hand& hand, const arrow::RecordBatch& batch) const {
+  auto converted = Convert(hand, batch);
+  if (converted.ok() || !hand.rejecter) return converted;
   const auto step = [&](int column, int64_t from, int64_t* bad_row) {
-    return ConvertColumn(batch, static_cast<size_t>(column), from, bad_row);
+    return ConvertColumn(hand, batch, static_cast<size_t>(column), from, bad_row);
   };
   ARROW_ASSIGN_OR_RAISE(
       const auto kept,
-      rejecter_->LeaveOut(batch.Slice(0), batch.columns(), step, &rejected_));
-  return Convert(*kept);
+      hand.rejecter->LeaveOut(batch.Slice(0), batch.columns(), step, &hand.rejected));
+  return Convert(hand, *kept);
 }
 
-arrow::Status Loader::Append(const arrow::RecordBatch& batch, std::stop_token stop,
-                             std::optional<int64_t> ordinal) {
+arrow::Status Loader::Append(int writer, const arrow::RecordBatch& batch,
+                             std::optional<int64_t> ordinal, std::stop_token stop) {
   if (batch.num_rows() == 0) return arrow::Status::OK();
+  Hand& hand = hands_[writer];
   // Rows that were read just now are counted by their extractor.
-  if (rejecter_ && !stream_.source) stream_.rejects->Saw(batch.num_rows());
-  ARROW_ASSIGN_OR_RAISE(const auto converted, Deliverable(batch));
+  if (hand.rejecter && !stream_.source) stream_.rejects->Saw(batch.num_rows());
+  ARROW_ASSIGN_OR_RAISE(const auto converted, Deliverable(hand, batch));
   if (converted->num_rows() == 0) return arrow::Status::OK();
-  if (rejecter_ && converted->num_rows() == batch.num_rows()) {
-    rejecter_->Pass(batch.num_rows());
+  if (hand.rejecter && converted->num_rows() == batch.num_rows()) {
+    hand.rejecter->Pass(batch.num_rows());
   }
-  if (ordinal) writer_->Place(*ordinal);
-  ARROW_RETURN_NOT_OK(writer_->Append(*converted, stop));
-  rows_ += converted->num_rows();
+  if (ordinal) hand.writer->Place(*ordinal);
+  ARROW_RETURN_NOT_OK(hand.writer->Append(*converted, stop));
+  hand.rows += converted->num_rows();
   meter_.CountWritten(converted->num_rows(), BatchBytes(*converted));
   return arrow::Status::OK();
 }
 
-std::vector<RejectedRow> Loader::TakeRejected() { return std::exchange(rejected_, {}); }
+std::vector<RejectedRow> Loader::TakeRejected() {
+  std::vector<RejectedRow> all;
+  for (auto& hand : hands_) {
+    std::move(hand.rejected.begin(), hand.rejected.end(), std::back_inserter(all));
+    hand.rejected.clear();
+  }
+  return all;
+}
 
-void Loader::Reject(std::vector<RejectedRow> rows) {
-  std::move(rows.begin(), rows.end(), std::back_inserter(rejected_));
+void Loader::Reject(std::vector<RejectedRow> rows, int writer) {
+  std::move(rows.begin(), rows.end(), std::back_inserter(hands_[writer].rejected));
 }
 
 arrow::Status Loader::AppendFiles(const std::vector<std::string>& paths,
                                   std::stop_token stop) {
-  return writer_->AppendFiles(paths, stop);
+  return hands_.front().writer->AppendFiles(paths, stop);
 }
 
 bool Loader::CanReadFiles() const {
   // A reader of files leaves no row out.
-  if (!stream_.target_can.Has(Capability::kReadsParquet) || rejecter_) return false;
+  if (!stream_.target_can.Has(Capability::kReadsParquet) || stream_.rejects) return false;
   for (size_t i = 0; i < conversions_.size(); ++i) {
     const bool named =
         stream_.columns.columns[i].id == stream_.table_plan.columns[i].name;
@@ -222,13 +242,15 @@ bool Loader::NeedsValue(size_t column) const {
   // A target that may hold NULL in a key refuses whole batches; here it is one row.
   const auto& keys = stream_.table.keys;
   const std::string& name = stream_.table_plan.columns[column].name;
-  return rejecter_ && IsKeyed(stream_.mode) && !stream_.config.load.null_keys_match &&
+  return stream_.rejects && IsKeyed(stream_.mode) &&
+         !stream_.config.load.null_keys_match &&
          std::find(keys.begin(), keys.end(), name) != keys.end();
 }
 
-arrow::Status Loader::MissingValue(size_t column, const arrow::Array& array) const {
+arrow::Status Loader::MissingValue(const Hand& hand, size_t column,
+                                   const arrow::Array& array) const {
   // With a rejecter it is one row, which goes with the message.
-  const std::string where = rejecter_ ? "" : " in " + NullRows(array, rows_);
+  const std::string where = hand.rejecter ? "" : " in " + NullRows(array, hand.rows);
   const std::string& id = stream_.columns.columns[column].id;
   const std::string& name = stream_.table_plan.columns[column].name;
   const auto& keys = stream_.table.keys;
@@ -246,7 +268,7 @@ arrow::Status Loader::MissingValue(size_t column, const arrow::Array& array) con
 }
 
 arrow::Result<std::shared_ptr<arrow::Array>> Loader::ConvertColumn(
-    const arrow::RecordBatch& batch, size_t column, int64_t from,
+    const Hand& hand, const arrow::RecordBatch& batch, size_t column, int64_t from,
     int64_t* bad_row) const {
   auto array = batch.column(static_cast<int>(column));
   if (from > 0) array = array->Slice(from);
@@ -259,30 +281,31 @@ arrow::Result<std::shared_ptr<arrow::Array>> Loader::ConvertColumn(
   if (array->null_count() == 0 || !NeedsValue(column)) return array;
   *bad_row = 0;
   while (array->IsValid(*bad_row)) ++*bad_row;
-  return MissingValue(column, *array);
+  return MissingValue(hand, column, *array);
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Convert(
-    const arrow::RecordBatch& batch) {
+    const Hand& hand, const arrow::RecordBatch& batch) const {
   std::vector<std::shared_ptr<arrow::Array>> arrays;
   arrays.reserve(conversions_.size());
   for (size_t i = 0; i < conversions_.size(); ++i) {
     int64_t bad_row = -1;
-    auto converted = ConvertColumn(batch, i, 0, &bad_row);
+    auto converted = ConvertColumn(hand, batch, i, 0, &bad_row);
     if (!converted.ok()) {
-      return BadValue(converted.status(), batch, bad_row, stream_.columns.columns[i]);
+      return BadValue(converted.status(), hand, batch, bad_row,
+                      stream_.columns.columns[i]);
     }
     arrays.push_back(std::move(*converted));
   }
   return arrow::RecordBatch::Make(outgoing_, batch.num_rows(), std::move(arrays));
 }
 
-arrow::Status Loader::BadValue(const arrow::Status& status,
+arrow::Status Loader::BadValue(const arrow::Status& status, const Hand& hand,
                                const arrow::RecordBatch& batch, int64_t row,
                                const PlannedColumn& column) const {
   ErrorInfo more;
   more.column = column.id;
-  more.key = RowKey(batch, std::max<int64_t>(row, 0), stream_.columns.key_ids, rows_);
+  more.key = RowKey(batch, std::max<int64_t>(row, 0), stream_.columns.key_ids, hand.rows);
   return Annotate(status, more);
 }
 
@@ -304,15 +327,18 @@ arrow::Result<CommitResult> Loader::Commit(std::string cursor_after,
                                            std::stop_token stop) {
   meter_.SetPhase(StreamPhase::kCommitting);
   record_.cursor_after = std::move(cursor_after);
-  ARROW_ASSIGN_OR_RAISE(auto receipt, writer_->Finish(stop));
-  record_.rows = receipt.rows;
-  if (rejecter_) {
+  std::vector<WriteReceipt> receipts;
+  record_.rows = 0;
+  for (auto& hand : hands_) {
+    ARROW_ASSIGN_OR_RAISE(receipts.emplace_back(), hand.writer->Finish(stop));
+    record_.rows += receipts.back().rows;
+  }
+  if (stream_.rejects) {
     ARROW_RETURN_NOT_OK(stream_.rejects->CheckShare());
-    ARROW_RETURN_NOT_OK(context_.journal->HoldRejected(stream_.identity, record_.load_id,
-                                                       RejectStage::kLoad, rejected_));
+    ARROW_RETURN_NOT_OK(context_.journal->HoldRejected(
+        stream_.identity, record_.load_id, RejectStage::kLoad, TakeRejected()));
   }
   ARROW_RETURN_NOT_OK(context_.journal->RecordIntent(stream_.identity, record_));
-  const WriteReceipt receipts[] = {receipt};
   auto committed = stream_.destination->Commit(write_, record_, receipts, Guards(), stop);
   if (!committed.ok()) {
     if (!GetErrorInfo(committed.status()).outcome_unknown) {
@@ -323,8 +349,7 @@ arrow::Result<CommitResult> Loader::Commit(std::string cursor_after,
     }
     return Settle(committed.status());
   }
-  writer_.reset();
-  rejected_.clear();
+  for (auto& hand : hands_) hand.writer.reset();
   record_.rows_deleted = committed->rows_deleted;
   record_.target_ident = committed->target_ident;
   ARROW_RETURN_NOT_OK(context_.journal->SaveCheckpoint(stream_.identity, record_));
@@ -338,7 +363,7 @@ arrow::Result<CommitResult> Loader::Settle(const arrow::Status& failure) {
   // on its way can no longer land; only then does the ledger's answer stand.
   meter_.Event(Severity::kWarning, "commit_unknown",
                "The answer to a commit was lost; looking it up in the target");
-  writer_.reset();
+  for (auto& hand : hands_) hand.writer.reset();
   auto reopened = stream_.Reopen(context_);
   if (!reopened.ok()) return failure;
   auto settled = Own({});

@@ -28,8 +28,9 @@ arrow::Result<std::optional<LoadRecord>> TakeOver(PreparedStream& stream,
                                                   std::stop_token stop);
 
 /// Loads windows: Make -> Own -> (Begin -> Append* -> Commit)+. Used by one thread at a
-/// time; the PreparedStream must outlive it. Destroying it before Commit leaves the
-/// target as it was after the last one.
+/// time, but that each writer may have one for Append and Reject; the PreparedStream must
+/// outlive it. Destroying it before Commit leaves the target as it was after the last
+/// one.
 class Loader {
  public:
   /// `incoming`: schema of the batches, one column per PlannedColumn, in its order.
@@ -41,19 +42,26 @@ class Loader {
   /// TakeOver, for the window that follows.
   arrow::Result<std::optional<LoadRecord>> Own(std::stop_token stop);
 
-  /// Opens the writer. `record` carries load_id, cursors and hashes; window_seq is filled
-  /// in from the target. kTransient "load.moved" when another run committed to the chain
-  /// since the stream was planned.
-  arrow::Status Begin(LoadRecord record, std::stop_token stop);
-  /// `ordinal`: of the batch's first row, where rows do not come in the source's order.
-  arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop,
-                       std::optional<int64_t> ordinal = std::nullopt);
+  /// Opens up to `most` writers. `record` carries load_id, cursors and hashes; window_seq
+  /// is filled in from the target. kTransient "load.moved" when another run committed to
+  /// the chain since the stream was planned.
+  arrow::Status Begin(LoadRecord record, std::stop_token stop, int most = 1);
+  int writers() const { return static_cast<int>(hands_.size()); }
+  arrow::Status Append(const arrow::RecordBatch& batch, std::stop_token stop) {
+    return Append(0, batch, std::nullopt, stop);
+  }
+  /// By one of the writers. `ordinal`: of the batch's first row, where rows do not come
+  /// in the source's order.
+  arrow::Status Append(int writer, const arrow::RecordBatch& batch,
+                       std::optional<int64_t> ordinal, std::stop_token stop);
   /// `batch` as it would be written, converted and checked, without the rows that are
   /// left out. Needs no writer.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Deliverable(
-      const arrow::RecordBatch& batch);
+      const arrow::RecordBatch& batch) {
+    return Deliverable(hands_.front(), batch);
+  }
   /// Rows of this window that were left out before it.
-  void Reject(std::vector<RejectedRow> rows);
+  void Reject(std::vector<RejectedRow> rows, int writer = 0);
   /// What was left out so far; it is the caller's then, and not stored with the commit.
   std::vector<RejectedRow> TakeRejected();
   /// The writer itself reads sealed Parquet segments; only when `CanReadFiles`.
@@ -67,20 +75,32 @@ class Loader {
   const LoadRecord& record() const { return record_; }
 
  private:
+  /// One writer, and what is known of the rows that went through it.
+  struct Hand {
+    std::unique_ptr<Writer> writer;
+    std::unique_ptr<RowRejecter> rejecter;  ///< Null with on_error: fail.
+    std::vector<RejectedRow> rejected;      ///< Of the window.
+    int64_t rows = 0;
+  };
+
   Loader(PreparedStream& stream, const RunContext& context, StreamMeter& meter)
       : stream_(stream), context_(context), meter_(meter) {}
 
   arrow::Status Prepare(std::shared_ptr<arrow::Schema> incoming);
-  arrow::Status PrepareRejecter();
+  arrow::Result<Hand> MakeHand() const;
+  arrow::Result<std::shared_ptr<arrow::RecordBatch>> Deliverable(
+      Hand& hand, const arrow::RecordBatch& batch) const;
   bool NeedsValue(size_t column) const;
   arrow::Result<std::shared_ptr<arrow::Array>> ConvertColumn(
-      const arrow::RecordBatch& batch, size_t column, int64_t from,
+      const Hand& hand, const arrow::RecordBatch& batch, size_t column, int64_t from,
       int64_t* bad_row) const;
-  arrow::Status MissingValue(size_t column, const arrow::Array& array) const;
+  arrow::Status MissingValue(const Hand& hand, size_t column,
+                             const arrow::Array& array) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
-      const arrow::RecordBatch& batch);
-  arrow::Status BadValue(const arrow::Status& status, const arrow::RecordBatch& batch,
-                         int64_t row, const PlannedColumn& column) const;
+      const Hand& hand, const arrow::RecordBatch& batch) const;
+  arrow::Status BadValue(const arrow::Status& status, const Hand& hand,
+                         const arrow::RecordBatch& batch, int64_t row,
+                         const PlannedColumn& column) const;
   arrow::Result<CommitResult> Settle(const arrow::Status& failure);
   CommitGuards Guards() const;
 
@@ -93,10 +113,7 @@ class Loader {
   Ownership ownership_;
   LoadRecord record_;
   WriteSpec write_;
-  std::unique_ptr<Writer> writer_;
-  std::unique_ptr<RowRejecter> rejecter_;  ///< Null with on_error: fail.
-  std::vector<RejectedRow> rejected_;      ///< Of the window.
-  int64_t rows_ = 0;
+  std::vector<Hand> hands_;  ///< At least one.
 };
 
 }  // namespace dxt

@@ -126,6 +126,7 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
                {"window_seq", stream.window_seq},
                {"windows", stream.windows},
                {"readers", stream.readers},
+               {"writers", stream.writers},
                {"lane", stream.lane},
                {"watermark", std::move(watermark)},
                {"rows_read", stream.rows_read},

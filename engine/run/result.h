@@ -86,6 +86,7 @@ struct StreamResult {
   int64_t window_seq = 0;
   int64_t windows = 0;  ///< Committed by this run.
   int readers = 1;      ///< Of the source, at a time.
+  int writers = 1;      ///< Of the last window.
   std::string lane = "sync";
   std::optional<WatermarkResult> watermark;
   int64_t rows_read = 0, rows_written = 0, rows_deleted = 0, rows_rejected = 0,

@@ -1,6 +1,7 @@
 #include "engine/run/split_queue.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace dxt {

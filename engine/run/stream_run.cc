@@ -1,6 +1,7 @@
 #include "engine/run/stream_run.h"
 
 #include <algorithm>
+#include <mutex>
 #include <random>
 #include <thread>
 
@@ -414,7 +415,11 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
     return MakeError(ErrorClass::kTransient, "load.moved",
                      "An interrupted run had committed this stream");
   }
-  ARROW_RETURN_NOT_OK(BeginWindow(stream, *loader, stop));
+  ARROW_RETURN_NOT_OK(BeginWindow(stream, *loader, stop, extractor.readers()));
+  if (extractor.readers() > 1) {
+    ARROW_RETURN_NOT_OK(WriteTogether(*loader, queue, std::move(next), stop));
+    return CommitWindow(stream, *loader, LastCursor(stream, extractor), stop);
+  }
   while (next.batch) {
     if (next.window_end) {
       ARROW_RETURN_NOT_OK(CommitWindow(stream, *loader, *next.window_end, stop));
@@ -422,22 +427,55 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
       ARROW_RETURN_NOT_OK(BeginWindow(stream, *loader, stop));
     }
     loader->Reject(std::move(next.rejected));
-    std::optional<int64_t> ordinal;
-    if (extractor.readers() > 1) ordinal = next.place.ordinal();
-    ARROW_RETURN_NOT_OK(loader->Append(*next.batch, stop, ordinal));
+    ARROW_RETURN_NOT_OK(loader->Append(*next.batch, stop));
     ARROW_ASSIGN_OR_RAISE(next, queue.Pop(stop));
   }
   return CommitWindow(stream, *loader, LastCursor(stream, extractor), stop);
 }
 
+arrow::Status StreamRun::WriteTogether(Loader& loader, BatchQueue& queue,
+                                       QueuedBatch first, std::stop_token stop) {
+  std::stop_source quit;
+  const std::stop_callback forward(stop, [&] { quit.request_stop(); });
+  std::mutex mutex;
+  arrow::Status failure;
+  const auto write_all = [&](int writer, QueuedBatch next) -> arrow::Status {
+    while (next.batch) {
+      loader.Reject(std::move(next.rejected), writer);
+      ARROW_RETURN_NOT_OK(
+          loader.Append(writer, *next.batch, next.place.ordinal(), quit.get_token()));
+      ARROW_ASSIGN_OR_RAISE(next, queue.Pop(quit.get_token()));
+    }
+    return arrow::Status::OK();
+  };
+  const auto end = [&](const arrow::Status& status) {
+    if (status.ok()) return;
+    const std::lock_guard lock(mutex);
+    if (failure.ok()) failure = status;
+    quit.request_stop();
+  };
+  {
+    std::vector<std::jthread> others;
+    for (int writer = 1; writer < loader.writers(); ++writer) {
+      others.emplace_back([&, writer] {
+        auto next = queue.Pop(quit.get_token());
+        end(next.ok() ? write_all(writer, std::move(*next)) : next.status());
+      });
+    }
+    end(write_all(0, std::move(first)));
+  }
+  return failure;
+}
+
 arrow::Status StreamRun::BeginWindow(const PreparedStream& stream, Loader& loader,
-                                     std::stop_token stop) {
+                                     std::stop_token stop, int writers) {
   LoadRecord record;
   if (load_id_.empty()) load_id_ = context_.ids->Ulid();
   record.load_id = load_id_;
   record.read_from = stream.ReadFrom();
   record.leaves_gap = stream.watermark.leaves_gap && result_.windows == 0;
-  ARROW_RETURN_NOT_OK(loader.Begin(std::move(record), stop));
+  ARROW_RETURN_NOT_OK(loader.Begin(std::move(record), stop, writers));
+  result_.writers = loader.writers();
   result_.began_writing = true;
   meter_.SetPhase(StreamPhase::kWriting);
   return arrow::Status::OK();

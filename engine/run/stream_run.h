@@ -18,6 +18,7 @@
 namespace dxt {
 
 class BatchQueue;
+struct QueuedBatch;
 class Extractor;
 class Loader;
 
@@ -91,7 +92,10 @@ class StreamRun {
   static bool EndsBackfill(const PreparedStream& stream, const Extractor& extractor);
   static std::string LastCursor(const PreparedStream& stream, const Extractor& extractor);
   arrow::Status BeginWindow(const PreparedStream& stream, Loader& loader,
-                            std::stop_token stop);
+                            std::stop_token stop, int writers = 1);
+  /// Hands what several readers bring to all of the loader's writers, `first` first.
+  arrow::Status WriteTogether(Loader& loader, BatchQueue& queue, QueuedBatch first,
+                              std::stop_token stop);
   arrow::Status CommitWindow(const PreparedStream& stream, Loader& loader,
                              const std::string& last, std::stop_token stop);
   void TellOfRead(const Extractor& extractor);

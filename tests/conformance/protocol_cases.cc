@@ -41,6 +41,34 @@ void ReplaceIsInvisibleBeforeCommit(Harness& harness) {
   ExpectRows(harness, "people", kNew);
 }
 
+/// Several writers of one window: invisible until one commit shows the rows of all.
+void SeveralWritersAreOneCommit(Harness& harness) {
+  ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
+  ASSERT_OK_AND_ASSIGN(auto spec, SpecOf(harness, *target, PeopleBy(LoadMode::kReplace)));
+  ASSERT_OK_AND_ASSIGN(const auto owned, AcquireFor(*target, &spec));
+  ASSERT_GE(target->MostWriters(spec), 2);
+  spec.writers = 2;
+  std::vector<WriteReceipt> receipts;
+  std::vector<std::unique_ptr<Writer>> writers(2);
+  for (auto& writer : writers) {
+    ASSERT_OK_AND_ASSIGN(writer, target->OpenWriter(spec, {}));
+  }
+  for (size_t i = 0; i < writers.size(); ++i) {
+    ASSERT_OK_AND_ASSIGN(const auto batch, DeliveredBatch(spec, i == 0 ? kOld : kNew));
+    writers[i]->Place(static_cast<int64_t>(i));
+    ASSERT_OK(writers[i]->Append(*batch, {}));
+  }
+  for (auto& writer : writers) {
+    ASSERT_OK_AND_ASSIGN(receipts.emplace_back(), writer->Finish({}));
+  }
+  ExpectRows(harness, "people", std::nullopt);
+  ASSERT_OK_AND_ASSIGN(
+      const auto committed,
+      target->Commit(spec, RecordOf(spec, owned.last), receipts, {}, {}));
+  EXPECT_EQ(committed.rows_written, 2);
+  ExpectRows(harness, "people", Rows{kOld[0], kNew[0]});
+}
+
 void CommitTwiceIsOnce(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   ASSERT_OK_AND_ASSIGN(auto spec, SpecOf(harness, *target, PeopleBy(LoadMode::kAppend)));
@@ -299,6 +327,9 @@ std::vector<Case> ProtocolCases() {
       {"ReplaceIsInvisibleBeforeCommit",
        kAtomic | static_cast<uint32_t>(Capability::kReplace),
        ReplaceIsInvisibleBeforeCommit},
+      {"SeveralWritersAreOneCommit",
+       kLedger | static_cast<uint32_t>(Capability::kManyWriters),
+       SeveralWritersAreOneCommit},
       {"CommitTwiceIsOnce", kLedger, CommitTwiceIsOnce},
       {"ResolveTellsWhatWasCommitted", kLedger, ResolveTellsWhatWasCommitted},
       {"AbortAndDiscardLeaveNothing", kAppend, AbortAndDiscardLeaveNothing},
