@@ -181,6 +181,10 @@ class Lease {
   std::unique_ptr<Connection> connection_;
 };
 
+/// Stands before a statement that reads a table, in one string or transaction with it:
+/// how long a lock on the table is waited for.
+inline constexpr char kLockPatience[] = "SET LOCAL lock_timeout = '15s'; ";
+
 /// The SET LOCALs of every data transaction (contracts 2.1), one string of statements.
 std::string SessionSettings(const ConnectOptions& options);
 

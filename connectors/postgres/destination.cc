@@ -191,7 +191,7 @@ class PostgresDestination final : public Destination {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
     ARROW_ASSIGN_OR_RAISE(
-        auto rows, connection->Run("SELECT count(*) FROM " +
+        auto rows, connection->Run(std::string(kLockPatience) + "SELECT count(*) FROM " +
                                        sql::QuoteReference({name.schema, name.name}),
                                    "Counting the target's rows", stop));
     return std::optional<int64_t>(rows.Int(0, 0));
@@ -351,9 +351,10 @@ class PostgresDestination final : public Destination {
     target->attachments = std::move(attached.others);
     target->referenced_by = std::move(attached.foreign_keys);
     // A role that may only insert cannot look; a table it cannot see into is not empty.
-    auto some = connection.Run(
-        "SELECT 1 FROM " + sql::QuoteReference({table.schema, table.name}) + " LIMIT 1",
-        "Looking into the target", stop);
+    auto some =
+        connection.Run(std::string(kLockPatience) + "SELECT 1 FROM " +
+                           sql::QuoteReference({table.schema, table.name}) + " LIMIT 1",
+                       "Looking into the target", stop);
     if (!HasSqlState(some.status(), "42501")) ARROW_RETURN_NOT_OK(some.status());
     target->empty = some.ok() && some->rows() == 0;
     return arrow::Status::OK();

@@ -78,7 +78,7 @@ std::string ReadingOf(const ReadSpec& spec) {
 
 std::string BeginReadSql(const ConnectOptions& options, const std::string& import) {
   return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" + import + "; " +
-         SessionSettings(options) + "SET LOCAL lock_timeout = '15s'";
+         SessionSettings(options) + kLockPatience;
 }
 
 arrow::Result<std::unique_ptr<Reader>> OpenCopyReader(

@@ -170,7 +170,8 @@ class PostgresSource : public Source {
     constexpr std::string_view doing = "Counting the rows";
     ARROW_RETURN_NOT_OK(
         connection
-            ->Run("BEGIN READ ONLY; " + SessionSettings(pool_.options()), doing, stop)
+            ->Run("BEGIN READ ONLY; " + SessionSettings(pool_.options()) + kLockPatience,
+                  doing, stop)
             .status());
     ARROW_ASSIGN_OR_RAISE(auto count, connection->Query(sql, {}, doing, stop));
     ARROW_RETURN_NOT_OK(connection->Run("COMMIT", doing, stop).status());
@@ -305,11 +306,15 @@ class PostgresSource : public Source {
   /// id and a statement.
   arrow::Status PlanSplits(Lease lease, const ReadSpec& spec, const FromItem& item,
                            int most, ReadPlan* plan, std::stop_token stop) {
-    ARROW_ASSIGN_OR_RAISE(
-        auto size, lease->Query("SELECT pg_catalog.pg_relation_size($1::oid) / "
-                                "pg_catalog.current_setting('block_size')::int8, "
-                                "pg_catalog.pg_table_size($1::oid)",
-                                {std::to_string(item.oid)}, ReadingOf(spec), stop));
+    // The sizes need a lock on the table, which is waited for as a read waits for it.
+    const std::string doing = ReadingOf(spec);
+    ARROW_RETURN_NOT_OK(lease->Run(BeginReadSql(pool_.options()), doing, stop).status());
+    ARROW_ASSIGN_OR_RAISE(auto size,
+                          lease->Query("SELECT pg_catalog.pg_relation_size($1::oid) / "
+                                       "pg_catalog.current_setting('block_size')::int8, "
+                                       "pg_catalog.pg_table_size($1::oid)",
+                                       {std::to_string(item.oid)}, doing, stop));
+    ARROW_RETURN_NOT_OK(lease->Run("COMMIT", doing, stop).status());
     const int64_t blocks = size.Int(0, 0);
     int64_t count = std::min<int64_t>(most, blocks);
     if (spec.split_bytes > 0) count = std::min(count, size.Int(0, 1) / spec.split_bytes);

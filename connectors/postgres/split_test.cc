@@ -108,6 +108,18 @@ TEST_F(SplitTest, OnlyTablesOfTheirOwnAreCut) {
   EXPECT_EQ(Splits(SpecOfTable("SELECT * FROM t", StreamKind::kQuery)), 1u);
 }
 
+TEST_F(SplitTest, ALockedTableIsGivenUpLikeByAnyRead) {
+  MakeTable(500);
+  const ReadSpec spec = SpecOfTable("t");
+  auto locker = Connect();
+  ASSERT_OK(locker->Run("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE", "Testing", {}));
+  const auto plan = source_->PlanRead(spec, 4, {}).status();
+  EXPECT_EQ(CodeOf(plan), "pg.lock_timeout") << plan.ToString();
+  // As a target too, before anything is planned.
+  auto target = OpenDestination();
+  EXPECT_EQ(CodeOf(target->Describe("t", {}).status()), "pg.lock_timeout");
+}
+
 TEST_F(SplitTest, WhatAsksForOrderOrAPartIsReadByOne) {
   MakeTable(500);
   ReadSpec spec = SpecOfTable("t");
