@@ -210,7 +210,7 @@ void AddFreshOption(Verb verb, RunVerbOptions& options) {
 void AddKeepOptions(Verb verb, RunVerbOptions& options) {
   verb.AddFlag("--persist", options.persist, "Keep the package after it is loaded");
   verb.AddFlag("--accept-shrink", options.accept_shrink,
-               "Let replace and mirror take away more than load.max_shrink allows");
+               "Let replace, mirror and scd2 take away more than load.max_shrink allows");
   AddFreshOption(verb, options);
 }
 

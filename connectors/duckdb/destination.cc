@@ -374,7 +374,7 @@ class DuckdbDestination : public Destination {
   arrow::Status MakeVisible(const WriteSpec& spec, HeldLoad& load,
                             const CommitGuards& guards, CommitResult& result,
                             std::stop_token stop) {
-    if (spec.table.mode == LoadMode::kMirror) {
+    if (spec.table.mode == LoadMode::kMirror || spec.table.history.closes_unseen) {
       return CheckDeletes(guards, load.rows_loaded, load.rows_before,
                           result.rows_deleted);
     }

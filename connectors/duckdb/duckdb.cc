@@ -26,8 +26,8 @@ class DuckdbConnector : public Connector {
             Capability::kRead | Capability::kDiscover | Capability::kPushdown |
             Capability::kSql | Capability::kReadAgain | Capability::kWrite |
             Capability::kAppend | Capability::kReplace | Capability::kUpsert |
-            Capability::kDelete | Capability::kAtomicCommit | Capability::kLedger |
-            Capability::kReadsParquet | Capability::kEmbedded,
+            Capability::kDelete | Capability::kHistory | Capability::kAtomicCommit |
+            Capability::kLedger | Capability::kReadsParquet | Capability::kEmbedded,
         .guarantee = Guarantee::kExactlyOnceTxn};
     return info;
   }

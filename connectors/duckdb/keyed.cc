@@ -3,6 +3,7 @@
 #include "connectors/duckdb/keys.h"
 #include "connectors/duckdb/statements.h"
 #include "connectors/sql/identifier.h"
+#include "connectors/sql/keyed.h"
 #include "connectors/sql/ledger.h"
 
 namespace dxt::duckdb {
@@ -31,6 +32,7 @@ class KeyedLoad {
                                       stop_));
     }
     if (spec_.table.mode == LoadMode::kDeleteInsert) return DeleteInsert();
+    if (spec_.table.mode == LoadMode::kHistory) return KeepVersions();
     ARROW_ASSIGN_OR_RAISE(const int64_t keys, Number(CountKeysSql(spec_, stage_), {}));
     result.rows_written = keys;
     result.rows_deduplicated = rows_ - keys;
@@ -78,6 +80,59 @@ class KeyedLoad {
     }
     result.rows_written = rows_;
     return Execute(InsertAllSql(spec_, stage_, fill_)).status();
+  }
+
+  /// Closes the versions that hold no longer and opens those that hold now.
+  arrow::Status KeepVersions() {
+    const std::string latest = "temp._dxt_last";
+    CommitResult& result = load_.result;
+    ARROW_RETURN_NOT_OK(Execute(CreateLatestSql(spec_, stage_, latest)).status());
+    ARROW_ASSIGN_OR_RAISE(const int64_t keys, NumberOf(latest));
+    result.rows_deduplicated = rows_ - keys;
+    ARROW_RETURN_NOT_OK(RefuseTwoOpen(latest));
+    ARROW_ASSIGN_OR_RAISE(const std::string moment, Moment());
+    if (spec_.table.history.closes_unseen) {
+      load_.rows_loaded = rows_;
+      ARROW_ASSIGN_OR_RAISE(
+          load_.rows_before,
+          NumberOf(fill_ + " WHERE " +
+                   sql::QuoteIdentifier(spec_.table.history.valid_to) + " IS NULL"));
+      ARROW_ASSIGN_OR_RAISE(result.rows_deleted,
+                            Execute(CloseUnseenSql(spec_, latest, fill_), {moment}));
+    }
+    if (const auto close = CloseChangedSql(spec_, latest, fill_); !close.empty()) {
+      ARROW_RETURN_NOT_OK(Execute(close, {moment}).status());
+    }
+    ARROW_ASSIGN_OR_RAISE(result.rows_written,
+                          Execute(OpenMissingSql(spec_, latest, fill_), {moment}));
+    return Execute("DROP TABLE " + latest).status();
+  }
+
+  arrow::Result<int64_t> NumberOf(const std::string& rows) {
+    return Number("SELECT CAST(count(*) AS BIGINT) FROM " + rows, {});
+  }
+
+  arrow::Status RefuseTwoOpen(const std::string& latest) {
+    ARROW_ASSIGN_OR_RAISE(
+        auto rows,
+        load_.session->Rows(TwoOpenSql(spec_, latest, fill_),
+                            "Reading the versions of " + load_.target.Quoted(), stop_));
+    if (rows.empty()) return arrow::Status::OK();
+    std::vector<std::string> keys;
+    for (const auto& row : rows) keys.push_back("(" + row.at(0).value_or("") + ")");
+    return sql::TwoOpen(load_.target.Quoted(), spec_.table.history, keys);
+  }
+
+  arrow::Result<std::string> Moment() {
+    ARROW_ASSIGN_OR_RAISE(
+        auto rows,
+        load_.session->Rows(MomentSql(spec_, fill_),
+                            "Reading the versions of " + load_.target.Quoted(), stop_));
+    std::string moment = rows.at(0).at(0).value_or("");
+    if (rows[0].at(1) == "1") {
+      return sql::VersionAhead(load_.target.Quoted(), spec_.table.history, moment);
+    }
+    return moment;
   }
 
   arrow::Status DeleteUnseen() {

@@ -11,7 +11,14 @@
 namespace dxt::duckdb {
 namespace {
 
-constexpr char kSoftDeleteType[] = "TIMESTAMP WITH TIME ZONE";
+constexpr char kTimeType[] = "TIMESTAMP WITH TIME ZONE";
+
+bool IsTime(std::string_view type) { return type.starts_with("TIMESTAMP"); }
+
+/// Whether it holds microseconds, which keep versions apart, and no more.
+bool IsExactTime(std::string_view type) {
+  return type == "TIMESTAMP" || type == kTimeType;
+}
 
 bool Holds(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -23,6 +30,7 @@ arrow::Status CheckUnfilled(const TableSpec& wanted, const TargetTable& existing
   for (const auto& column : wanted.columns) names.push_back(column.name);
   for (const auto& column : existing.columns) {
     if (column.nullable || column.has_default || column.generated) continue;
+    if (sql::IsTimeColumn(wanted, column.name)) continue;
     if (sql::MatchName(names, column.name) >= 0) continue;
     return MakeError(ErrorClass::kConfig, "target.column_required",
                      "The target " + existing.reference +
@@ -96,9 +104,12 @@ void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& p
   if (plan.create) {
     plan.strategy = "create";
     plan.ddl.push_back(CreateTableSql(existing.reference, plan, wanted.PrimaryKey(),
-                                      wanted.mirror.soft_delete_column));
+                                      wanted.TimeColumns()));
   }
   if (wanted.mode == LoadMode::kMirror) plan.strategy_reason = MirrorText(wanted.mirror);
+  if (wanted.mode == LoadMode::kHistory) {
+    plan.strategy_reason = HistoryText(wanted.history);
+  }
   if (plan.create) return;
   switch (wanted.mode) {
     case LoadMode::kUpsert:
@@ -112,6 +123,9 @@ void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& p
       return;
     case LoadMode::kDeleteInsert:
       plan.strategy = "delete and insert";
+      return;
+    case LoadMode::kHistory:
+      plan.strategy = "close and insert";
       return;
     case LoadMode::kAppend:
       plan.strategy = "append";
@@ -130,7 +144,7 @@ void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& p
       plan.strategy_reason =
           "a new table without the indexes and comments of the old one";
       plan.ddl.push_back("DROP TABLE " + existing.reference);
-      plan.ddl.push_back(CreateTableSql(existing.reference, plan, wanted.keys, ""));
+      plan.ddl.push_back(CreateTableSql(existing.reference, plan, wanted.keys, {}));
       return;
     case ReplaceStrategy::kAuto:
     case ReplaceStrategy::kSwap:
@@ -147,15 +161,16 @@ void Describe(const TableSpec& wanted, const TargetTable& existing, TablePlan& p
 
 std::string CreateTableSql(const std::string& reference, const TablePlan& plan,
                            const std::vector<std::string>& keys,
-                           const std::string& soft_delete_column) {
+                           const std::vector<TimeColumn>& times) {
   std::string text = "CREATE TABLE " + reference + " (";
   for (size_t i = 0; i < plan.columns.size(); ++i) {
     const auto& column = plan.columns[i];
     text += (i > 0 ? ", " : "") + sql::QuoteIdentifier(column.name) + " " + column.native;
     if (!column.nullable) text += " NOT NULL";
   }
-  if (!soft_delete_column.empty()) {
-    text += ", " + sql::QuoteIdentifier(soft_delete_column) + " " + kSoftDeleteType;
+  for (const auto& time : times) {
+    text += ", " + sql::QuoteIdentifier(time.name) + " " + kTimeType +
+            (time.nullable ? "" : " NOT NULL");
   }
   for (size_t i = 0; i < keys.size(); ++i) {
     text += (i == 0 ? ", PRIMARY KEY (" : ", ") + sql::QuoteIdentifier(keys[i]);
@@ -185,11 +200,13 @@ arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
   }
   if (!anew) {
     ARROW_RETURN_NOT_OK(CheckUnfilled(wanted, existing));
-    if (const auto& soft = wanted.mirror.soft_delete_column; !soft.empty()) {
-      ARROW_RETURN_NOT_OK(sql::CheckSoftDelete(
-          existing, soft, FindColumn(existing, soft), kSoftDeleteType,
-          [](std::string_view type) { return type.starts_with("TIMESTAMP"); }));
+    const bool exact = wanted.mode == LoadMode::kHistory;
+    for (const auto& time : wanted.TimeColumns()) {
+      ARROW_RETURN_NOT_OK(sql::CheckTimeColumn(existing, time,
+                                               FindColumn(existing, time.name), kTimeType,
+                                               exact ? IsExactTime : IsTime));
     }
+    ARROW_RETURN_NOT_OK(sql::CheckHistoryKeys(wanted, existing));
   }
   Describe(wanted, existing, plan);
   return plan;

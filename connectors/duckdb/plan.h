@@ -13,9 +13,9 @@ arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
                                          const TargetTable& existing);
 
 /// CREATE TABLE of the planned columns under `reference` (quoted). `keys` become the
-/// primary key; empty = none. `soft_delete_column`: one more column, or "".
+/// primary key; empty = none. `times`: columns behind the planned ones.
 std::string CreateTableSql(const std::string& reference, const TablePlan& plan,
                            const std::vector<std::string>& keys,
-                           const std::string& soft_delete_column);
+                           const std::vector<TimeColumn>& times);
 
 }  // namespace dxt::duckdb

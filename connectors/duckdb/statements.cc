@@ -37,6 +37,22 @@ std::string SameKey(const WriteSpec& spec) {
   return condition;
 }
 
+/// ` AND` row t of the target is no later version than row s.
+std::string NotOlder(const WriteSpec& spec) {
+  const std::string column = sql::QuoteIdentifier(spec.dedup_column);
+  return " AND (t." + column + " IS NULL OR t." + column + " <= s." + column + ")";
+}
+
+/// Version t of the target holds now.
+std::string IsOpen(const WriteSpec& spec) {
+  return "t." + sql::QuoteIdentifier(spec.table.history.valid_to) + " IS NULL";
+}
+
+std::string CloseSql(const WriteSpec& spec, const std::string& fill) {
+  return "UPDATE " + fill + " AS t SET " +
+         sql::QuoteIdentifier(spec.table.history.valid_to) + " = CAST($1 AS TIMESTAMPTZ)";
+}
+
 /// The stage's keys as the target holds them, as s.
 std::string StagedKeys(const WriteSpec& spec, const std::string& stage) {
   const auto [names, values] = StagedColumns(spec);
@@ -130,11 +146,7 @@ std::string MergeSql(const WriteSpec& spec, const std::string& stage,
   }
   std::string statement = "MERGE INTO " + fill + " AS t USING (" +
                           Deduplicated(spec, stage) + ") AS s ON " + SameKey(spec);
-  std::string not_older;
-  if (spec.keep_newer) {
-    const std::string column = sql::QuoteIdentifier(spec.dedup_column);
-    not_older = " AND (t." + column + " IS NULL OR t." + column + " <= s." + column + ")";
-  }
+  const std::string not_older = spec.keep_newer ? NotOlder(spec) : "";
   if (!updates.empty()) {
     statement += " WHEN MATCHED" + not_older + " THEN UPDATE SET " + sql::Joined(updates);
   }
@@ -180,6 +192,70 @@ std::string SeenKeysSql(const WriteSpec& spec, const std::string& stage,
   return "SELECT DISTINCT " + KeyText(spec) + " AS key FROM " + fill +
          " AS t WHERE EXISTS (SELECT 1 FROM " + StagedKeys(spec, stage) + " WHERE " +
          SameKey(spec) + ")";
+}
+
+std::string CreateLatestSql(const WriteSpec& spec, const std::string& stage,
+                            const std::string& latest) {
+  return "CREATE TEMPORARY TABLE " + latest + " AS " + Deduplicated(spec, stage);
+}
+
+std::string MomentSql(const WriteSpec& spec, const std::string& fill) {
+  const std::string from = sql::QuoteIdentifier(spec.table.history.valid_from);
+  const std::string to = sql::QuoteIdentifier(spec.table.history.valid_to);
+  const std::string from_time = "CAST(" + from + " AS TIMESTAMPTZ)";
+  return "SELECT CAST(m AS VARCHAR), CAST(m > current_timestamp + INTERVAL 1 DAY AS "
+         "INTEGER) FROM (SELECT greatest(current_timestamp, coalesce((SELECT "
+         "max(greatest(" +
+         from_time + ", coalesce(CAST(" + to + " AS TIMESTAMPTZ), " + from_time +
+         "))) FROM " + fill + ") + INTERVAL 1 MICROSECOND, current_timestamp)) AS m)";
+}
+
+std::string TwoOpenSql(const WriteSpec& spec, const std::string& latest,
+                       const std::string& fill) {
+  std::vector<std::string> keys, texts;
+  for (const auto& key : QuotedKeys(spec)) {
+    keys.push_back("s." + key);
+    texts.push_back("coalesce(CAST(s." + key + " AS VARCHAR), 'NULL')");
+  }
+  return "SELECT concat_ws(', ', " + sql::Joined(texts) + ") FROM " + fill +
+         " AS t JOIN " + latest + " AS s ON " + SameKey(spec) + " WHERE " + IsOpen(spec) +
+         " GROUP BY " + sql::Joined(keys) + " HAVING count(*) > 1 LIMIT 10";
+}
+
+std::string CloseChangedSql(const WriteSpec& spec, const std::string& latest,
+                            const std::string& fill) {
+  const auto keys = QuotedKeys(spec);
+  const auto& unwatched = spec.table.history.unwatched;
+  std::string differs;
+  for (const auto& column : spec.plan.columns) {
+    const std::string name = sql::QuoteIdentifier(column.name);
+    if (std::find(keys.begin(), keys.end(), name) != keys.end()) continue;
+    if (std::find(unwatched.begin(), unwatched.end(), column.name) != unwatched.end()) {
+      continue;
+    }
+    differs += (differs.empty() ? "t." : " OR t.") + name + " IS DISTINCT FROM s." + name;
+  }
+  if (differs.empty()) return "";
+  return CloseSql(spec, fill) + " FROM " + latest + " AS s WHERE " + IsOpen(spec) +
+         " AND " + SameKey(spec) + " AND (" + differs + ")" +
+         (spec.keep_newer ? NotOlder(spec) : "");
+}
+
+std::string CloseUnseenSql(const WriteSpec& spec, const std::string& latest,
+                           const std::string& fill) {
+  return CloseSql(spec, fill) + " WHERE " + IsOpen(spec) +
+         " AND NOT EXISTS (SELECT 1 FROM " + latest + " AS s WHERE " + SameKey(spec) +
+         ")";
+}
+
+std::string OpenMissingSql(const WriteSpec& spec, const std::string& latest,
+                           const std::string& fill) {
+  const auto names = StagedColumns(spec).first;
+  return "INSERT INTO " + fill + " (" + sql::Joined(names) + ", " +
+         sql::QuoteIdentifier(spec.table.history.valid_from) + ") SELECT " +
+         sql::Joined(names) + ", CAST($1 AS TIMESTAMPTZ) FROM " + latest +
+         " AS s WHERE NOT EXISTS (SELECT 1 FROM " + fill + " AS t WHERE " + IsOpen(spec) +
+         " AND " + SameKey(spec) + ")";
 }
 
 std::string CountKeysSql(const WriteSpec& spec, const std::string& stage) {

@@ -37,6 +37,25 @@ std::string DeleteUnseenSql(const WriteSpec& spec, const std::string& stage,
 /// The texts, as `_dxt_keys` holds them, of the target's rows whose key the stage has.
 std::string SeenKeysSql(const WriteSpec& spec, const std::string& stage,
                         const std::string& fill);
+/// scd2: a temporary table of the stage's winning rows, as the target holds them.
+std::string CreateLatestSql(const WriteSpec& spec, const std::string& stage,
+                            const std::string& latest);
+/// The moment of the load as text, behind that of each version in `fill`, and whether it
+/// lies more than a day ahead of the clock.
+std::string MomentSql(const WriteSpec& spec, const std::string& fill);
+/// Up to ten keys of `latest` with several open versions.
+std::string TwoOpenSql(const WriteSpec& spec, const std::string& latest,
+                       const std::string& fill);
+/// Closes at $1 the versions of which a value is another in `latest`; "" where there is
+/// nothing but keys.
+std::string CloseChangedSql(const WriteSpec& spec, const std::string& latest,
+                            const std::string& fill);
+/// Closes at $1 the versions whose key `latest` does not have.
+std::string CloseUnseenSql(const WriteSpec& spec, const std::string& latest,
+                           const std::string& fill);
+/// Opens at $1 a version of each row of `latest` that has none.
+std::string OpenMissingSql(const WriteSpec& spec, const std::string& latest,
+                           const std::string& fill);
 /// How many different keys the stage holds.
 std::string CountKeysSql(const WriteSpec& spec, const std::string& stage);
 

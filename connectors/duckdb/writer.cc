@@ -209,9 +209,8 @@ class DuckdbWriter : public Writer {
     for (const auto& column : spec_.plan.columns) {
       if (!Direct(column.native, column.domain.deliver)) staged_ = true;
     }
-    return Execute(
-        CreateTableSql(FillSql(), spec_.plan, {}, spec_.table.mirror.soft_delete_column),
-        stop);
+    return Execute(CreateTableSql(FillSql(), spec_.plan, {}, spec_.table.TimeColumns()),
+                   stop);
   }
 
   arrow::Status CloneFill(std::stop_token stop) {

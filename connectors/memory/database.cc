@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "connectors/memory/merge.h"
+#include "connectors/memory/versions.h"
 #include "connectors/sdk/guards.h"
 #include "connectors/sql/identifier.h"
 
@@ -29,7 +30,12 @@ MemoryTable NewTable(const WriteSpec& spec, std::string ident) {
     table.schema.fields.push_back(
         {column.name, column.domain.deliver, column.nullable, {"memory", column.native}});
   }
-  table.schema.primary_key = spec.table.keys;
+  for (const auto& time : spec.table.TimeColumns()) {
+    table.schema.fields.push_back(
+        {time.name, {DType::kTimestampTz}, time.nullable, {"memory", "timestamp_tz"}});
+  }
+  table.schema.primary_key =
+      spec.table.mode == LoadMode::kHistory ? spec.table.PrimaryKey() : spec.table.keys;
   return table;
 }
 
@@ -229,7 +235,20 @@ arrow::Result<CommitResult> MemoryDatabase::Apply(const WriteSpec& spec,
     result.rows_written += aligned->num_rows();
     fresh.push_back(std::move(aligned));
   }
-  if (IsKeyed(mode)) {
+  if (mode == LoadMode::kHistory) {
+    ARROW_ASSIGN_OR_RAISE(auto before, Joined(table.batches, schema));
+    ARROW_ASSIGN_OR_RAISE(auto rows, Joined(fresh, spec.schema));
+    ARROW_ASSIGN_OR_RAISE(auto kept,
+                          KeepVersions(before, rows, spec, SystemClock().Now()));
+    if (spec.table.history.closes_unseen) {
+      ARROW_RETURN_NOT_OK(
+          CheckDeletes(guards, result.rows_written, kept.open_before, kept.unseen));
+    }
+    result.rows_written = kept.opened;
+    result.rows_deleted = kept.unseen;
+    result.rows_deduplicated = kept.deduplicated;
+    table.batches = {kept.rows};
+  } else if (IsKeyed(mode)) {
     ARROW_ASSIGN_OR_RAISE(auto before, Joined(table.batches, schema));
     ARROW_ASSIGN_OR_RAISE(auto rows, Joined(fresh, spec.schema));
     ARROW_ASSIGN_OR_RAISE(auto merged,

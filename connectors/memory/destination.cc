@@ -73,6 +73,7 @@ class MemoryWriter final : public Writer {
 arrow::Status CheckExisting(const TableSpec& wanted, const TargetTable& existing) {
   for (const auto& column : existing.columns) {
     if (column.nullable || column.has_default) continue;
+    if (sql::IsTimeColumn(wanted, column.name)) continue;
     bool found = false;
     for (const auto& candidate : wanted.columns) found |= candidate.name == column.name;
     if (!found) {
@@ -130,6 +131,9 @@ class MemoryDestination final : public Destination {
     TablePlan plan;
     plan.create = !existing.exists;
     plan.strategy = plan.create ? "create" : std::string(LoadModeName(wanted.mode));
+    if (wanted.mode == LoadMode::kHistory) {
+      plan.strategy_reason = HistoryText(wanted.history);
+    }
     for (const auto& column : wanted.columns) {
       ARROW_ASSIGN_OR_RAISE(auto planned, PlanColumn(wanted, column, existing));
       plan.columns.push_back(std::move(planned));
@@ -137,12 +141,21 @@ class MemoryDestination final : public Destination {
     ARROW_RETURN_NOT_OK(sql::CheckKeys(wanted));
     if (!plan.create) {
       ARROW_RETURN_NOT_OK(CheckExisting(wanted, existing));
+      for (const auto& time : wanted.TimeColumns()) {
+        ARROW_RETURN_NOT_OK(
+            sql::CheckTimeColumn(existing, time, existing.Find(time.name), "timestamp_tz",
+                                 [](auto type) { return type == "timestamp_tz"; }));
+      }
+      ARROW_RETURN_NOT_OK(sql::CheckHistoryKeys(wanted, existing));
       return plan;
     }
     std::string ddl = "CREATE TABLE " + existing.reference + " (";
     for (size_t i = 0; i < plan.columns.size(); ++i) {
       ddl += (i > 0 ? ", " : "") + sql::QuoteIdentifier(plan.columns[i].name) + " " +
              plan.columns[i].native;
+    }
+    for (const auto& time : wanted.TimeColumns()) {
+      ddl += ", " + sql::QuoteIdentifier(time.name) + " timestamp_tz";
     }
     plan.ddl.push_back(ddl + ")");
     return plan;

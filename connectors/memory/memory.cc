@@ -30,7 +30,8 @@ const ConnectorInfo& MemoryConnector::info() const {
       .capabilities = Capability::kRead | Capability::kDiscover | Capability::kSplit |
                       Capability::kResume | Capability::kReadAgain | Capability::kWrite |
                       Capability::kAppend | Capability::kReplace | Capability::kUpsert |
-                      Capability::kAtomicCommit | Capability::kLedger,
+                      Capability::kHistory | Capability::kAtomicCommit |
+                      Capability::kLedger,
       .guarantee = Guarantee::kExactlyOnceTxn};
   return info;
 }

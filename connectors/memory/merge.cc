@@ -21,6 +21,8 @@ arrow::Status AppendKey(const arrow::Array& array, int64_t row, std::string* key
   return arrow::Status::OK();
 }
 
+}  // namespace
+
 arrow::Result<std::vector<std::string>> KeysOf(const arrow::RecordBatch& batch,
                                                const std::vector<std::string>& names) {
   std::vector<std::string> keys(batch.num_rows());
@@ -48,7 +50,6 @@ arrow::Result<std::vector<std::string>> KeysOf(const arrow::RecordBatch& batch,
   return keys;
 }
 
-/// Decides which of two rows with one key stays: true when `later` does.
 arrow::Result<bool> LaterWins(const arrow::Array* order, const FieldType& type,
                               int64_t earlier, int64_t later) {
   if (!order || order->IsNull(earlier)) return true;
@@ -74,8 +75,6 @@ arrow::Result<std::shared_ptr<arrow::Array>> Taken(
   ARROW_ASSIGN_OR_RAISE(auto taken, arrow::compute::Take(values, indices));
   return taken.make_array();
 }
-
-}  // namespace
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Joined(
     const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,20 @@ struct Merged {
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Joined(
     const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches,
     const std::shared_ptr<arrow::Schema>& schema);
+
+/// One text a row, equal for equal keys; kConfig "load.key_missing", kData
+/// "load.null_key".
+arrow::Result<std::vector<std::string>> KeysOf(const arrow::RecordBatch& batch,
+                                               const std::vector<std::string>& names);
+/// `values` at `rows`; NULL where there is none.
+arrow::Result<std::shared_ptr<arrow::Array>> Taken(
+    const std::shared_ptr<arrow::Array>& values,
+    const std::vector<std::optional<int64_t>>& rows);
+
+/// Whether of two rows with one key, ordered by `order` (may be null), the later one of
+/// the load stays.
+arrow::Result<bool> LaterWins(const arrow::Array* order, const FieldType& type,
+                              int64_t earlier, int64_t later);
 
 /// Brings `fresh` to the columns and order of `schema`; columns it lacks are NULL.
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Aligned(

@@ -203,8 +203,8 @@ class PostgresConnector : public Connector {
     info_.url_schemes = {"postgresql", "postgres"};
     info_.capabilities = C::kRead | C::kDiscover | C::kPushdown | C::kSql |
                          C::kReadAgain | C::kWrite | C::kAppend | C::kReplace |
-                         C::kUpsert | C::kDelete | C::kAtomicCommit | C::kLedger |
-                         C::kRawValues | C::kSplit | C::kManyWriters;
+                         C::kUpsert | C::kDelete | C::kHistory | C::kAtomicCommit |
+                         C::kLedger | C::kRawValues | C::kSplit | C::kManyWriters;
     info_.guarantee = Guarantee::kExactlyOnceTxn;
   }
 

@@ -102,6 +102,7 @@ arrow::Status Load::PlanColumns(const std::set<std::string>& text_types) {
     column.quoted = sql::QuoteIdentifier(planned.name);
     column.key = std::find(spec_.table.keys.begin(), spec_.table.keys.end(),
                            planned.name) != spec_.table.keys.end();
+    column.exactly = ToldApartBy(type);
     const bool raw = i < spec_.raw.size() && spec_.raw[i];
     EncodedColumn out;
     out.name = planned.name;

@@ -21,11 +21,16 @@ namespace dxt::postgres {
 /// Number of the row in arrival order, in staging tables.
 inline constexpr std::string_view kOrdinal = "\"_dxt_n\"";
 
+/// The stage's rows without those that lost against another of their key.
+inline constexpr std::string_view kLatest = "pg_temp.\"_dxt_last\"";
+
 /// A column between the stage and the target.
 struct LoadColumn {
   std::string quoted;
   std::string staged;  ///< Its type in a staging table.
   std::string cast;    ///< "::type" from text, by the target's own input function, or "".
+  /// "::type COLLATE …" by which two values are told apart, or "".
+  std::string exactly;
   bool key = false;
 
   /// The column of a stage as the target wants it.
@@ -134,7 +139,12 @@ class Load {
   arrow::Status RefuseDuplicates(std::stop_token stop);
   /// LOCK TABLE with a short lock_timeout, again and again, without losing the rows.
   arrow::Status LockTarget(std::string_view mode, std::stop_token stop);
-  struct KeyedSql;
+  struct KeyedSql {
+    std::vector<std::string> keys, key_values, sets;
+    std::string same;    ///< Row t of the target and row s of the stage have one key.
+    std::string latest;  ///< One row of the stage a key: the one that wins.
+    std::string insert;  ///< Up to the rows.
+  };
   KeyedSql Keyed() const;
   arrow::Result<CommitResult> ApplyKeyed(const CommitGuards& guards,
                                          const std::optional<LoadRecord>& last,
@@ -144,6 +154,8 @@ class Load {
   /// A temporary table of the rows that win; how many they are.
   arrow::Result<int64_t> MakeLatest(const KeyedSql& sql, std::stop_token stop);
   std::string SameAsLatest(const KeyedSql& sql) const;
+  /// The target's row `t` is no later version than the incoming one.
+  std::string NotOlder(const std::string& incoming) const;
   /// INSERT of the winning rows whose key the target does not have.
   std::string InsertUnknown(const KeyedSql& sql) const;
   arrow::Status InsertMissing(const KeyedSql& sql, CommitResult* result,
@@ -154,6 +166,16 @@ class Load {
   arrow::Status DeleteUnseen(const KeyedSql& sql, const CommitGuards& guards,
                              const std::optional<LoadRecord>& last, CommitResult* result,
                              std::stop_token stop);
+  /// scd2: closes the versions that hold no longer and opens those that hold now.
+  arrow::Status KeepVersions(const KeyedSql& sql, const CommitGuards& guards,
+                             CommitResult* result, std::stop_token stop);
+  arrow::Status RefuseTwoOpen(const KeyedSql& sql, std::stop_token stop);
+  /// The moment of this load, behind that of each version that it may close.
+  arrow::Result<std::string> Moment(const KeyedSql& sql, std::stop_token stop);
+  /// Some value of the version `t` is not that of the winning row `s` of its key.
+  std::string DiffersFromLatest() const;
+  arrow::Result<int64_t> CloseUnseen(const KeyedSql& sql, const std::string& moment,
+                                     const CommitGuards& guards, std::stop_token stop);
   /// Makes `_dxt_keys` hold the keys of this load and no others of the stream.
   arrow::Status TrackKeys(const KeyedSql& sql, std::stop_token stop);
   arrow::Status Swap(std::stop_token stop);

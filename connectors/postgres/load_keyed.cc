@@ -14,8 +14,6 @@
 namespace dxt::postgres {
 namespace {
 
-/// The stage's rows without those that lost against another of their key.
-constexpr std::string_view kLatest = "pg_temp.\"_dxt_last\"";
 /// Key texts of the target's rows that the load has.
 constexpr std::string_view kSeen = "pg_temp.\"_dxt_seen\"";
 
@@ -37,21 +35,13 @@ std::string Ordered(const WriteSpec& spec, const std::string& sql) {
   return sql;
 }
 
-/// The target's row `t` is no later version than the incoming one.
-std::string NotOlder(const WriteSpec& spec, const std::string& incoming) {
-  const std::string column = sql::QuoteIdentifier(spec.dedup_column);
-  return "(t." + column + " IS NULL OR " + Ordered(spec, "t." + column) +
-         " <= " + Ordered(spec, incoming + column) + ")";
-}
-
 }  // namespace
 
-struct Load::KeyedSql {
-  std::vector<std::string> keys, key_values, sets;
-  std::string same;    ///< Row t of the target and row s of the stage have one key.
-  std::string latest;  ///< One row of the stage a key: the one that wins.
-  std::string insert;  ///< Up to the rows.
-};
+std::string Load::NotOlder(const std::string& incoming) const {
+  const std::string column = sql::QuoteIdentifier(spec_.dedup_column);
+  return "(t." + column + " IS NULL OR " + Ordered(spec_, "t." + column) +
+         " <= " + Ordered(spec_, incoming + column) + ")";
+}
 
 Load::KeyedSql Load::Keyed() const {
   KeyedSql sql;
@@ -123,6 +113,10 @@ arrow::Result<CommitResult> Load::ApplyKeyed(const CommitGuards& guards,
     ARROW_RETURN_NOT_OK(InsertMissing(sql, &result, stop));
     return result;
   }
+  if (spec_.table.mode == LoadMode::kHistory) {
+    ARROW_RETURN_NOT_OK(KeepVersions(sql, guards, &result, stop));
+    return result;
+  }
   const bool mirror = spec_.table.mode == LoadMode::kMirror;
   // Before the new rows come, which may have what is unique in those that go.
   if (mirror) ARROW_RETURN_NOT_OK(DeleteUnseen(sql, guards, last, &result, stop));
@@ -154,7 +148,7 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
       assigned.push_back(sql.keys.front() + " = excluded." + sql.keys.front());
     return Count(sql.insert + sql.latest + " ON CONFLICT (" + sql::Joined(sql.keys) +
                      ") DO UPDATE SET " + sql::Joined(assigned) +
-                     (spec_.keep_newer ? " WHERE " + NotOlder(spec_, "excluded.") : ""),
+                     (spec_.keep_newer ? " WHERE " + NotOlder("excluded.") : ""),
                  stop);
   }
   ARROW_RETURN_NOT_OK(LockTarget("SHARE ROW EXCLUSIVE", stop));
@@ -164,7 +158,7 @@ arrow::Result<int64_t> Load::Upsert(const KeyedSql& sql, std::stop_token stop) {
   if (!assigned.empty()) {
     ARROW_RETURN_NOT_OK(Run("UPDATE " + target_ + " AS t SET " + sql::Joined(assigned) +
                                 source + SameAsLatest(sql) +
-                                (spec_.keep_newer ? " AND " + NotOlder(spec_, "s.") : ""),
+                                (spec_.keep_newer ? " AND " + NotOlder("s.") : ""),
                             stop));
   }
   ARROW_RETURN_NOT_OK(Run(InsertUnknown(sql), stop));

@@ -10,7 +10,14 @@
 namespace dxt::postgres {
 namespace {
 
-constexpr std::string_view kSoftDeleteType = "timestamp with time zone";
+constexpr std::string_view kTimeType = "timestamp with time zone";
+
+bool IsTime(std::string_view type) { return type.starts_with("timestamp"); }
+
+/// Whether it holds microseconds, which keep versions apart.
+bool IsExactTime(std::string_view type) {
+  return IsTime(type) && (type.find('(') == type.npos || type.find("(6)") != type.npos);
+}
 
 /// A type that a document names goes into DDL as it is, so only what a type's name can
 /// consist of is let through.
@@ -57,7 +64,8 @@ class Planner {
       Create();
     } else {
       ARROW_RETURN_NOT_OK(CheckRequired());
-      ARROW_RETURN_NOT_OK(CheckSoftDelete());
+      ARROW_RETURN_NOT_OK(CheckTimeColumns());
+      ARROW_RETURN_NOT_OK(sql::CheckHistoryKeys(wanted_, existing_));
       if (!missing_.empty()) return Missing();
     }
     ARROW_RETURN_NOT_OK(Describe());
@@ -146,6 +154,7 @@ class Planner {
   arrow::Status CheckRequired() const {
     for (const auto& column : existing_.columns) {
       if (column.nullable || column.has_default || column.generated) continue;
+      if (sql::IsTimeColumn(wanted_, column.name)) continue;
       const bool given =
           std::any_of(wanted_.columns.begin(), wanted_.columns.end(),
                       [&](const auto& wanted) { return wanted.name == column.name; });
@@ -159,20 +168,21 @@ class Planner {
     return arrow::Status::OK();
   }
 
-  /// A mirror that marks rows needs a column for the time, which may be NULL.
-  arrow::Status CheckSoftDelete() {
-    const std::string& name = wanted_.mirror.soft_delete_column;
-    if (name.empty()) return arrow::Status::OK();
-    const TargetColumn* column = existing_.Find(name);
-    if (!column) {
-      missing_.push_back("ADD COLUMN " + sql::QuoteIdentifier(name) + " " +
-                         std::string(kSoftDeleteType));
-      missing_names_.push_back(name);
-      return arrow::Status::OK();
+  /// Columns in which the load sets times must be there and hold them.
+  arrow::Status CheckTimeColumns() {
+    for (const auto& time : wanted_.TimeColumns()) {
+      const TargetColumn* column = existing_.Find(time.name);
+      if (!column) {
+        missing_.push_back("ADD COLUMN " + sql::QuoteIdentifier(time.name) + " " +
+                           std::string(kTimeType));
+        missing_names_.push_back(time.name);
+        continue;
+      }
+      const bool exact = wanted_.mode == LoadMode::kHistory;
+      ARROW_RETURN_NOT_OK(sql::CheckTimeColumn(existing_, time, column, kTimeType,
+                                               exact ? IsExactTime : IsTime));
     }
-    return sql::CheckSoftDelete(
-        existing_, name, column, kSoftDeleteType,
-        [](std::string_view type) { return type.starts_with("timestamp"); });
+    return arrow::Status::OK();
   }
 
   arrow::Status Missing() const {
@@ -204,6 +214,9 @@ class Planner {
         NewTableSql(quoted, ColumnsToCreate(wanted_, plan_), wanted_.PrimaryKey());
     plan_.ddl.push_back(table.create);
     if (!table.add_key.empty()) plan_.ddl.push_back(table.add_key);
+    if (wanted_.mode == LoadMode::kHistory) {
+      plan_.ddl.push_back(OneOpenSql(quoted, wanted_));
+    }
   }
 
   arrow::Status Describe() {
@@ -213,6 +226,8 @@ class Planner {
       plan_.strategy_reason = "the table does not exist";
     } else if (wanted_.mode == LoadMode::kDeleteInsert) {
       plan_.strategy = "delete and insert";
+    } else if (wanted_.mode == LoadMode::kHistory) {
+      plan_.strategy = "close and insert";
     } else if (IsKeyed(wanted_.mode)) {
       const bool unique = HasUniqueKey(existing_, wanted_.keys);
       const bool updates = wanted_.mode != LoadMode::kInsertOnly;
@@ -227,6 +242,9 @@ class Planner {
     }
     if (wanted_.mode == LoadMode::kMirror) {
       plan_.strategy_reason += "; " + MirrorText(wanted_.mirror);
+    }
+    if (wanted_.mode == LoadMode::kHistory) {
+      plan_.strategy_reason += (plan_.create ? "; " : "") + HistoryText(wanted_.history);
     }
     return arrow::Status::OK();
   }
@@ -249,12 +267,19 @@ arrow::Result<TablePlan> MakeTablePlan(const TableSpec& wanted,
 std::vector<TablePlan::Column> ColumnsToCreate(const TableSpec& wanted,
                                                const TablePlan& plan) {
   auto columns = plan.columns;
-  if (wanted.mirror.soft_delete_column.empty()) return columns;
-  TablePlan::Column soft;
-  soft.name = wanted.mirror.soft_delete_column;
-  soft.native = kSoftDeleteType;
-  columns.push_back(std::move(soft));
+  for (const auto& time : wanted.TimeColumns()) {
+    TablePlan::Column column;
+    column.name = time.name;
+    column.native = kTimeType;
+    column.nullable = time.nullable;
+    columns.push_back(std::move(column));
+  }
   return columns;
+}
+
+std::string OneOpenSql(const std::string& quoted, const TableSpec& wanted) {
+  return "CREATE UNIQUE INDEX ON " + quoted + " (" + sql::QuotedNames(wanted.keys) +
+         ") WHERE " + sql::QuoteIdentifier(wanted.history.valid_to) + " IS NULL";
 }
 
 NewTable NewTableSql(const std::string& quoted,

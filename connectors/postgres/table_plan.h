@@ -24,12 +24,15 @@ struct NewTable {
   std::string create;
   std::string add_key;  ///< "" without keys.
 };
-/// The plan's columns, and the one that soft deletes set.
+/// The plan's columns, and those in which loads set times.
 std::vector<TablePlan::Column> ColumnsToCreate(const TableSpec& wanted,
                                                const TablePlan& plan);
 NewTable NewTableSql(const std::string& quoted,
                      const std::vector<TablePlan::Column>& columns,
                      const std::vector<std::string>& keys);
+
+/// The unique index of a new table of versions: one of a key is open.
+std::string OneOpenSql(const std::string& quoted, const TableSpec& wanted);
 
 /// How `replace` will be done: the document's choice, or what `auto` makes of the table.
 arrow::Result<ReplaceStrategy> ChooseStrategy(const TableSpec& wanted,

@@ -501,6 +501,12 @@ std::string CastFromText(const PgType& type, std::string_view declared) {
   return "::" + std::string(declared);
 }
 
+std::string ToldApartBy(const PgType& type) {
+  const bool as_text = type.array || type.wire == Wire::kNone ||
+                       type.wire == Wire::kText || type.wire == Wire::kJson;
+  return as_text ? "::text COLLATE \"C\"" : "";
+}
+
 bool RawSafe(const PgType& type) {
   return type.built_in() && std::find(std::begin(kCatalogTypes), std::end(kCatalogTypes),
                                       type.name) == std::end(kCatalogTypes);

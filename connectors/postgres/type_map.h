@@ -86,6 +86,11 @@ bool RoundsSilently(const PgType& type);
 /// "::type" that turns a staged text into a value of `type`, declared as `declared`.
 std::string CastFromText(const PgType& type, std::string_view declared);
 
+/// What is written behind two values of the type to tell them apart by `IS DISTINCT
+/// FROM`: "" where its own equality does, else their text, bytewise. A box equals another
+/// of its area, a month thirty days, and json has no equality at all.
+std::string ToldApartBy(const PgType& type);
+
 /// True when COPY bytes of this type mean the same on every server: built in, and holding
 /// no OID of a catalogue.
 bool RawSafe(const PgType& type);

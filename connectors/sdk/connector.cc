@@ -19,6 +19,7 @@ const std::vector<std::pair<Capability, std::string_view>>& CapabilityNames() {
       {Capability::kReplace, "replace"},
       {Capability::kUpsert, "upsert"},
       {Capability::kDelete, "delete"},
+      {Capability::kHistory, "history"},
       {Capability::kAtomicCommit, "atomic_commit"},
       {Capability::kLedger, "ledger"},
       {Capability::kReadsParquet, "reads_parquet"},
@@ -59,6 +60,8 @@ std::string_view LoadModeName(LoadMode mode) {
       return "insert_only";
     case LoadMode::kDeleteInsert:
       return "delete_insert";
+    case LoadMode::kHistory:
+      return "scd2";
   }
   return "append";
 }
@@ -70,6 +73,32 @@ std::string MirrorText(const MirrorSpec& mirror) {
               : "rows that the source does not have";
   if (mirror.soft_delete_column.empty()) return which + " are deleted";
   return which + " are marked in " + mirror.soft_delete_column;
+}
+
+std::string HistoryText(const HistorySpec& history) {
+  return "rows that changed get a new version" +
+         std::string(history.closes_unseen
+                         ? ", versions that the source no longer has are closed"
+                         : "; rows that the source no longer has stay open");
+}
+
+std::vector<std::string> TableSpec::PrimaryKey() const {
+  if (mode == LoadMode::kDeleteInsert) return {};
+  auto unique = keys;
+  if (mode == LoadMode::kHistory) unique.push_back(history.valid_from);
+  return unique;
+}
+
+std::vector<TimeColumn> TableSpec::TimeColumns() const {
+  std::vector<TimeColumn> columns;
+  if (!mirror.soft_delete_column.empty()) {
+    columns.push_back({mirror.soft_delete_column, "load.mirror.soft_delete_column"});
+  }
+  if (mode == LoadMode::kHistory) {
+    columns.push_back({history.valid_from, "load.scd2.valid_from", /*nullable=*/false});
+    columns.push_back({history.valid_to, "load.scd2.valid_to"});
+  }
+  return columns;
 }
 
 std::string_view ReplaceStrategyName(ReplaceStrategy strategy) {

@@ -38,6 +38,7 @@ enum class Capability : uint32_t {
   kRawValues = 1u << 16,     ///< Same system on both ends may pass bytes untouched.
   kEmbedded = 1u << 17,  ///< A database file, which a reader and a writer cannot share.
   kManyWriters = 1u << 18,  ///< Several writers share a window; rows know their place.
+  kHistory = 1u << 19,      ///< Loads that keep versions of rows: scd2.
 };
 
 struct Capabilities {

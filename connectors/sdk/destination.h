@@ -21,8 +21,9 @@ enum class LoadMode : uint8_t {
   kReplace,
   kUpsert,
   kMirror,
-  kInsertOnly,   ///< Rows whose key is there already are left as they are.
-  kDeleteInsert  ///< The target's rows with a key of the load go, its rows come.
+  kInsertOnly,    ///< Rows whose key is there already are left as they are.
+  kDeleteInsert,  ///< The target's rows with a key of the load go, its rows come.
+  kHistory        ///< "scd2": a row that changed is closed, and a new version opened.
 };
 enum class ReplaceStrategy : uint8_t { kAuto, kSwap, kRewrite, kRecreate };
 enum class Guarantee : uint8_t { kExactlyOnceTxn, kExactlyOnceIdempotent, kAtLeastOnce };
@@ -32,7 +33,7 @@ std::string_view LoadModeName(LoadMode mode);
 constexpr bool IsKeyed(LoadMode mode) {
   return mode != LoadMode::kAppend && mode != LoadMode::kReplace;
 }
-/// Whether every load of the mode stands for the whole source.
+/// Whether every load of the mode stands for the whole source; one of kHistory may.
 constexpr bool IsWhole(LoadMode mode) {
   return mode == LoadMode::kReplace || mode == LoadMode::kMirror;
 }
@@ -134,6 +135,24 @@ struct MirrorSpec {
 /// What such a mirror deletes, for plans.
 std::string MirrorText(const MirrorSpec& mirror);
 
+/// A table of versions: each holds from `valid_from` on, up to `valid_to`, which is NULL
+/// in the version of a key that holds now.
+struct HistorySpec {
+  std::string valid_from, valid_to;  ///< Columns of the target.
+  bool closes_unseen = false;  ///< Also versions whose key does not come are closed.
+  /// Columns that dxt makes up anew for each load, which is no change of the row.
+  std::vector<std::string> unwatched;
+};
+/// What such a load closes, for plans.
+std::string HistoryText(const HistorySpec& history);
+
+/// A column of the target that no field fills: the load sets times in it.
+struct TimeColumn {
+  std::string name;
+  std::string key;  ///< Of the document that names it.
+  bool nullable = true;
+};
+
 struct TableSpec {
   std::string reference;
   std::vector<WantedColumn> columns;
@@ -141,13 +160,14 @@ struct TableSpec {
   LoadMode mode = LoadMode::kAppend;
   ReplaceStrategy strategy = ReplaceStrategy::kAuto;
   MirrorSpec mirror;    ///< Of kMirror.
+  HistorySpec history;  ///< Of kHistory.
   ConfigValue options;  ///< `load.options`.
 
   /// Keys that a new table is to prove unique: those of kDeleteInsert name groups of
-  /// rows.
-  std::vector<std::string> PrimaryKey() const {
-    return mode == LoadMode::kDeleteInsert ? std::vector<std::string>() : keys;
-  }
+  /// rows, those of kHistory many versions of one.
+  std::vector<std::string> PrimaryKey() const;
+  /// In the order of a new table, behind `columns`.
+  std::vector<TimeColumn> TimeColumns() const;
 };
 
 /// What would be done to the target table. Shown by `plan`, carried out by the Writer.
@@ -190,7 +210,7 @@ struct WriteSpec {
   /// Tracked mirror: what `_dxt_keys` holds is not of this target; forget it and delete
   /// nothing.
   bool forget_keys = false;
-  /// Upsert: a row of the target whose `dedup_column` is larger stays as it is.
+  /// Upsert, kHistory: a row of the target whose `dedup_column` is larger stays as it is.
   bool keep_newer = false;
   int64_t batch_rows = 10000;
   int writers = 1;  ///< That share the window; at most what MostWriters allows.

@@ -21,12 +21,12 @@ class SqliteConnector final : public Connector {
         .support = "core",
         .aliases = {"sqlite3"},
         .url_schemes = {"sqlite", "sqlite3"},
-        .capabilities = Capability::kRead | Capability::kDiscover |
-                        Capability::kPushdown | Capability::kSql |
-                        Capability::kReadAgain | Capability::kWrite |
-                        Capability::kAppend | Capability::kReplace | Capability::kUpsert |
-                        Capability::kDelete | Capability::kAtomicCommit |
-                        Capability::kLedger | Capability::kEmbedded,
+        .capabilities =
+            Capability::kRead | Capability::kDiscover | Capability::kPushdown |
+            Capability::kSql | Capability::kReadAgain | Capability::kWrite |
+            Capability::kAppend | Capability::kReplace | Capability::kUpsert |
+            Capability::kDelete | Capability::kHistory | Capability::kAtomicCommit |
+            Capability::kLedger | Capability::kEmbedded,
         .guarantee = Guarantee::kExactlyOnceTxn};
     return info;
   }

@@ -11,7 +11,7 @@
 namespace dxt::sqlite {
 namespace {
 
-constexpr char kSoftDeleteType[] = "TIMESTAMPTZ";
+constexpr char kTimeType[] = "TIMESTAMPTZ";
 
 bool IsInteger(const FieldType& type) {
   return type.dtype >= DType::kInt8 && type.dtype <= DType::kUint64;
@@ -90,6 +90,7 @@ arrow::Result<TablePlan::Column> PlanColumn(const TableSpec& wanted,
 arrow::Status CheckRest(const TableSpec& wanted, const TargetTable& existing) {
   for (const auto& column : existing.columns) {
     if (column.nullable || column.has_default || column.generated) continue;
+    if (sql::IsTimeColumn(wanted, column.name)) continue;
     const bool given =
         std::any_of(wanted.columns.begin(), wanted.columns.end(),
                     [&](const WantedColumn& other) { return other.name == column.name; });
@@ -110,14 +111,23 @@ std::string CreateTable(const TableSpec& wanted, const std::string& reference,
     ddl += sql::QuoteIdentifier(columns[i].name) + " " + columns[i].native;
     if (!columns[i].nullable) ddl += " NOT NULL";
   }
-  if (const std::string& soft = wanted.mirror.soft_delete_column; !soft.empty()) {
-    ddl += ", " + sql::QuoteIdentifier(soft) + " " + kSoftDeleteType;
+  for (const auto& time : wanted.TimeColumns()) {
+    ddl += ", " + sql::QuoteIdentifier(time.name) + " " + kTimeType +
+           (time.nullable ? "" : " NOT NULL");
   }
   const auto keys = wanted.PrimaryKey();
   for (size_t i = 0; i < keys.size(); ++i) {
     ddl += (i == 0 ? ", PRIMARY KEY (" : ", ") + sql::QuoteIdentifier(keys[i]);
   }
   return ddl + (keys.empty() ? ")" : "))");
+}
+
+/// Of a table of versions: one of a key is open.
+std::string OneOpenIndex(const TableSpec& wanted, const std::string& table) {
+  return "CREATE UNIQUE INDEX IF NOT EXISTS " +
+         sql::QuoteIdentifier("_dxt_open_" + table) + " ON " +
+         sql::QuoteIdentifier(table) + " (" + sql::QuotedNames(wanted.keys) + ") WHERE " +
+         sql::QuoteIdentifier(wanted.history.valid_to) + " IS NULL";
 }
 
 arrow::Status PlanReplace(const TableSpec& wanted, const TargetTable& existing,
@@ -182,15 +192,19 @@ arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& e
   if (plan.create || recreate) {
     if (recreate) plan.ddl.push_back("DROP TABLE " + existing.reference);
     plan.ddl.push_back(CreateTable(wanted, existing.reference, plan.columns));
+    if (wanted.mode == LoadMode::kHistory) {
+      ARROW_ASSIGN_OR_RAISE(const auto name, TableOfReference(existing.reference));
+      plan.ddl.push_back(OneOpenIndex(wanted, name));
+    }
   } else {
     ARROW_RETURN_NOT_OK(CheckRest(wanted, existing));
-    if (const auto& soft = wanted.mirror.soft_delete_column; !soft.empty()) {
-      ARROW_RETURN_NOT_OK(sql::CheckSoftDelete(
-          existing, soft, existing.Find(soft), kSoftDeleteType,
-          [](std::string_view type) {
-            return AffinityOf(std::string(type)) == AffinityOf(kSoftDeleteType);
+    for (const auto& time : wanted.TimeColumns()) {
+      ARROW_RETURN_NOT_OK(sql::CheckTimeColumn(
+          existing, time, existing.Find(time.name), kTimeType, [](std::string_view type) {
+            return AffinityOf(type) == AffinityOf(kTimeType);
           }));
     }
+    ARROW_RETURN_NOT_OK(sql::CheckHistoryKeys(wanted, existing));
   }
   if (recreate) {
     plan.strategy = kRecreate;
@@ -198,6 +212,9 @@ arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& e
         "asked for: the table is dropped with its indexes and triggers";
   } else if (wanted.mode == LoadMode::kDeleteInsert) {
     plan.strategy = plan.create ? "create" : "delete and insert";
+  } else if (wanted.mode == LoadMode::kHistory) {
+    plan.strategy = plan.create ? "create" : "close and insert";
+    plan.strategy_reason = HistoryText(wanted.history);
   } else if (IsKeyed(wanted.mode)) {
     const std::set<std::string> keys(wanted.keys.begin(), wanted.keys.end());
     bool indexed = plan.create;

@@ -61,6 +61,16 @@ class Window {
   /// Makes `_dxt_keys` hold the keys of this load and no others of the stream.
   arrow::Status TrackKeys();
   arrow::Status DeleteSeen(CommitResult* result);
+  /// scd2: closes the versions that hold no longer and opens those that hold now.
+  arrow::Status KeepVersions(const CommitGuards& guards, CommitResult* result);
+  arrow::Status RefuseTwoOpen();
+  /// The moment of this load, behind that of each version of the target.
+  arrow::Result<std::string> Moment();
+  /// SQL: some value of the version _dxt_t is not that of row _dxt_s; "" where there is
+  /// nothing but keys.
+  std::string Differs() const;
+  /// Runs a statement with $1 the moment; how many rows it changed.
+  arrow::Result<int64_t> ExecuteAt(const std::string& moment, const std::string& sql);
   /// Runs a statement with $1 the pipeline and $2 the stream.
   arrow::Status ExecuteForStream(const std::string& sql);
   arrow::Result<int64_t> Number(const std::string& sql, bool for_stream);

@@ -57,6 +57,10 @@ arrow::Status Window::ApplyKeyed(const CommitGuards& guards,
     ARROW_RETURN_NOT_OK(Deduplicate(&result->rows_deduplicated));
   }
   result->rows_written -= result->rows_deduplicated;
+  if (mode == LoadMode::kHistory) {
+    ARROW_RETURN_NOT_OK(KeepVersions(guards, result));
+    return connection_->Execute("DROP TABLE " + Stage());
+  }
   // Before the new rows come, which may have what is unique in those that go.
   if (mode == LoadMode::kMirror) ARROW_RETURN_NOT_OK(DeleteUnseen(guards, last, result));
   if (mode == LoadMode::kDeleteInsert) ARROW_RETURN_NOT_OK(DeleteSeen(result));

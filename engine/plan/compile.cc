@@ -13,6 +13,11 @@ namespace {
 
 using Kind = ConfigValue::Kind;
 
+std::string Exchanged(LoadMode mode) {
+  if (mode == LoadMode::kMirror) return "mirrored";
+  return mode == LoadMode::kHistory ? "kept in versions" : "replaced";
+}
+
 bool FlagAt(const ConfigValue& map, std::string_view key, bool otherwise) {
   const ConfigValue* value = map.Get(key);
   return IsSet(value) ? ParseBoolean(value->scalar).value_or(otherwise) : otherwise;
@@ -154,7 +159,7 @@ void CheckTogether(const std::vector<StreamConfig>& streams, CompileContext& con
                                  "' is taken by the stream at line " +
                                  std::to_string(at(*first->second, "id").line));
     }
-    if (!IsWhole(stream.load.mode) || stream.target.empty() ||
+    if (!stream.load.whole() || stream.target.empty() ||
         stream.target.find("{name}") != std::string::npos) {
       continue;
     }
@@ -162,8 +167,7 @@ void CheckTogether(const std::vector<StreamConfig>& streams, CompileContext& con
     if (!alone) {
       context.problems.Error(
           at(stream, "target"), path + ".target", "stream.replaced_twice",
-          "'" + stream.target + "' is " +
-              (other->second->load.mode == LoadMode::kMirror ? "mirrored" : "replaced") +
+          "'" + stream.target + "' is " + Exchanged(other->second->load.mode) +
               " by stream '" + other->second->id + "' too, so only one would remain",
           "use mode: append or upsert, or another target");
     }

@@ -157,11 +157,12 @@ void CheckLag(const Draft& draft, const StreamConfig& stream) {
     draft.Error("extract", "lag", "extract.bad_lag",
                 "`lag` needs mode: incremental, whose watermark it goes back from");
   } else if (stream.load.mode != LoadMode::kUpsert &&
-             stream.load.mode != LoadMode::kInsertOnly) {
+             stream.load.mode != LoadMode::kInsertOnly &&
+             stream.load.mode != LoadMode::kHistory) {
     draft.Error("extract", "lag", "extract.bad_lag",
                 "`lag` reads rows again, which load.mode " +
                     std::string(LoadModeName(stream.load.mode)) + " would load twice",
-                "use load.mode: upsert or insert_only with upsert_keys");
+                "use load.mode: upsert, insert_only or scd2 with upsert_keys");
   }
 }
 
@@ -212,6 +213,7 @@ LoadMode ModeNamed(const std::string& name) {
   if (name == "mirror") return LoadMode::kMirror;
   if (name == "insert_only") return LoadMode::kInsertOnly;
   if (name == "delete_insert") return LoadMode::kDeleteInsert;
+  if (name == "scd2") return LoadMode::kHistory;
   return LoadMode::kAppend;
 }
 
@@ -225,6 +227,21 @@ MirrorSpec ReadMirror(const ConfigValue& block) {
     if (mirror.soft_delete_column.empty()) mirror.soft_delete_column = "_dxt_deleted_at";
   }
   return mirror;
+}
+
+/// Of a mode scd2, whether the block is written or not.
+HistorySpec ReadHistory(const ConfigValue* block, bool incremental) {
+  HistorySpec history;
+  std::string deletes;
+  if (IsSet(block)) {
+    history.valid_from = TextAt(*block, "valid_from");
+    history.valid_to = TextAt(*block, "valid_to");
+    deletes = TextAt(*block, "deletes");
+  }
+  if (history.valid_from.empty()) history.valid_from = "valid_from";
+  if (history.valid_to.empty()) history.valid_to = "valid_to";
+  history.closes_unseen = deletes.empty() ? !incremental : deletes == "close";
+  return history;
 }
 
 void ReadMaxRejected(const Draft& draft, LoadConfig& load) {
@@ -272,6 +289,9 @@ void ReadLoad(const Draft& draft, StreamConfig& stream) {
   if (const ConfigValue* mirror = draft.Get("load", "mirror"); IsSet(mirror)) {
     load.mirror = ReadMirror(*mirror);
   }
+  if (load.mode == LoadMode::kHistory) {
+    load.history = ReadHistory(draft.Get("load", "scd2"), stream.extract.incremental);
+  }
   if (const auto text = draft.Text("load", "window_rows"); !text.empty()) {
     load.window_rows = std::stoll(text);
   }
@@ -290,7 +310,12 @@ void CheckWindows(const Draft& draft, const StreamConfig& stream) {
                     : stream.load.window_bytes ? "window_bytes"
                                                : "window_time";
   const LoadMode mode = stream.load.mode;
-  if (IsWhole(mode) || mode == LoadMode::kDeleteInsert) {
+  if (mode == LoadMode::kHistory) {
+    draft.Error("load", key, "load.window_mode",
+                "load.mode scd2 opens one version of a row in each load, so windows "
+                "would decide which versions there are",
+                "leave the window keys out");
+  } else if (IsWhole(mode) || mode == LoadMode::kDeleteInsert) {
     draft.Error("load", key, "load.window_mode",
                 "load.mode " + std::string(LoadModeName(mode)) +
                     " shows all its rows at once, so it cannot be committed in windows",
@@ -359,6 +384,47 @@ void CheckMirror(const Draft& draft, const StreamConfig& stream) {
   }
 }
 
+/// The same of one that closes the versions of rows that are gone.
+void CheckHistory(const Draft& draft, const StreamConfig& stream) {
+  const LoadConfig& load = stream.load;
+  if (load.mode != LoadMode::kHistory) {
+    const ConfigValue* own = draft.own.Get("load");
+    if (!WasRefused(draft.Get("load", "mode")) && IsSet(own) && IsSet(own->Get("scd2"))) {
+      draft.Warn(
+          "load", "scd2", "load.scd2_unused",
+          "`scd2` has no effect with mode: " + std::string(LoadModeName(load.mode)));
+    }
+    return;
+  }
+  if (load.history.valid_from == load.history.valid_to) {
+    draft.Error("load", "scd2", "load.scd2_columns",
+                "`valid_from` and `valid_to` are one column",
+                "name two columns, or leave them out");
+  }
+  if (!load.history.closes_unseen) return;
+  if (stream.extract.incremental) {
+    draft.Error("load", "scd2", "load.scd2_incremental",
+                "scd2 with an incremental read and deletes: close would close the "
+                "versions of all rows that are not new",
+                "use deletes: keep, or extract.mode: full");
+    return;
+  }
+  if (load.on_error != OnError::kFail) {
+    draft.Error("load", "on_error", "load.scd2_left_out",
+                "scd2 would close the versions of rows that on_error leaves out",
+                "use on_error: fail, or say load.scd2: {deletes: keep}");
+  }
+  if (!stream.filters.empty() || !stream.where.empty()) {
+    draft.Error("load", "mode", "load.scd2_filtered",
+                std::string("scd2 with ") +
+                    (stream.where.empty() ? "`filters`" : "`criteria.where`") +
+                    " would close the versions of rows that the source has and does not "
+                    "yield",
+                "read a view or a query that is the whole, or say load.scd2: {deletes: "
+                "keep}");
+  }
+}
+
 void CheckLoad(const Draft& draft, const StreamConfig& stream) {
   const LoadConfig& load = stream.load;
   const ConfigValue* keys = draft.Get("load", "upsert_keys");
@@ -368,6 +434,7 @@ void CheckLoad(const Draft& draft, const StreamConfig& stream) {
                 "name the fields that identify a record, for example upsert_keys: [id]");
   }
   CheckMirror(draft, stream);
+  CheckHistory(draft, stream);
   if (IsSet(keys)) {
     std::map<std::string, int> seen;
     for (const auto& key : keys->list) {

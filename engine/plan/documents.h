@@ -128,10 +128,15 @@ struct LoadConfig {
   int64_t max_rejected = 1000;
   std::optional<double> max_rejected_percent;  ///< In place of `max_rejected`.
   MirrorSpec mirror;
+  HistorySpec history;
   /// What one commit covers at most, but for rows with equal cursors; unset = the run.
   std::optional<int64_t> window_rows, window_bytes, window_ms;
   ConfigValue options;
 
+  /// Whether each load stands for the whole source: what it does not bring is gone.
+  bool whole() const {
+    return IsWhole(mode) || (mode == LoadMode::kHistory && history.closes_unseen);
+  }
   bool windowed() const { return window_rows || window_bytes || window_ms; }
 };
 

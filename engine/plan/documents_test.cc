@@ -86,6 +86,24 @@ TEST_F(Documents, AMirrorSaysWhatItDeletesAndHow) {
   EXPECT_EQ(stream.load.mirror.soft_delete_column, "gone");
 }
 
+TEST_F(Documents, VersionsAreClosedWhereTheWholeSourceIsRead) {
+  auto stream = Stream(", load: {mode: scd2, upsert_keys: [id]}");
+  EXPECT_EQ(stream.load.mode, LoadMode::kHistory);
+  EXPECT_EQ(stream.load.history.valid_from, "valid_from");
+  EXPECT_EQ(stream.load.history.valid_to, "valid_to");
+  EXPECT_TRUE(stream.load.history.closes_unseen);
+  stream = Stream(
+      ", load: {mode: scd2, upsert_keys: [id], scd2: {valid_from: since, valid_to: till, "
+      "deletes: keep}}");
+  EXPECT_EQ(stream.load.history.valid_from, "since");
+  EXPECT_EQ(stream.load.history.valid_to, "till");
+  EXPECT_FALSE(stream.load.history.closes_unseen);
+  stream = Stream(
+      ", extract: {mode: incremental, watermark_field: w}, load: {mode: scd2, "
+      "upsert_keys: [id]}");
+  EXPECT_FALSE(stream.load.history.closes_unseen);
+}
+
 TEST_F(Documents, EveryKeyOfAStreamArrives) {
   const auto stream = Stream(
       ", kind: view, tags: [x, y], criteria: {where: a > 1}, exclude: [z],"

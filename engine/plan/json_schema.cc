@@ -124,6 +124,15 @@ void AddStreamRules(Json& rules) {
   const std::vector<const char*> keys = {"upsert_keys", "upsert_key", "merge_keys",
                                          "primary_key", "primary_keys"};
   excludes(keys, "load", keys);
+  // What is closed because it does not come must have been looked for.
+  for (const char* key : {"mode", "write_mode", "write_disposition"}) {
+    const Json closing = {
+        {"allOf",
+         Json::array({HasValue(key, {{"const", "scd2"}}),
+                      HasValue("scd2", HasValue("deletes", {{"const", "close"}}))})}};
+    rules.push_back(
+        Not({{"allOf", Json::array({incremental, HasValue("load", closing)})}}));
+  }
   // A mirror reads the whole source.
   const Json partial = {
       {"anyOf", Json::array({incremental, Has("filters"), Has("criteria")})}};

@@ -32,7 +32,7 @@ OptionSpec WriteModeKeys() {
   return Key("write_disposition", OptionKind::kString, "Short for `load.mode`.")
       .Alias({"write_mode", "mode"})
       .Choices({"append", "replace", "upsert", "mirror", "insert_only", "delete_insert",
-                "merge", "overwrite"});
+                "scd2", "merge", "overwrite"});
 }
 
 OptionSpec KeyColumns() {

@@ -332,6 +332,14 @@ TableSpec WantedTable(const StreamConfig& config, const ColumnPlan& columns,
   table.mode = mode;
   table.strategy = config.load.strategy;
   if (mode == LoadMode::kMirror) table.mirror = config.load.mirror;
+  if (mode == LoadMode::kHistory) {
+    table.history = config.load.history;
+    for (const auto& field : config.fields) {
+      if (!field.generated) continue;
+      table.history.unwatched.push_back(field.target_name.empty() ? field.id
+                                                                  : field.target_name);
+    }
+  }
   table.options = config.load.options;
   std::vector<std::string> keys;
   for (const auto& id : columns.key_ids) {

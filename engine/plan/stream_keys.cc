@@ -57,6 +57,24 @@ OptionSpec MirrorKeys() {
       });
 }
 
+OptionSpec HistoryKeys() {
+  return Key("scd2", OptionKind::kObject, "How mode scd2 keeps the versions of rows.")
+      .Fields({
+          Key("valid_from", OptionKind::kString,
+              "Column of the target with the time from which a version holds.")
+              .Default("valid_from"),
+          Key("valid_to", OptionKind::kString,
+              "Column of the target with the time up to which it held; NULL in the "
+              "version that holds now.")
+              .Default("valid_to"),
+          Key("deletes", OptionKind::kString,
+              "close closes the versions of rows that the source no longer has, keep "
+              "leaves them open. The default is close for full reads, keep for "
+              "incremental ones.")
+              .Choices({"close", "keep"}),
+      });
+}
+
 }  // namespace
 
 OptionSpec ExtractKeys() {
@@ -122,11 +140,13 @@ OptionSpec LoadKeys() {
           Key("mode", OptionKind::kString,
               "append inserts, replace exchanges the contents, upsert updates by key, "
               "mirror also deletes what the source no longer has, insert_only leaves "
-              "known keys alone, delete_insert exchanges all rows of each key.")
+              "known keys alone, delete_insert exchanges all rows of each key, scd2 "
+              "keeps "
+              "the versions of each row.")
               .Default("append")
               .Alias({"write_mode", "write_disposition"})
               .Choices({"append", "replace", "upsert", "mirror", "insert_only",
-                        "delete_insert", "merge", "overwrite"}),
+                        "delete_insert", "scd2", "merge", "overwrite"}),
           BatchSize(),
           keys,
           Key("replace_strategy", OptionKind::kString,
@@ -162,15 +182,19 @@ OptionSpec LoadKeys() {
               "Allow replace with an incremental or limited read.")
               .Default("false"),
           Key("shared_target", OptionKind::kBoolean,
-              "Allow replace and mirror of a table that another pipeline loads too.")
+              "Allow replace, mirror and scd2 of a table that another pipeline loads "
+              "too.")
               .Default("false"),
           Key("max_shrink", OptionKind::kNumber,
-              "Largest part of the target's rows that replace and mirror may take away.")
+              "Largest part of the target's rows that replace and mirror may take away, "
+              "or "
+              "of its open versions that scd2 may close for rows that are gone.")
               .Default("0.5")
               .Between(0, 1),
           Key("allow_empty", OptionKind::kBoolean,
-              "Allow a replace or mirror with no records to empty the target."),
+              "Allow a replace, mirror or scd2 with no records to empty the target."),
           MirrorKeys(),
+          HistoryKeys(),
           Key("window_rows", OptionKind::kInteger,
               "Commit after so many rows and go on: a run that breaks off resumes from "
               "there. Needs extract.mode incremental, and append, upsert or insert_only.")

@@ -29,6 +29,14 @@ arrow::Status CheckMode(const BackfillInputs& in) {
                    "Use upsert, insert_only, delete_insert or append, or run without "
                    "--from and --to");
   }
+  if (in.mode == LoadMode::kHistory) {
+    return Refused("backfill.mode",
+                   "A range of " + stream +
+                       " cannot be loaded with load.mode scd2: its rows may be older than "
+                       "the versions that the regular runs have opened since, and would "
+                       "be opened behind them",
+                   "Run without --from and --to");
+  }
   if (in.mode == LoadMode::kDeleteInsert && !in.cursor_is_key) {
     return Refused("backfill.cursor",
                    "load.mode delete_insert deletes all rows of a key, and those of " +

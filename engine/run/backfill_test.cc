@@ -177,7 +177,7 @@ TEST_F(BackfillTest, TheOneThatRunsIsNamed) {
 }
 
 TEST_F(BackfillTest, OnlyIncrementalStreamsThatAddHaveRanges) {
-  for (const auto mode : {LoadMode::kReplace, LoadMode::kMirror}) {
+  for (const auto mode : {LoadMode::kReplace, LoadMode::kMirror, LoadMode::kHistory}) {
     in_.mode = mode;
     EXPECT_EQ(Decide(), "backfill.mode");
   }

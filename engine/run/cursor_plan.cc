@@ -142,7 +142,7 @@ class CursorPlanner {
   arrow::Status OrderRead() {
     stream_.read.hold_back = stream_.config.extract.hold_back;
     // --full-refresh makes a replace of any mode, which is one commit.
-    stream_.windowed = stream_.config.load.windowed() && !IsWhole(stream_.mode);
+    stream_.windowed = stream_.config.load.windowed() && !stream_.Whole();
     if (stream_.windowed) {
       if (!stream_.source_can.Has(Capability::kPushdown)) {
         return MakeError(ErrorClass::kUnsupported, "load.window_order",

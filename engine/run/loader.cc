@@ -314,7 +314,7 @@ CommitGuards Loader::Guards() const {
   if (stream_.accept_shrink) return guards;
   const bool partial =
       stream_.mode == LoadMode::kReplace && stream_.config.load.partial_replace;
-  if (IsWhole(stream_.mode) && !partial) {
+  if (stream_.Whole() && !partial) {
     guards.max_shrink = stream_.config.load.max_shrink;
     guards.allow_empty = stream_.config.load.allow_empty.value_or(false);
     // Whoever allows an empty result has answered the question about a smaller one.

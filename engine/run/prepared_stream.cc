@@ -109,7 +109,7 @@ std::string PreparedStream::ReadFrom() const {
 }
 
 bool PreparedStream::KeepsNewer() const {
-  if (mode != LoadMode::kUpsert) return false;
+  if (mode != LoadMode::kUpsert && mode != LoadMode::kHistory) return false;
   const bool replayed = identity.lane == kReplayLane && !config.load.dedup_sort.empty();
   return replayed || RangeOfLane(identity.lane).has_value();
 }

@@ -59,6 +59,12 @@ struct PreparedStream {
   arrow::Status BeginAtWatermark();
   /// Where the read really begins; "" = at the first row.
   std::string ReadFrom() const;
+  /// Whether the load stands for the whole source: what it does not bring is gone.
+  bool Whole() const { return IsWhole(mode) || table.history.closes_unseen; }
+  /// Whether it takes away what it does not bring even when nothing is to be written.
+  bool TakesAway() const {
+    return mode == LoadMode::kMirror || table.history.closes_unseen;
+  }
   /// What the ledger calls this load: the mode, and of a mirror also its scope.
   std::string LedgerMode() const;
   /// A backfill's or replay's upsert: later versions that the regular runs have brought

@@ -28,7 +28,9 @@ StreamConfig AdditiveOnly(const StreamConfig& config) {
   StreamConfig added = config;
   LoadConfig& load = added.load;
   const bool keyed = !load.upsert_keys.empty() && load.mode != LoadMode::kDeleteInsert;
-  if (load.mode != LoadMode::kInsertOnly && load.mode != LoadMode::kAppend) {
+  if (load.mode == LoadMode::kHistory) {
+    load.history.closes_unseen = false;
+  } else if (load.mode != LoadMode::kInsertOnly && load.mode != LoadMode::kAppend) {
     load.mode = keyed ? LoadMode::kUpsert : LoadMode::kAppend;
   }
   load.mirror = {};

@@ -54,7 +54,7 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
   const bool full = !stream.config.extract.incremental;
   std::vector<PackageManifest> replaced;
   if (!pending.empty() && full) {
-    if (!IsWhole(stream.mode)) {
+    if (!stream.Whole()) {
       return MakeError(
           ErrorClass::kConfig, "buffer.pending",
           "Stream '" + config_.id + "' has a full package that is not loaded yet",
@@ -198,7 +198,7 @@ arrow::Result<bool> StreamRun::LoadPending(std::stop_token stop) {
   bool full_loaded = false;
   for (const auto& package : pending) {
     // A new full extract of the whole makes an older one worthless.
-    if (!only_load && package.spec.full && IsWhole(config_.load.mode)) continue;
+    if (!only_load && package.spec.full && config_.load.whole()) continue;
     ARROW_RETURN_NOT_OK(LoadPackage(package, stop));
     full_loaded = full_loaded || package.spec.full;
   }
@@ -226,12 +226,14 @@ arrow::Status StreamRun::LoadPackage(const PackageManifest& package,
       PreparePackage(pipeline_, config_, package.spec.schema, options_, context_, stop));
   planned_ = true;
   if (options_.phase == RunOptions::Phase::kLoad) Report(*stream);
-  if (stream->mode == LoadMode::kMirror && !package.spec.whole) {
+  if (stream->TakesAway() && !package.spec.whole) {
     return MakeError(
         ErrorClass::kConfig, "load.partial_package",
         "Package " + package.spec.load_id + " of stream '" + config_.id +
-            "' does not have the whole source, so a mirror would delete "
-            "what was left out of it",
+            "' does not have the whole source, so load.mode " +
+            std::string(LoadModeName(stream->mode)) + " would " +
+            (stream->mode == LoadMode::kMirror ? "delete" : "close the versions of") +
+            " what was left out of it",
         "dxtctl packages drop " + package.spec.load_id + ", then dxtctl extract");
   }
   result_.buffer = SegmentFormatName(package.spec.format);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/spelling.h"
 #include "engine/run/boundary.h"
 #include "engine/run/cursor_plan.h"
 
@@ -34,6 +35,8 @@ Capability NeededFor(LoadMode mode) {
     case LoadMode::kMirror:
     case LoadMode::kDeleteInsert:
       return Capability::kDelete;
+    case LoadMode::kHistory:
+      return Capability::kHistory;
   }
   return Capability::kAppend;
 }
@@ -196,6 +199,7 @@ class Preparer {
       return Unsupported("plan.guarantee", target + " can only promise at_least_once",
                          "Remove `guarantee: required`, or load into another target");
     }
+    ARROW_RETURN_NOT_OK(CheckHistory());
     if (options_.limit && out_->mode == LoadMode::kMirror) {
       return MakeError(ErrorClass::kConfig, "plan.partial_mirror",
                        "--limit with load.mode mirror would delete the rows of stream '" +
@@ -210,6 +214,25 @@ class Preparer {
                        "Write load.partial_replace: true if that is meant");
     }
     return arrow::Status::OK();
+  }
+
+  /// What would take versions away that no source can bring again.
+  arrow::Status CheckHistory() const {
+    const LoadConfig& load = out_->config.load;
+    if (load.mode != LoadMode::kHistory) return arrow::Status::OK();
+    if (out_->mode == LoadMode::kReplace) {
+      return MakeError(ErrorClass::kConfig, "plan.history_refresh",
+                       "--full-refresh would replace all versions of stream '" +
+                           out_->config.id + "' by one of each row",
+                       "Leave it out, or drop the table " + out_->config.target +
+                           " if its history is no longer wanted");
+    }
+    if (!options_.limit || !load.history.closes_unseen) return arrow::Status::OK();
+    return MakeError(ErrorClass::kConfig, "plan.partial_history",
+                     "--limit with load.mode scd2 would close the versions of the rows "
+                     "of stream '" +
+                         out_->config.id + "' that it leaves out",
+                     "Try it with dxtctl preview, or with load.scd2: {deletes: keep}");
   }
 
   /// Text files have no types of their own: an existing target's are the schema
@@ -337,26 +360,51 @@ class Preparer {
   arrow::Status PlanTarget() {
     out_->table = WantedTable(out_->config, out_->columns, out_->info, out_->mode);
     ARROW_ASSIGN_OR_RAISE(out_->last, out_->destination->Peek(out_->identity, stop_));
+    ARROW_RETURN_NOT_OK(CheckTimeColumns());
     if (out_->mode == LoadMode::kMirror) ARROW_RETURN_NOT_OK(DecideMirror());
+    if (out_->Whole()) ARROW_RETURN_NOT_OK(CheckClosing());
     ARROW_ASSIGN_OR_RAISE(out_->table_plan,
                           out_->destination->PlanTable(out_->table, out_->target));
     ARROW_ASSIGN_OR_RAISE(out_->fits, JudgeColumns(out_->columns, out_->table_plan));
     return arrow::Status::OK();
   }
 
+  arrow::Status CheckTimeColumns() const {
+    for (const auto& time : out_->table.TimeColumns()) {
+      for (const auto& column : out_->table.columns) {
+        if (MatchName({column.name}, time.name) < 0) continue;
+        return MakeError(
+            ErrorClass::kConfig, "plan.time_column",
+            "Stream '" + out_->config.id + "' has a field for the column '" + time.name +
+                "', in which the load itself sets times",
+            "Leave the field out with `exclude`, or name another " + time.key);
+      }
+    }
+    return arrow::Status::OK();
+  }
+
+  /// Nobody's versions are closed in a table that dxt did not fill, unless the document
+  /// says so.
+  arrow::Status CheckClosing() const {
+    if (!out_->table.history.closes_unseen || !out_->target.exists ||
+        out_->target.empty || out_->config.marks.contains("load.scd2.deletes")) {
+      return arrow::Status::OK();
+    }
+    if (out_->LoadedLast() && out_->last->mode == LoadModeName(LoadMode::kHistory)) {
+      return arrow::Status::OK();
+    }
+    return MakeError(
+        ErrorClass::kConfig, "plan.history_scope",
+        "Stream '" + out_->config.id + "' keeps versions in " + out_->target.reference +
+            ", which it did not fill: it may hold rows of others",
+        "Write load.scd2.deletes: close to close every version whose row the "
+        "source does not have, or keep to close none of them");
+  }
+
   /// Contracts 3.7: nobody's rows are deleted from a table that dxt did not make, unless
   /// the document says so.
   arrow::Status DecideMirror() {
     MirrorSpec& mirror = out_->table.mirror;
-    const std::string& soft = mirror.soft_delete_column;
-    for (const auto& column : out_->table.columns) {
-      if (soft.empty() || column.name != soft) continue;
-      return MakeError(ErrorClass::kConfig, "plan.soft_delete_column",
-                       "Stream '" + out_->config.id + "' has a field for the column '" +
-                           soft + "', which soft deletes set",
-                       "Leave the field out with `exclude`, or name another "
-                       "load.mirror.soft_delete_column");
-    }
     if (mirror.scope != MirrorScope::kUnset) return arrow::Status::OK();
     mirror.scope = MirrorScope::kDestination;
     const bool whole =
@@ -374,7 +422,7 @@ class Preparer {
 
   /// Contracts 4.1: what another pipeline loads is not this one's to take away.
   arrow::Status CheckShared() {
-    if (!IsWhole(out_->mode) || !out_->target.exists || out_->config.load.shared_target)
+    if (!out_->Whole() || !out_->target.exists || out_->config.load.shared_target)
       return arrow::Status::OK();
     ARROW_ASSIGN_OR_RAISE(const bool shared,
                           out_->destination->SharedTarget(out_->identity, stop_));

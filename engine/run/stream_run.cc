@@ -209,7 +209,7 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
   }
   if (!stream->staged) {
     ARROW_RETURN_NOT_OK(Stream(*stream, stop));
-    return IsWhole(stream->mode) ? ReleaseOlder() : arrow::Status::OK();
+    return stream->Whole() ? ReleaseOlder() : arrow::Status::OK();
   }
   // A retry loads these packages; reading again would be other windows.
   ARROW_ASSIGN_OR_RAISE(extracted_, ExtractPackages(*stream, stop));
@@ -297,6 +297,12 @@ arrow::Status StreamRun::Describe(const PreparedStream& stream, std::stop_token 
 }
 
 arrow::Status StreamRun::Compare(PreparedStream& stream, std::stop_token stop) {
+  if (stream.mode == LoadMode::kHistory) {
+    return MakeError(ErrorClass::kUnsupported, "plan.diff_history",
+                     "--diff compares rows, and the target of stream '" + config_.id +
+                         "' has versions of them",
+                     "Leave the stream out with --exclude " + config_.id);
+  }
   stream.readers = 1;  // As of any read that has a limit.
   stream.limit =
       std::min(stream.limit.value_or(RecordDiff::kRows), RecordDiff::kMostRows);
@@ -318,7 +324,7 @@ arrow::Status StreamRun::Compare(PreparedStream& stream, std::stop_token stop) {
 }
 
 bool StreamRun::NothingToWrite(const PreparedStream& stream) const {
-  if (!stream.target.exists || stream.mode == LoadMode::kMirror) return false;
+  if (!stream.target.exists || stream.TakesAway()) return false;
   if (stream.watermark.accepted) return false;
   return stream.mode != LoadMode::kReplace ||
          (stream.config.load.partial_replace && stream.config.extract.incremental);

@@ -129,7 +129,8 @@ arrow::Status SettleRejected(Transaction& transaction, const ChainKey& key,
   // What the whole source was read for anew, or its row was, waits no longer.
   const bool whole =
       checkpoint.mode.starts_with("replace") || checkpoint.mode.starts_with("mirror");
-  const bool keyed = checkpoint.mode == "upsert" || checkpoint.mode == "insert_only";
+  const bool keyed = checkpoint.mode == "upsert" || checkpoint.mode == "insert_only" ||
+                     checkpoint.mode == "scd2";
   if (!whole && (!keyed || settled == 0)) return arrow::Status::OK();
   return transaction
       .Run(std::string("DELETE FROM dead_letters WHERE pipeline = ?1 AND stream = ?2 AND "

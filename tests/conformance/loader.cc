@@ -38,6 +38,8 @@ arrow::Result<WriteSpec> SpecOf(Harness& harness, Destination& target,
   spec.table.mode = wanted.mode;
   spec.table.keys = wanted.keys;
   spec.table.mirror = wanted.mirror;
+  spec.table.history = wanted.history;
+  spec.keep_newer = wanted.keep_newer;
   spec.forget_keys = wanted.forget_keys;
   for (const auto& field : wanted.schema.fields) {
     const bool key = std::find(wanted.keys.begin(), wanted.keys.end(), field.name) !=

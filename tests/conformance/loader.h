@@ -20,6 +20,8 @@ struct Wanted {
   std::string dedup_column;
   bool duplicate_keys_fail = false;
   MirrorSpec mirror;
+  HistorySpec history;
+  bool keep_newer = false;
   bool forget_keys = false;
 };
 

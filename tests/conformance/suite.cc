@@ -44,7 +44,7 @@ const std::vector<Case>& AllCases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> all;
     for (const auto& part : {SourceCases(), DestinationCases(), KeyedCases(),
-                             ProtocolCases(), TypeCases()}) {
+                             HistoryCases(), ProtocolCases(), TypeCases()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

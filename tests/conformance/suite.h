@@ -33,6 +33,7 @@ void CheckWaivers(const HarnessFactory& factory);
 std::vector<Case> SourceCases();
 std::vector<Case> DestinationCases();
 std::vector<Case> KeyedCases();
+std::vector<Case> HistoryCases();
 std::vector<Case> ProtocolCases();
 std::vector<Case> TypeCases();
 
