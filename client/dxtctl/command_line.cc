@@ -1,10 +1,14 @@
 #include "client/dxtctl/command_line.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 
 #include <CLI/CLI.hpp>
+#include <poll.h>
+#include <unistd.h>
 
 #include "client/dxtctl/help.h"
 #include "client/dxtctl/interrupts.h"
@@ -109,6 +113,15 @@ void BuildCommandLine(CLI::App& app, Invocation& invocation) {
   AddHelp(app, invocation);
 }
 
+namespace {
+
+bool IsReaderGone() {
+  pollfd output{STDOUT_FILENO, POLLOUT, 0};
+  return poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;
+}
+
+}  // namespace
+
 int RunCommandLine(int argc, char** argv) {
   Invocation invocation;
   CLI::App app;
@@ -119,7 +132,10 @@ int RunCommandLine(int argc, char** argv) {
     return AnswerParseError(app, error);
   }
   auto outcome = Act(invocation);
-  std::fflush(stdout);
+  const bool flushed = std::fflush(stdout) == 0;
+  const std::string why = flushed ? "" : std::string(": ") + std::strerror(errno);
+  // Whoever reads no more of a pipe has what they wanted.
+  const bool unwritten = (!flushed || std::ferror(stdout) != 0) && !IsReaderGone();
   int exit_code = kExitOk;
   if (outcome.ok()) {
     exit_code = *outcome;
@@ -127,6 +143,13 @@ int RunCommandLine(int argc, char** argv) {
     const auto error = invocation.Explained(outcome.error());
     invocation.Report(error);
     exit_code = error.exit_code;
+  }
+  if (unwritten) {
+    Error error;
+    error.message = "The output could not be written" + why;
+    error.hint = "What was done stays done; free space, or write it elsewhere";
+    invocation.Report(error);
+    if (exit_code == kExitOk) exit_code = kExitFailed;
   }
   if (const int interrupted = Interrupts::ExitCode()) return interrupted;
   return exit_code;

@@ -109,12 +109,35 @@ arrow::Result<std::string> FromAndWhere(const ReadSpec& spec, std::string_view s
   return sql;
 }
 
+/// Follows a statement's text and knows the quote that is open at its end.
+class Quotes {
+ public:
+  void Follow(std::string_view text) {
+    for (size_t i = 0; i < text.size(); ++i) {
+      const std::string_view two = text.substr(i, 2);
+      if (within_ == 0) {
+        const bool comment = two == "--" || two == "/*";
+        if (comment || text[i] == '\'' || text[i] == '"') within_ = two[comment];
+      } else if (within_ == '-'   ? text[i] == '\n'
+                 : within_ == '*' ? two == "*/"
+                                  : text[i] == within_) {
+        within_ = 0;
+      }
+    }
+  }
+  bool open() const { return within_ == '\'' || within_ == '"'; }
+
+ private:
+  char within_ = 0;  ///< A quote; '-' and '*' for comments; 0 = neither.
+};
+
 }  // namespace
 
 arrow::Result<std::string> FillPlaceholders(const ReadSpec& spec,
                                             const SelectDialect& dialect) {
   const std::string_view text = Trimmed(spec.ref.source);
   std::string filled;
+  Quotes quotes;
   size_t at = 0;
   while (true) {
     const size_t open = text.find("{{", at);
@@ -122,8 +145,16 @@ arrow::Result<std::string> FillPlaceholders(const ReadSpec& spec,
     const size_t close = text.find("}}", open);
     if (close == std::string_view::npos) break;
     filled += text.substr(at, open - at);
+    quotes.Follow(text.substr(at, open - at));
     const std::string name(Trimmed(text.substr(open + 2, close - open - 2)));
     at = close + 2;
+    if (quotes.open()) {
+      return MakeError(ErrorClass::kConfig, "sql.placeholder",
+                       "The query has {{ " + name +
+                           " }} within quotes, where it would "
+                           "be text and not a value",
+                       "Write it without them: the value is quoted as it must be");
+    }
     if (name == "cursor" && spec.cursor) {
       if (!spec.cursor->lower) {
         return MakeError(ErrorClass::kConfig, "cursor.no_value",

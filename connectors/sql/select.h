@@ -42,8 +42,8 @@ arrow::Result<std::string> BuildSelect(const ReadSpec& spec, std::string_view so
 arrow::Result<std::string> BuildCount(const ReadSpec& spec, std::string_view source_sql,
                                       const SelectDialect& dialect);
 
-/// Replaces `{{ cursor }}` and `{{ var.NAME }}` in a query's text, outside nothing: the
-/// author wrote them where values may stand. Unknown names are kConfig "sql.placeholder".
+/// Replaces `{{ cursor }}` and `{{ var.NAME }}` in a query's text, where the author wrote
+/// them. Unknown names, and those within quotes, are kConfig "sql.placeholder".
 arrow::Result<std::string> FillPlaceholders(const ReadSpec& spec,
                                             const SelectDialect& dialect);
 

@@ -126,6 +126,20 @@ TEST_F(SelectTest, PlaceholdersWithoutAValueAreRefused) {
   EXPECT_EQ(Select(), "cursor.no_value");
 }
 
+TEST_F(SelectTest, PlaceholdersWithinQuotesAreRefused) {
+  spec_.ref.kind = StreamKind::kQuery;
+  spec_.variables = {{"x", "or 1 = 1"}};
+  for (const char* query :
+       {"SELECT * FROM t WHERE s = '{{ var.x }}'", "SELECT \"{{ var.x }}\" FROM t",
+        "SELECT '' AS e, 'it''s {{ var.x }}' FROM t",
+        "SELECT 1 -- it's\n, '{{ var.x }}'"}) {
+    spec_.ref.source = query;
+    EXPECT_EQ(Select(), "sql.placeholder") << query;
+  }
+  spec_.ref.source = "SELECT /* don't */ 'it''s', {{ var.x }} -- \"\nFROM t";
+  EXPECT_NE(Select(), "sql.placeholder");
+}
+
 TEST_F(SelectTest, CountReadsTheSameRows) {
   spec_.filters = {{"a", FilterOp::kLte, {"1"}, {}}};
   EXPECT_EQ(*BuildCount(spec_, "\"t\"", dialect_),

@@ -33,7 +33,8 @@ arrow::Result<DiffResult> RecordDiff::Finish(bool complete, std::stop_token stop
   const bool whole = IsWhole(stream_.mode);
   const bool by_key = (IsKeyed(stream_.mode) || whole) && !stream_.table.keys.empty() &&
                       stream_.target_can.Has(Capability::kUpsert);
-  if (!by_key || !stream_.target.exists) {
+  if (by_key) ARROW_RETURN_NOT_OK(GroupByKey());
+  if (!by_key) {
     for (const auto& batch : batches_) {
       for (int64_t row = 0; row < batch->num_rows(); ++row) {
         Note(Change(RecordChange::Kind::kAdd, *batch, row), result_.added);
@@ -49,14 +50,13 @@ arrow::Result<DiffResult> RecordDiff::Finish(bool complete, std::stop_token stop
     }
     return std::move(result_);
   }
-  ARROW_RETURN_NOT_OK(GroupByKey());
-  ARROW_RETURN_NOT_OK(Compare(stop));
+  if (stream_.target.exists) ARROW_RETURN_NOT_OK(Compare(stop));
   for (const auto& [key, rows] : rows_) {
     for (const auto& row : rows) {
       Note(Change(RecordChange::Kind::kAdd, *row.batch, row.number), result_.added);
     }
   }
-  if (!whole) {
+  if (!whole || !stream_.target.exists) {
     result_.deleted = result_.deleted.value_or(0);
   } else if (!complete) {
     result_.note = "What would be deleted is known only once the whole source is read";
