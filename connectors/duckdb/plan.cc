@@ -192,7 +192,9 @@ arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
   for (const auto& column : wanted.columns) {
     TablePlan::Column planned;
     if (anew) {
-      ARROW_ASSIGN_OR_RAISE(planned, NewColumn(column, Holds(wanted.keys, column.name)));
+      ARROW_ASSIGN_OR_RAISE(
+          planned,
+          NewColumn(column, !wanted.null_keys && Holds(wanted.keys, column.name)));
     } else {
       ARROW_ASSIGN_OR_RAISE(planned, ExistingColumn(column, existing));
     }

@@ -83,7 +83,7 @@ std::string HistoryText(const HistorySpec& history) {
 }
 
 std::vector<std::string> TableSpec::PrimaryKey() const {
-  if (mode == LoadMode::kDeleteInsert) return {};
+  if (mode == LoadMode::kDeleteInsert || null_keys) return {};
   auto unique = keys;
   if (mode == LoadMode::kHistory) unique.push_back(history.valid_from);
   return unique;

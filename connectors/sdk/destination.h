@@ -157,6 +157,7 @@ struct TableSpec {
   std::string reference;
   std::vector<WantedColumn> columns;
   std::vector<std::string> keys;  ///< Target names of `upsert_keys` or the primary key.
+  bool null_keys = false;         ///< `null_key: match`: keys may be NULL.
   LoadMode mode = LoadMode::kAppend;
   ReplaceStrategy strategy = ReplaceStrategy::kAuto;
   MirrorSpec mirror;    ///< Of kMirror.

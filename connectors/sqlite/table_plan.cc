@@ -61,9 +61,9 @@ arrow::Result<TablePlan::Column> PlanColumn(const TableSpec& wanted,
     if (planned.native.empty()) planned.native = DeclaredFor(column);
     ARROW_RETURN_NOT_OK(CheckDeclared(planned.native));
     planned.domain = DomainFor(planned.native, column.field.type);
-    planned.nullable = column.nullable &&
-                       std::find(wanted.keys.begin(), wanted.keys.end(), column.name) ==
-                           wanted.keys.end();
+    const bool key = std::find(wanted.keys.begin(), wanted.keys.end(), column.name) !=
+                     wanted.keys.end();
+    planned.nullable = column.nullable && (wanted.null_keys || !key);
     planned.created = true;
     return planned;
   }
@@ -222,11 +222,16 @@ arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& e
       indexed = indexed || (unique.size() == keys.size() &&
                             std::set<std::string>(unique.begin(), unique.end()) == keys);
     }
+    // To an index no NULL is equal to another.
+    indexed = indexed && !wanted.null_keys;
     plan.strategy = std::string(LoadModeName(wanted.mode)) + " " +
                     (indexed                                ? kByIndex
                      : wanted.mode != LoadMode::kInsertOnly ? "by update and insert"
                                                             : "by anti-join");
-    if (!indexed) plan.strategy_reason = "no unique index has exactly the keys";
+    if (!indexed) {
+      plan.strategy_reason = wanted.null_keys ? "NULL keys match each other"
+                                              : "no unique index has exactly the keys";
+    }
     if (wanted.mode == LoadMode::kMirror) {
       plan.strategy_reason += (indexed ? "" : "; ") + MirrorText(wanted.mirror);
     }

@@ -171,7 +171,7 @@ arrow::Status Window::Append(const arrow::RecordBatch& batch) {
 arrow::Status Window::CheckKeys(const arrow::RecordBatch& batch) {
   for (const int key : keys_) {
     const auto& column = *batch.column(key);
-    if (column.null_count() == 0) continue;
+    if (spec_.null_keys_match || column.null_count() == 0) continue;
     constexpr int kShown = 10;
     std::string rows;
     int shown = 0;

@@ -43,7 +43,7 @@ std::string Window::SameKey() const {
   std::string same;
   for (const auto& key : spec_.table.keys) {
     same += (same.empty() ? "_dxt_s." : " AND _dxt_s.") + QuoteIdentifier(key) +
-            " = _dxt_t." + QuoteIdentifier(key);
+            (spec_.null_keys_match ? " IS _dxt_t." : " = _dxt_t.") + QuoteIdentifier(key);
   }
   return same;
 }
@@ -167,13 +167,17 @@ arrow::Status Window::Merge(CommitResult* result) {
         Stage() + " AS _dxt_s WHERE " + SameKey() +
         (spec_.keep_newer ? " AND " + NotOlder("_dxt_t.", "_dxt_s.") : "")));
   }
-  std::string known;
-  for (const auto& key : spec_.table.keys) {
-    known += (known.empty() ? "" : " AND ") + QuoteIdentifier(key) + " IS NOT NULL";
+  std::string unknown =
+      "NOT EXISTS (SELECT 1 FROM " + table_ + " AS _dxt_t WHERE " + SameKey() + ")";
+  if (!spec_.null_keys_match) {
+    std::string known;
+    for (const auto& key : spec_.table.keys) {
+      known += (known.empty() ? "" : " AND ") + QuoteIdentifier(key) + " IS NOT NULL";
+    }
+    unknown = "(" + QuotedNames(spec_.table.keys, "_dxt_s.") + ") NOT IN (SELECT " +
+              keys + " FROM " + table_ + " WHERE " + known + ")";
   }
-  ARROW_RETURN_NOT_OK(connection_->Execute(
-      insert + "(" + QuotedNames(spec_.table.keys, "_dxt_s.") + ") NOT IN (SELECT " +
-      keys + " FROM " + table_ + " WHERE " + known + ") ORDER BY " + keys));
+  ARROW_RETURN_NOT_OK(connection_->Execute(insert + unknown + " ORDER BY " + keys));
   if (mode == LoadMode::kInsertOnly) result->rows_written = connection_->Changes();
   return arrow::Status::OK();
 }

@@ -341,6 +341,7 @@ TableSpec WantedTable(const StreamConfig& config, const ColumnPlan& columns,
     }
   }
   table.options = config.load.options;
+  table.null_keys = config.load.null_keys_match;
   std::vector<std::string> keys;
   for (const auto& id : columns.key_ids) {
     for (const auto& column : columns.columns) {
@@ -355,7 +356,7 @@ TableSpec WantedTable(const StreamConfig& config, const ColumnPlan& columns,
     WantedColumn wanted = column.wanted;
     const bool key =
         std::find(table.keys.begin(), table.keys.end(), wanted.name) != table.keys.end();
-    if (key && !config.load.null_keys_match) wanted.nullable = false;
+    if (key && !table.null_keys) wanted.nullable = false;
     table.columns.push_back(std::move(wanted));
   }
   return table;

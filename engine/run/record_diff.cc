@@ -56,7 +56,11 @@ arrow::Result<DiffResult> RecordDiff::Finish(bool complete, std::stop_token stop
       Note(Change(RecordChange::Kind::kAdd, *row.batch, row.number), result_.added);
     }
   }
-  if (!whole || !stream_.target.exists) {
+  if (stream_.table.history.closes_unseen && stream_.target.exists) {
+    result_.note =
+        "Which versions are closed because their key does not come is known "
+        "only at the load";
+  } else if (!whole || !stream_.target.exists) {
     result_.deleted = result_.deleted.value_or(0);
   } else if (!complete) {
     result_.note = "What would be deleted is known only once the whole source is read";
@@ -105,9 +109,15 @@ arrow::Status RecordDiff::Compare(std::stop_token stop) {
     if (!target->Find(column.name)) continue;
     wanted.push_back({column.name, column.name, TypeOf(i)});
   }
+  // Of a history only the open versions stand for their rows.
+  const std::string& closed_at = stream_.table.history.valid_to;
+  const Field* closed = closed_at.empty() ? nullptr : target->Find(closed_at);
+  if (closed) wanted.push_back({closed_at, closed_at, closed->type});
   const auto compare = [&](const arrow::RecordBatch& batch) -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(auto keys, RowKeys::Make(batch, stream_.table.keys));
+    const auto ended = closed ? batch.GetColumnByName(closed_at) : nullptr;
     for (int64_t row = 0; row < batch.num_rows(); ++row) {
+      if (ended && ended->IsValid(row)) continue;
       const std::string key(keys.At(row));
       auto here = found_.find(key);
       if (here == found_.end()) {

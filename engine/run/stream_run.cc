@@ -297,12 +297,6 @@ arrow::Status StreamRun::Describe(const PreparedStream& stream, std::stop_token 
 }
 
 arrow::Status StreamRun::Compare(PreparedStream& stream, std::stop_token stop) {
-  if (stream.mode == LoadMode::kHistory) {
-    return MakeError(ErrorClass::kUnsupported, "plan.diff_history",
-                     "--diff compares rows, and the target of stream '" + config_.id +
-                         "' has versions of them",
-                     "Leave the stream out with --exclude " + config_.id);
-  }
   stream.readers = 1;  // As of any read that has a limit.
   stream.limit =
       std::min(stream.limit.value_or(RecordDiff::kRows), RecordDiff::kMostRows);
