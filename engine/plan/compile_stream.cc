@@ -382,6 +382,11 @@ void CheckMirror(const Draft& draft, const StreamConfig& stream) {
                 "read a view or a query that is the whole of what is mirrored, or use "
                 "upsert");
   }
+  if (stream.load.on_error != OnError::kFail) {
+    draft.Error("load", "on_error", "load.mirror_left_out",
+                "mirror would delete the rows whose new version on_error leaves out",
+                "use on_error: fail, or mode: upsert");
+  }
 }
 
 /// The same of one that closes the versions of rows that are gone.
