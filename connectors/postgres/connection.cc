@@ -6,6 +6,8 @@
 #include <thread>
 
 #include <libpq-fe.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -24,6 +26,11 @@ using std::chrono::steady_clock;
 constexpr int kLowWater = 64 << 10;
 /// A wait that long with less than the low-water mark there ends the waiting for it.
 constexpr int kLowWaterPatienceMs = 5;
+
+/// Sent bytes may stay without an acknowledgement for so long. Linux counts as silent
+/// who acknowledges and reads nothing, too, as a server may that a lock or its disk holds
+/// up while rows are sent to it.
+constexpr int kSilenceMs = 30'000, kCopySilenceMs = 300'000;
 
 /// Wakes a poll() from the thread that requests the stop.
 struct Wake {
@@ -103,13 +110,16 @@ arrow::Status Connection::Connect(const ConnectOptions& options, std::stop_token
     values.push_back(value);
   };
   set("application_name", "dxt");
-  // A peer that falls silent without a word is given up after half a minute; one that
-  // answers but reads nothing, since its disk or a lock holds it up, only after five.
+  // A peer that falls silent without a word is given up after half a minute.
   set("keepalives_idle", "15");
   set("keepalives_interval", "5");
   set("keepalives_count", "3");
-  set("tcp_user_timeout", "300000");
-  for (const auto& [key, value] : options.parameters) set(key.c_str(), value.c_str());
+  const std::string silence = std::to_string(kSilenceMs);
+  set("tcp_user_timeout", silence.c_str());
+  for (const auto& [key, value] : options.parameters) {
+    set(key.c_str(), value.c_str());
+    if (key == "tcp_user_timeout") bears_own_ = false;
+  }
   set("host", options.host.c_str());
   set("port", options.port.c_str());
   set("dbname", options.database.c_str());
@@ -377,9 +387,19 @@ arrow::Status Connection::StartCopyIn(const std::string& sql, std::string_view d
                                       std::stop_token stop) {
   refused_ = false;
   ARROW_ASSIGN_OR_RAISE(auto result, Run(sql, doing, stop));
-  if (PQresultStatus(result.raw()) == PGRES_COPY_IN) return arrow::Status::OK();
+  if (PQresultStatus(result.raw()) == PGRES_COPY_IN) {
+    BearSilence(kCopySilenceMs);
+    return arrow::Status::OK();
+  }
   return MakeError(ErrorClass::kInternal, "pg.copy_state",
                    std::string(doing) + " failed: the statement started no COPY");
+}
+
+void Connection::BearSilence(int milliseconds) {
+  if (!bears_own_) return;
+  // Fails on a Unix socket, which needs none.
+  setsockopt(PQsocket(connection_), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds,
+             sizeof milliseconds);
 }
 
 arrow::Status Connection::PutCopyData(std::string_view data, std::string_view doing,
@@ -412,6 +432,7 @@ arrow::Result<int64_t> Connection::EndCopyIn(std::string_view doing,
   if (PQputCopyEnd(connection_, nullptr) != 1) return Lost(doing);
   ARROW_RETURN_NOT_OK(Flush(doing, stop));
   ARROW_ASSIGN_OR_RAISE(auto result, Finish(doing, stop));
+  BearSilence(kSilenceMs);
   return result.affected();
 }
 

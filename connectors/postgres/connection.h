@@ -124,6 +124,8 @@ class Connection {
   arrow::Status Wait(short events, int timeout_ms, std::string_view doing,
                      const std::stop_token& stop, bool* ready);
   arrow::Status Flush(std::string_view doing, const std::stop_token& stop);
+  /// From now on what was sent may stay unacknowledged for so long.
+  void BearSilence(int milliseconds);
   /// Having refused a row the server swallows the rest of a COPY in silence. Looks
   /// whether its error is the next byte to come, before libpq takes it and keeps it until
   /// the COPY's end; TLS hides it, then only the end will tell.
@@ -139,7 +141,8 @@ class Connection {
   pg_conn* connection_ = nullptr;
   int wake_fd_;
   bool broken_ = false;
-  bool refused_ = false;  ///< The server has sent an error during COPY FROM STDIN.
+  bool bears_own_ = true;  ///< The user has set no tcp_user_timeout.
+  bool refused_ = false;   ///< The server has sent an error during COPY FROM STDIN.
   bool tcp_ = false;
   char* row_ = nullptr;  ///< The CopyData message handed out last, libpq's memory.
   int low_water_ = 1;

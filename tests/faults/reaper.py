@@ -21,6 +21,8 @@ def run_beneath(function):
         code = 1
         try:
             code = function()
+        except SystemExit as end:  # Of --help, or of words that it does not know.
+            code = end.code or 0
         except BaseException:  # pylint: disable=broad-except
             traceback.print_exc()
         finally:
