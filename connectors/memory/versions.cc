@@ -9,9 +9,9 @@
 
 #include <arrow/api.h>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "connectors/memory/merge.h"
+#include "connectors/sdk/cursor.h"
 #include "connectors/sql/keyed.h"
 
 namespace dxt::memory {
@@ -82,9 +82,13 @@ class Versions {
       }
     }
     if (moment > clock + kDayMicros) {
-      return sql::VersionAhead(spec_.table.reference, spec_.table.history,
-                               FormatTime(std::chrono::system_clock::time_point(
-                                   std::chrono::microseconds(moment))));
+      // The clock's own times end in the year 2262.
+      ARROW_ASSIGN_OR_RAISE(
+          const auto at,
+          arrow::MakeArrayFromScalar(arrow::TimestampScalar(moment, from_->type()), 1));
+      ARROW_ASSIGN_OR_RAISE(auto text,
+                            CursorText(*at, 0, FieldType{DType::kTimestampTz}));
+      return sql::VersionAhead(spec_.table.reference, spec_.table.history, text);
     }
     return moment;
   }
