@@ -6,9 +6,9 @@
 #include <cstring>
 #include <filesystem>
 
-#include <CLI/CLI.hpp>
 #include <poll.h>
 #include <unistd.h>
+#include <CLI/CLI.hpp>
 
 #include "client/dxtctl/help.h"
 #include "client/dxtctl/interrupts.h"
@@ -17,6 +17,11 @@
 
 namespace dxt::ctl {
 namespace {
+
+bool IsReaderGone() {
+  pollfd output{STDOUT_FILENO, POLLOUT, 0};
+  return poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;
+}
 
 void AddEndpointOptions(Verb root, EndpointFlags& flags) {
   root.Add("--server", flags.server,
@@ -112,15 +117,6 @@ void BuildCommandLine(CLI::App& app, Invocation& invocation) {
   for (const auto add : AllVerbs()) add(Verb(app), invocation);
   AddHelp(app, invocation);
 }
-
-namespace {
-
-bool IsReaderGone() {
-  pollfd output{STDOUT_FILENO, POLLOUT, 0};
-  return poll(&output, 1, 0) > 0 && (output.revents & POLLERR) != 0;
-}
-
-}  // namespace
 
 int RunCommandLine(int argc, char** argv) {
   Invocation invocation;

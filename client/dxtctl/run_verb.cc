@@ -188,13 +188,13 @@ void AddReadOptions(Verb verb, RunVerbOptions& options) {
       .Excludes(from);
 }
 
-void AddDryRunOption(Verb verb, RunVerbOptions& options) {
-  verb.AddFlag("--dry-run", options.dry_run, "Show what would be done; change nothing");
+Argument AddDryRunOption(Verb verb, RunVerbOptions& options) {
+  return verb.AddFlag("--dry-run", options.dry_run,
+                      "Show what would be done; change nothing");
 }
 
 void AddDryRunOptions(Verb verb, RunVerbOptions& options) {
-  const auto dry_run = verb.AddFlag("--dry-run", options.dry_run,
-                                    "Show what would be done; change nothing");
+  const auto dry_run = AddDryRunOption(verb, options);
   AddDiffOption(verb, options).Needs(dry_run);
 }
 

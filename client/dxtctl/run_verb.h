@@ -50,7 +50,7 @@ void AddRunOptions(Verb verb, RunVerbOptions& options);
 void AddReadOptions(Verb verb, RunVerbOptions& options);
 
 /// Adds --dry-run.
-void AddDryRunOption(Verb verb, RunVerbOptions& options);
+Argument AddDryRunOption(Verb verb, RunVerbOptions& options);
 
 /// Adds --dry-run, and --diff with it, of verbs that read a source and load.
 void AddDryRunOptions(Verb verb, RunVerbOptions& options);

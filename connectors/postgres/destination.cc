@@ -207,8 +207,7 @@ class PostgresDestination final : public Destination {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, identity.target, stop));
     LoadLedger ledger(*connection, name.schema);
-    ARROW_RETURN_NOT_OK(ledger.CheckRights(stop));
-    ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
+    ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.CheckRights(stop));
     if (!exists) return std::nullopt;
     return ledger.Newest(identity, stop);
   }

@@ -60,7 +60,7 @@ std::vector<std::string> LoadLedger::Statements(bool schema_exists) const {
   return statements;
 }
 
-arrow::Status LoadLedger::CheckRights(std::stop_token stop) {
+arrow::Result<bool> LoadLedger::CheckRights(std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(const bool exists, Exists(stop));
   if (exists) {
     ARROW_ASSIGN_OR_RAISE(
@@ -70,7 +70,8 @@ arrow::Status LoadLedger::CheckRights(std::stop_token stop) {
             "(VALUES ($1, 'SELECT'), ($1, 'INSERT'), ($1, 'DELETE'), ($2, 'SELECT'), "
             "($2, 'INSERT'), ($2, 'UPDATE')) AS needed(t, p)",
             {sql_.loads_table(), sql_.fence_table()}, kDoing, stop));
-    return may.Bool(0, 0) ? arrow::Status::OK() : Denied({}, stop);
+    if (!may.Bool(0, 0)) return Denied({}, stop);
+    return true;
   }
   ARROW_ASSIGN_OR_RAISE(
       auto may,
@@ -81,7 +82,8 @@ arrow::Status LoadLedger::CheckRights(std::stop_token stop) {
           "pg_catalog.has_schema_privilege(n.oid, 'USAGE') END "
           "FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = $1",
           {schema_}, kDoing, stop));
-  return may.Bool(0, 1) ? arrow::Status::OK() : Denied(Statements(may.Bool(0, 0)), stop);
+  if (!may.Bool(0, 1)) return Denied(Statements(may.Bool(0, 0)), stop);
+  return false;
 }
 
 arrow::Status LoadLedger::Denied(std::vector<std::string> statements,

@@ -20,9 +20,9 @@ class LoadLedger {
 
   /// True when both tables are there. Writes nothing.
   arrow::Result<bool> Exists(std::stop_token stop);
-  /// kAuth "pg.metadata_denied", with the SQL for an administrator, when Ensure could not
-  /// make the tables or loads could not use them. Writes nothing.
-  arrow::Status CheckRights(std::stop_token stop);
+  /// As Exists; kAuth "pg.metadata_denied", with the SQL for an administrator, when
+  /// Ensure could not make the tables or loads could not use them.
+  arrow::Result<bool> CheckRights(std::stop_token stop);
   /// Makes what is missing, inside the caller's transaction, under an advisory lock;
   /// kAuth "pg.metadata_denied" as of CheckRights, and the transaction is rolled back.
   arrow::Status Ensure(std::stop_token stop);

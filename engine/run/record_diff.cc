@@ -51,11 +51,7 @@ arrow::Result<DiffResult> RecordDiff::Finish(bool complete, std::stop_token stop
     return std::move(result_);
   }
   if (stream_.target.exists) ARROW_RETURN_NOT_OK(Compare(stop));
-  for (const auto& [key, rows] : rows_) {
-    for (const auto& row : rows) {
-      Note(Change(RecordChange::Kind::kAdd, *row.batch, row.number), result_.added);
-    }
-  }
+  NoteAdded(rows_);
   if (stream_.table.history.closes_unseen && stream_.target.exists) {
     result_.note =
         "Which versions are closed because their key does not come is known "
@@ -154,12 +150,7 @@ arrow::Status RecordDiff::Compare(std::stop_token stop) {
     }
     ARROW_RETURN_NOT_OK(target->Read(wanted, {filter}, compare, stop));
   }
-  if (!Groups()) return arrow::Status::OK();
-  for (const auto& [key, rows] : found_) {
-    for (const auto& row : rows) {
-      Note(Change(RecordChange::Kind::kAdd, *row.batch, row.number), result_.added);
-    }
-  }
+  if (Groups()) NoteAdded(found_);
   return arrow::Status::OK();
 }
 
@@ -254,6 +245,14 @@ RecordChange RecordDiff::Change(RecordChange::Kind kind, const arrow::RecordBatc
         {name, added ? std::nullopt : text, added ? text : std::nullopt});
   }
   return change;
+}
+
+void RecordDiff::NoteAdded(const Rows& rows) {
+  for (const auto& [key, same] : rows) {
+    for (const auto& row : same) {
+      Note(Change(RecordChange::Kind::kAdd, *row.batch, row.number), result_.added);
+    }
+  }
 }
 
 void RecordDiff::Note(RecordChange change, int64_t& count) {

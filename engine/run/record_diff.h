@@ -52,6 +52,7 @@ class RecordDiff {
   RecordChange Change(RecordChange::Kind kind, const arrow::RecordBatch& batch,
                       int64_t row) const;
   void Note(RecordChange change, int64_t& count);
+  void NoteAdded(const Rows& rows);
   const FieldType& TypeOf(size_t column) const;
   bool IsKey(const std::string& name) const;
 

@@ -76,15 +76,15 @@ arrow::Result<std::optional<Checkpoint>> FindCheckpoint(StateDatabase& database,
   return found;
 }
 
-arrow::Status ClearIntent(Transaction& transaction, const ChainKey& key,
-                          std::string_view load_id) {
+/// Forgets what `table` has of one load.
+arrow::Status DeleteOfLoad(Transaction& transaction, const std::string& table,
+                           const ChainKey& key, std::string_view load_id) {
   auto values = KeyValues(key);
   values.push_back(load_id);
   return transaction
-      .Run(
-          "DELETE FROM intents WHERE pipeline = ? AND stream = ? AND "
-          "lane = ? AND load_id = ?",
-          values)
+      .Run("DELETE FROM " + table +
+               " WHERE pipeline = ? AND stream = ? AND lane = ? AND load_id = ?",
+           values)
       .status();
 }
 
@@ -100,19 +100,6 @@ arrow::Result<bool> IsPending(Transaction& transaction, const ChainKey& key,
                values, [&](const Row&) { pending = true; })
           .status());
   return pending;
-}
-
-/// The gap of a load that was given up.
-arrow::Status DropGap(Transaction& transaction, const ChainKey& key,
-                      std::string_view load_id) {
-  auto values = KeyValues(key);
-  values.push_back(load_id);
-  return transaction
-      .Run(
-          "DELETE FROM gaps WHERE pipeline = ? AND stream = ? AND lane = ? AND "
-          "load_id = ?",
-          values)
-      .status();
 }
 
 std::string_view KindName(Directive::Kind kind) {
@@ -193,7 +180,7 @@ arrow::Status SqliteCursorStore::Save(const Lease& lease, const ChainKey& key,
               .status());
     }
     ARROW_RETURN_NOT_OK(SettleRejected(transaction, key, checkpoint, now));
-    return ClearIntent(transaction, key, checkpoint.load_id);
+    return DeleteOfLoad(transaction, "intents", key, checkpoint.load_id);
   });
 }
 
@@ -298,8 +285,8 @@ arrow::Status SqliteIntentStore::Clear(const Lease& lease, const ChainKey& key,
     ARROW_ASSIGN_OR_RAISE(const bool pending, IsPending(transaction, key, load_id));
     // After its checkpoint was saved there is nothing left to clear, and the gap stays.
     if (!pending) return arrow::Status::OK();
-    ARROW_RETURN_NOT_OK(DropGap(transaction, key, load_id));
-    return ClearIntent(transaction, key, load_id);
+    ARROW_RETURN_NOT_OK(DeleteOfLoad(transaction, "gaps", key, load_id));
+    return DeleteOfLoad(transaction, "intents", key, load_id);
   });
 }
 
