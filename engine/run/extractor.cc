@@ -229,8 +229,7 @@ arrow::Status Extractor::ReadFrom(SplitQueue& splits, const Sink& sink,
   while (auto split = splits.Take(place_.reader)) {
     auto reader = Open(splits, *split, stop);
     if (!reader.ok()) {
-      if (place_.reader == 0) return reader.status();
-      splits.HandBack(place_.reader, std::move(*split));
+      if (!splits.HandBack(place_.reader, std::move(*split))) return reader.status();
       if (!stop.stop_requested()) {
         meter_.Event(Severity::kInfo, "reader_left",
                      "One reader fewer: " + reader.status().message());

@@ -168,8 +168,20 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop, int most) {
   while (writers() < write_.writers) {
     ARROW_ASSIGN_OR_RAISE(hands_.emplace_back(), MakeHand());
   }
-  for (auto& hand : hands_) {
-    ARROW_ASSIGN_OR_RAISE(hand.writer, stream_.destination->OpenWriter(write_, stop));
+  return OpenWriters(stop);
+}
+
+arrow::Status Loader::OpenWriters(std::stop_token stop) {
+  for (auto hand = hands_.begin(); hand != hands_.end(); ++hand) {
+    auto writer = stream_.destination->OpenWriter(write_, stop);
+    const bool busy = GetErrorInfo(writer.status()).error_class == ErrorClass::kThrottled;
+    if (busy && hand != hands_.begin()) {
+      meter_.Event(Severity::kInfo, "writer_left",
+                   "Fewer writers: " + writer.status().message());
+      hands_.erase(hand, hands_.end());
+      return arrow::Status::OK();
+    }
+    ARROW_ASSIGN_OR_RAISE(hand->writer, std::move(writer));
   }
   return arrow::Status::OK();
 }

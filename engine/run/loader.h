@@ -88,6 +88,8 @@ class Loader {
 
   arrow::Status Prepare(std::shared_ptr<arrow::Schema> incoming);
   arrow::Result<Hand> MakeHand() const;
+  /// With fewer hands where the target has no room for all of them.
+  arrow::Status OpenWriters(std::stop_token stop);
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Deliverable(
       Hand& hand, const arrow::RecordBatch& batch) const;
   bool NeedsValue(size_t column) const;

@@ -11,22 +11,30 @@ SplitQueue::SplitQueue(std::vector<Split> splits, int most)
               std::make_move_iterator(splits.end())),
       readers_(static_cast<size_t>(most)) {}
 
+bool SplitQueue::AnyIs(State state) const {
+  return std::any_of(readers_.begin(), readers_.end(),
+                     [&](const Reader& one) { return one.state == state; });
+}
+
 std::optional<Split> SplitQueue::Take(int reader) {
   std::unique_lock lock(mutex_);
-  const auto opening = [](const Reader& other) { return other.opening; };
+  Reader& self = readers_[reader];
+  const bool can_read = self.state == State::kReading;
+  self.state = State::kWaiting;
   while (splits_.empty()) {
-    if (reader != 0 || std::none_of(readers_.begin(), readers_.end(), opening)) {
+    if (!can_read || AnyIs(State::kReading) || !AnyIs(State::kOpening)) {
+      self.state = State::kGone;
       return std::nullopt;
     }
     for (Reader& other : readers_) {
-      if (other.opening) other.give_up.request_stop();
+      if (other.state == State::kOpening) other.give_up.request_stop();
     }
     changed_.wait(lock);
   }
   Split split = std::move(splits_.front());
   splits_.pop_front();
-  // Reader 0 waits for its own splits as long as it takes.
-  readers_[reader].opening = reader != 0;
+  self.state = State::kOpening;
+  self.give_up = {};
   return split;
 }
 
@@ -38,18 +46,18 @@ std::stop_token SplitQueue::Opening(int reader) {
 void SplitQueue::Opened(int reader) {
   {
     const std::lock_guard lock(mutex_);
-    readers_[reader].opening = false;
+    readers_[reader].state = State::kReading;
   }
   changed_.notify_all();
 }
 
-void SplitQueue::HandBack(int reader, Split split) {
-  {
-    const std::lock_guard lock(mutex_);
-    readers_[reader].opening = false;
-    splits_.push_front(std::move(split));
-  }
+bool SplitQueue::HandBack(int reader, Split split) {
+  const std::lock_guard lock(mutex_);
+  readers_[reader].state = State::kGone;
+  splits_.push_front(std::move(split));
   changed_.notify_all();
+  return std::any_of(readers_.begin(), readers_.end(),
+                     [](const Reader& one) { return one.state != State::kGone; });
 }
 
 }  // namespace dxt
