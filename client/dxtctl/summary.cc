@@ -103,7 +103,10 @@ std::string RecordLine(const Json& record) {
   const auto cell = [](const Json& both, const char* when) {
     return both.contains(when) && both[when].is_null() ? "NULL" : Text(both, when);
   };
-  std::string line = change == "add" ? "+ " : change == "delete" ? "- " : "~ ";
+  std::string line = change == "add"      ? "+ "
+                     : change == "delete" ? "- "
+                     : change == "double" ? "2 "
+                                          : "~ ";
   line += record.value("key", Json()).dump();
   const char* separator = "  ";
   const Json columns = record.value("columns", Json::object());
@@ -137,11 +140,50 @@ void PrintDiff(const Json& stream) {
   }
 }
 
+void PrintVerify(const Json& verify) {
+  const auto count = [&](const char* key) { return Text(verify, key); };
+  if (verify.value("equal", false)) {
+    std::printf("  equal: %s on both sides",
+                Counted(Number(verify, "source_rows"), "row").c_str());
+    if (Number(verify, "target_rows") > Number(verify, "source_rows")) {
+      std::printf(", %s more that the source no longer has", count("extra").c_str());
+    }
+    std::printf("\n");
+  } else {
+    std::printf(
+        "  differs: %s in the source, %s in the target; %s missing, %s changed, "
+        "%s too many, %s that the source does not have%s\n",
+        Counted(Number(verify, "source_rows"), "row").c_str(),
+        count("target_rows").c_str(), count("missing").c_str(), count("changed").c_str(),
+        count("doubled").c_str(), count("extra").c_str(),
+        verify.value("complete", true) ? "" : ", of the rows that were compared");
+    std::string columns;
+    for (const auto& column : verify.value("checksums", Json::array())) {
+      if (Text(column, "source") == Text(column, "target")) continue;
+      columns += (columns.empty() ? "" : ", ") + Text(column, "column");
+    }
+    if (!columns.empty()) {
+      std::printf("  columns that differ: %s\n", Printable(columns).c_str());
+    }
+  }
+  if (const int64_t pending = Number(verify, "pending")) {
+    std::printf("  %s above the watermark: the next run brings them\n",
+                Counted(pending, "row").c_str());
+  }
+  for (const auto& record : verify.value("records", Json::array())) {
+    std::printf("    %s\n", RecordLine(record).c_str());
+  }
+}
+
 void PrintPlan(const Json& result) {
   for (const auto& stream : result.value("streams", Json::array())) {
     std::printf("stream %s -> %s  [%s, %s]\n", Text(stream, "id").c_str(),
                 Text(stream, "target").c_str(), Text(stream, "extract").c_str(),
                 Text(stream, "load").c_str());
+    if (const auto verify = stream.find("verify"); verify != stream.end()) {
+      PrintVerify(*verify);
+      continue;
+    }
     const auto line = [&](const char* label, const std::string& text) {
       if (!text.empty()) std::printf("  %s: %s\n", label, text.c_str());
     };

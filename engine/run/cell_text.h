@@ -9,7 +9,8 @@
 
 namespace dxt {
 
-/// A value as people read it; nullopt = NULL. Equal values of one type have equal texts.
+/// A value as people read it, bytes as base64; nullopt = NULL. Equal values of one type
+/// have equal texts.
 std::optional<std::string> CellText(const arrow::Array& array, int64_t row,
                                     const FieldType& type);
 

@@ -309,7 +309,8 @@ std::vector<ConnectionCheck> CheckConnections(const ProjectDocument& project,
         ARROW_ASSIGN_OR_RAISE(auto source, OpenSource(*end.connection, context, stop));
         return source->Check(stop);
       }
-      ARROW_ASSIGN_OR_RAISE(auto target, OpenDestination(*end.connection, context, stop));
+      ARROW_ASSIGN_OR_RAISE(auto target,
+                            OpenDestination(*end.connection, {}, context, nullptr, stop));
       return target->Check(stop);
     };
     check.status = test();

@@ -32,6 +32,7 @@ struct RunOptions {
   bool allow_empty_selection = false;
   bool dry_run = false;
   bool diff = false;           ///< With dry_run: compare the records too.
+  bool verify = false;         ///< With dry_run: compare the whole target, plan nothing.
   std::optional<int> threads;  ///< Streams, or readers of fewer streams, at a time.
   bool fail_fast = false;
   std::optional<int64_t> limit;             ///< Rows per stream.

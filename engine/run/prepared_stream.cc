@@ -6,6 +6,26 @@
 #include "connectors/sdk/cursor.h"
 
 namespace dxt {
+namespace {
+
+ConfigView TargetConfig(const Connection& connection, const StreamConfig& config) {
+  const ConfigSpec& spec = connection.connector->spec();
+  const OptionSpec* known = spec.Find("options");
+  if (!known || known->kind != OptionKind::kObject) return connection.config;
+  ConfigValue merged = config.load.options;
+  merged.kind = ConfigValue::Kind::kMap;
+  if (const ConfigValue* general = connection.config.Value("options")) {
+    for (const auto& option : general->map) {
+      if (!merged.Get(option.first)) merged.map.push_back(option);
+    }
+  }
+  ConfigValue values = connection.config.values();
+  std::erase_if(values.map, [](const auto& entry) { return entry.first == "options"; });
+  values.map.emplace_back("options", std::move(merged));
+  return ConfigView(&spec, std::move(values));
+}
+
+}  // namespace
 
 ConnectorContext LentTo(const RunContext& context, const RuntimeConfig* runtime) {
   ConnectorContext lent;
@@ -131,7 +151,8 @@ bool PreparedStream::KeysAreTracked() const {
 
 arrow::Status PreparedStream::Reopen(const RunContext& context) {
   destination.reset();
-  ARROW_ASSIGN_OR_RAISE(destination, OpenDestination(*target_connection, context, {}));
+  ARROW_ASSIGN_OR_RAISE(
+      destination, OpenDestination(*target_connection, config, context, nullptr, {}));
   return arrow::Status::OK();
 }
 
@@ -143,10 +164,12 @@ arrow::Result<std::unique_ptr<Source>> OpenSource(const Connection& connection,
 }
 
 arrow::Result<std::unique_ptr<Destination>> OpenDestination(const Connection& connection,
+                                                            const StreamConfig& config,
                                                             const RunContext& context,
+                                                            const RuntimeConfig* runtime,
                                                             std::stop_token stop) {
-  return connection.connector->OpenDestination(connection.config,
-                                               LentTo(context, nullptr), stop);
+  return connection.connector->OpenDestination(TargetConfig(connection, config),
+                                               LentTo(context, runtime), stop);
 }
 
 }  // namespace dxt

@@ -95,8 +95,11 @@ ConnectorContext LentTo(const RunContext& context, const RuntimeConfig* runtime)
 arrow::Result<std::unique_ptr<Source>> OpenSource(const Connection& connection,
                                                   const RunContext& context,
                                                   std::stop_token stop);
+/// For one stream, whose `load.options` go before the connection's `options`.
 arrow::Result<std::unique_ptr<Destination>> OpenDestination(const Connection& connection,
+                                                            const StreamConfig& config,
                                                             const RunContext& context,
+                                                            const RuntimeConfig* runtime,
                                                             std::stop_token stop);
 
 }  // namespace dxt

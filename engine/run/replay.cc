@@ -113,8 +113,8 @@ class Replay {
   /// cells of a text file do.
   arrow::Result<StreamSchema> Fields(const StreamSchema& letter, std::stop_token stop) {
     if (!target_) {
-      ARROW_ASSIGN_OR_RAISE(auto destination,
-                            OpenDestination(pipeline_.target, context_, stop));
+      ARROW_ASSIGN_OR_RAISE(auto destination, OpenDestination(pipeline_.target, config_,
+                                                              context_, nullptr, stop));
       ARROW_ASSIGN_OR_RAISE(target_, destination->Describe(config_.target, stop));
     }
     StreamSchema fields;

@@ -53,27 +53,35 @@ std::string_view ChangeName(RecordChange::Kind kind) {
       return "change";
     case RecordChange::Kind::kDelete:
       return "delete";
+    case RecordChange::Kind::kDouble:
+      return "double";
   }
   return "";
 }
 
-Json DiffJson(const DiffResult& diff) {
+Json RecordsJson(const std::vector<RecordChange>& changes) {
   const auto text = [](const std::optional<std::string>& cell) {
     return cell ? Json(*cell) : Json(nullptr);
   };
   Json records = Json::array();
-  for (const auto& change : diff.changes) {
+  for (const auto& change : changes) {
+    const bool comes = change.kind == RecordChange::Kind::kAdd ||
+                       change.kind == RecordChange::Kind::kChange;
     Json cells = Json::object();
     for (const auto& cell : change.cells) {
       Json& both = cells[cell.column] = Json::object();
       if (change.kind != RecordChange::Kind::kAdd) both["before"] = text(cell.before);
-      if (change.kind != RecordChange::Kind::kDelete) both["after"] = text(cell.after);
+      if (comes) both["after"] = text(cell.after);
     }
     Json key = Json::parse(change.key, nullptr, /*allow_exceptions=*/false);
     records.push_back({{"change", ChangeName(change.kind)},
                        {"key", key.is_discarded() ? Json(change.key) : std::move(key)},
                        {"columns", std::move(cells)}});
   }
+  return records;
+}
+
+Json DiffJson(const DiffResult& diff) {
   return {{"rows_compared", diff.compared},
           {"complete", diff.complete},
           {"added", diff.added},
@@ -81,7 +89,28 @@ Json DiffJson(const DiffResult& diff) {
           {"unchanged", diff.unchanged},
           {"deleted", diff.deleted ? Json(*diff.deleted) : Json(nullptr)},
           {"note", OrNull(diff.note)},
-          {"records", std::move(records)}};
+          {"records", RecordsJson(diff.changes)}};
+}
+
+Json VerifyJson(const VerifyResult& verify) {
+  Json columns = Json::array();
+  for (const auto& column : verify.columns) {
+    columns.push_back(
+        {{"column", column.name}, {"source", column.source}, {"target", column.target}});
+  }
+  return {{"equal", verify.equal},
+          {"source_rows", verify.source_rows},
+          {"target_rows", verify.target_rows},
+          {"pending", verify.pending},
+          {"missing", verify.missing},
+          {"changed", verify.changed},
+          {"extra", verify.extra},
+          {"doubled", verify.doubled},
+          {"complete", verify.complete},
+          {"parts", verify.parts},
+          {"parts_different", verify.parts_different},
+          {"checksums", std::move(columns)},
+          {"records", RecordsJson(verify.changes)}};
 }
 
 void AddPlan(const StreamResult& stream, Json* json) {
@@ -141,7 +170,11 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
                {"schema_changes", stream.schema_changes},
                {"warnings", std::move(warnings)},
                {"error", ErrorJson(stream.error)}};
-  if (dry_run) AddPlan(stream, &json);
+  if (stream.verify) {
+    json["verify"] = VerifyJson(*stream.verify);
+  } else if (dry_run) {
+    AddPlan(stream, &json);
+  }
   return json;
 }
 

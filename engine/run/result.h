@@ -56,7 +56,7 @@ struct WatermarkResult {
 
 /// One record of the target, and what a run would do to it.
 struct RecordChange {
-  enum class Kind : uint8_t { kAdd, kChange, kDelete };
+  enum class Kind : uint8_t { kAdd, kChange, kDelete, kDouble };
   struct Cell {
     std::string column;
     std::optional<std::string> before, after;  ///< nullopt = NULL, or no such record.
@@ -74,6 +74,24 @@ struct DiffResult {
   std::optional<int64_t> deleted;     ///< nullopt = unknown; why is in `note`.
   std::vector<RecordChange> changes;  ///< The first of each kind.
   std::string note;
+};
+
+/// `verify` of one stream. Rows are counted once each; what a target keeps of its past
+/// (closed versions, rows marked as deleted) is not.
+struct VerifyResult {
+  bool equal = false;
+  int64_t source_rows = 0, target_rows = 0;
+  int64_t pending = 0;  ///< Rows of the source above the watermark: not in `source_rows`.
+  int64_t missing = 0, changed = 0;
+  int64_t extra = 0;     ///< Only in the target.
+  int64_t doubled = 0;   ///< More often in the target than in the source.
+  bool complete = true;  ///< Every part that differs was compared row by row.
+  int parts = 0, parts_different = 0;
+  struct Column {
+    std::string name, source, target;  ///< Checksums, 16 hexadecimal digits.
+  };
+  std::vector<Column> columns;
+  std::vector<RecordChange> changes;  ///< The first of each kind.
 };
 
 struct StreamResult {
@@ -104,7 +122,8 @@ struct StreamResult {
   std::vector<ColumnResult> columns;
   int splits = 1;
   std::optional<int64_t> source_rows, target_rows;
-  std::optional<DiffResult> diff;  ///< With --diff.
+  std::optional<DiffResult> diff;      ///< With --diff.
+  std::optional<VerifyResult> verify;  ///< Of `verify`, in place of the plan.
 };
 
 struct RunResult {

@@ -150,10 +150,9 @@ class Preparer {
   }
 
   arrow::Status OpenTarget() {
-    ARROW_ASSIGN_OR_RAISE(
-        out_->destination,
-        pipeline_.target.connector->OpenDestination(
-            pipeline_.target.config, LentTo(context_, &pipeline_.runtime), stop_));
+    ARROW_ASSIGN_OR_RAISE(out_->destination,
+                          OpenDestination(pipeline_.target, out_->config, context_,
+                                          &pipeline_.runtime, stop_));
     ARROW_ASSIGN_OR_RAISE(out_->target,
                           out_->destination->Describe(out_->config.target, stop_));
     return arrow::Status::OK();
@@ -464,6 +463,7 @@ class Preparer {
     out_->raw.assign(out_->columns.columns.size(), false);
     // What is not decoded can be neither checked nor set aside, nor compared.
     const bool possible = !out_->staged && !out_->rejects && !options_.diff &&
+                          !options_.verify &&
                           pipeline_.source.connector == pipeline_.target.connector &&
                           out_->source_can.Has(Capability::kRawValues);
     if (!possible) return;

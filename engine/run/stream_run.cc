@@ -17,6 +17,7 @@
 #include "engine/run/loader.h"
 #include "engine/run/record_diff.h"
 #include "engine/run/stream_plan.h"
+#include "engine/run/verification.h"
 
 namespace dxt {
 namespace {
@@ -196,6 +197,7 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
   planned_ = true;
   can_widen_ = !stream->target.exists || stream->mode == LoadMode::kReplace;
   Report(*stream);
+  if (options_.verify) return Verify(*stream, stop);
   if (options_.dry_run) {
     ARROW_RETURN_NOT_OK(Describe(*stream, stop));
     return options_.diff ? Compare(*stream, stop) : arrow::Status::OK();
@@ -315,6 +317,45 @@ arrow::Status StreamRun::Compare(PreparedStream& stream, std::stop_token stop) {
   ARROW_RETURN_NOT_OK(read);
   ARROW_ASSIGN_OR_RAISE(result_.diff, diff.Finish(extractor->complete(), stop));
   return arrow::Status::OK();
+}
+
+arrow::Status StreamRun::Verify(PreparedStream& stream, std::stop_token stop) {
+  result_.schema_changes.clear();
+  ReadSpec& read = stream.read;
+  read.order_by_cursor = read.hold_back = stream.windowed = false;
+  if (read.cursor) {
+    read.cursor->lower = read.cursor->upper = std::nullopt;
+    read.cursor->include_null = true;
+  }
+  stream.readers = 1;
+  const auto source = [&](const TargetRows::Sink& sink) -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(auto extractor, Extractor::Make(stream, context_, meter_));
+    ARROW_ASSIGN_OR_RAISE(auto loader,
+                          Loader::Make(stream, context_, meter_, extractor->schema()));
+    return extractor->Run(
+        [&](QueuedBatch batch) -> arrow::Status {
+          if (!batch.batch) return arrow::Status::OK();
+          ARROW_ASSIGN_OR_RAISE(const auto rows, loader->Deliverable(*batch.batch));
+          return sink(*rows);
+        },
+        stop);
+  };
+  Verification verification(stream, pipeline_, context_);
+  ARROW_ASSIGN_OR_RAISE(result_.verify, verification.Run(source, stop));
+  const VerifyResult& seen = *result_.verify;
+  if (seen.equal) return arrow::Status::OK();
+  const bool repeats = stream.mode == LoadMode::kAppend && !config_.extract.incremental;
+  return MakeError(
+      ErrorClass::kData, "verify.differs",
+      "The target " + stream.target.reference + " is not what the source holds: " +
+          std::to_string(seen.missing) + " rows missing, " +
+          std::to_string(seen.changed) + " changed, " + std::to_string(seen.doubled) +
+          " too many, " + std::to_string(seen.extra) + " that the source does not have" +
+          (seen.complete ? "" : ", and parts that were not looked into"),
+      seen.doubled > 0 && repeats
+          ? "Each run of this stream appends the whole source again; replace or upsert "
+            "keeps one copy"
+          : "dxtctl run PIPELINE --full-refresh " + config_.id + " loads it anew");
 }
 
 bool StreamRun::NothingToWrite(const PreparedStream& stream) const {

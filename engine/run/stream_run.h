@@ -50,6 +50,8 @@ class StreamRun {
   arrow::Status Describe(const PreparedStream& stream, std::stop_token stop);
   /// Reads as the run would, and the target; writes nothing.
   arrow::Status Compare(PreparedStream& stream, std::stop_token stop);
+  /// Reads both ends whole; writes nothing. kData "verify.differs".
+  arrow::Status Verify(PreparedStream& stream, std::stop_token stop);
   void Report(const PreparedStream& stream);
 
   /// Source to target without a package in between.

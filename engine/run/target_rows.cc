@@ -13,9 +13,26 @@ arrow::Result<std::unique_ptr<TargetRows>> TargetRows::Open(
     const RunContext& context, std::stop_token stop) {
   std::unique_ptr<TargetRows> rows(new TargetRows(stream));
   ARROW_ASSIGN_OR_RAISE(rows->source_, OpenSource(pipeline.target, context, stop));
-  const StreamRef ref{StreamKind::kTable, stream.config.target, {}};
-  ARROW_ASSIGN_OR_RAISE(rows->info_, rows->source_->Describe(ref, stop));
+  rows->ref_ = {StreamKind::kTable, stream.config.target, {}};
+  if (!stream.target_can.Has(Capability::kSql)) rows->DeclareTypes();
+  ARROW_ASSIGN_OR_RAISE(rows->info_, rows->source_->Describe(rows->ref_, stop));
   return rows;
+}
+
+void TargetRows::DeclareTypes() {
+  ConfigValue columns;
+  columns.kind = ConfigValue::Kind::kMap;
+  for (const auto& column : stream_.table_plan.columns) {
+    ConfigValue type;
+    type.kind = ConfigValue::Kind::kScalar;
+    type.scalar = ToString(column.domain.deliver);
+    columns.map.emplace_back(column.name, std::move(type));
+  }
+  ref_.options = stream_.config.load.options;
+  ref_.options.kind = ConfigValue::Kind::kMap;
+  std::erase_if(ref_.options.map,
+                [](const auto& entry) { return entry.first == "columns"; });
+  ref_.options.map.emplace_back("columns", std::move(columns));
 }
 
 const Field* TargetRows::Find(const std::string& column) const {
@@ -26,7 +43,7 @@ arrow::Status TargetRows::Read(const std::vector<Wanted>& wanted,
                                std::vector<Filter> filters, const Sink& sink,
                                std::stop_token stop) {
   ReadSpec read;
-  read.ref = {StreamKind::kTable, stream_.config.target, {}};
+  read.ref = ref_;
   std::vector<std::unique_ptr<Conversion>> conversions;
   arrow::FieldVector fields;
   const auto add = [&](const std::string& name, const std::string& column) {

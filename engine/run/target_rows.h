@@ -42,7 +42,11 @@ class TargetRows {
  private:
   explicit TargetRows(const PreparedStream& stream) : stream_(stream) {}
 
+  /// Text files have no types of their own.
+  void DeclareTypes();
+
   const PreparedStream& stream_;
+  StreamRef ref_;
   std::unique_ptr<Source> source_;
   StreamInfo info_;
 };

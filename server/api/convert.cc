@@ -142,6 +142,8 @@ RunOptions FromProto(const v1::RunOptions& proto) {
   options.fresh = proto.fresh();
   options.accept_shrink = proto.accept_shrink();
   options.diff = proto.diff();
+  options.verify = proto.verify();
+  options.dry_run = options.dry_run || options.verify;
   if (proto.has_replay()) {
     const auto& ids = proto.replay().dead_letters();
     options.replay.emplace(ids.begin(), ids.end());

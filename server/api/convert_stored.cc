@@ -178,6 +178,7 @@ v1::RunOptions ToProto(const RunOptions& options) {
   proto.set_fresh(options.fresh);
   proto.set_accept_shrink(options.accept_shrink);
   proto.set_diff(options.diff);
+  proto.set_verify(options.verify);
   if (const auto& backfill = options.backfill) {
     proto.mutable_backfill()->set_from(backfill->from);
     proto.mutable_backfill()->set_to(backfill->to);

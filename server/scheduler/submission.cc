@@ -148,7 +148,8 @@ std::string FormatRunOptions(const RunOptions& options) {
       {"full_refresh", options.full_refresh},
       {"persist", options.persist},
       {"accept_shrink", options.accept_shrink},
-      {"diff", options.diff}};
+      {"diff", options.diff},
+      {"verify", options.verify}};
   for (const auto& [key, value] : flags) {
     if (value) json[key] = true;
   }
@@ -188,6 +189,7 @@ arrow::Result<RunOptions> ParseRunOptions(std::string_view text) {
     Read(json, "persist", options.persist);
     Read(json, "accept_shrink", options.accept_shrink);
     Read(json, "diff", options.diff);
+    Read(json, "verify", options.verify);
     Read(json, "threads", options.threads);
     Read(json, "limit", options.limit);
     Read(json, "cursor_value", options.cursor_value);
