@@ -217,8 +217,12 @@ TEST_F(FailureTest, TypesThatRoundInSilenceTakeOnlyTheirOwn) {
   Sql("CREATE TABLE src AS SELECT '1.005'::text AS v; CREATE TABLE n AS SELECT 123 AS v");
   for (const char* type : {"money", "interval(0)", "timetz(0)"}) {
     Sql("DROP TABLE IF EXISTS dst; CREATE TABLE dst (v " + std::string(type) + ")");
-    EXPECT_EQ(CodeOf(Copy("src", "dst").status()), "type.refused") << type;
+    const auto refused = Copy("src", "dst").status();
+    EXPECT_EQ(CodeOf(refused), "type.refused") << type;
+    EXPECT_EQ(GetErrorInfo(refused).column, "v");
   }
+  Sql("DROP TABLE dst; CREATE TABLE dst (v integer[]); CREATE TABLE docs (v json)");
+  EXPECT_EQ(GetErrorInfo(Copy("docs", "dst").status()).column, "v");
   Sql("DROP TABLE dst; CREATE TABLE dst (v numeric(3,-2))");
   EXPECT_EQ(CodeOf(Copy("n", "dst").status()), "type.refused");
   Sql("DROP TABLE dst; CREATE TABLE dst (v bit(4)); TRUNCATE src; INSERT INTO src VALUES "

@@ -138,15 +138,22 @@ class Planner {
     const PgType type = ParseType(planned.native);
     const bool same = column.field.native.system == kSystem &&
                       column.field.native.type == planned.native;
+    const auto refused = [&](const arrow::Status& why) {
+      ErrorInfo more;
+      more.column = column.name;
+      return Annotate(Prefix(why, "Column '" + column.name + "'"), more);
+    };
     if (RoundsSilently(type) && !same) {
-      return MakeError(ErrorClass::kUnsupported, "type.refused",
-                       "Column '" + column.name + "' is " + planned.native +
-                           " at the target, where the server would round values of " +
-                           ToString(column.field.type) + " without saying so",
-                       "Load into a column of another type, such as text");
+      return refused(MakeError(ErrorClass::kUnsupported, "type.refused",
+                               "It is " + planned.native +
+                                   " at the target, where the server would round values "
+                                   "of " +
+                                   ToString(column.field.type) + " without saying so",
+                               "Load into a column of another type, such as text"));
     }
-    ARROW_ASSIGN_OR_RAISE(planned.domain,
-                          DomainOf(type, planned.native, column.field.type));
+    auto domain = DomainOf(type, planned.native, column.field.type);
+    if (!domain.ok()) return refused(domain.status());
+    planned.domain = *std::move(domain);
     planned.accepts_raw = same && RawSafe(type);
     return planned;
   }

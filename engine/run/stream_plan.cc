@@ -235,8 +235,9 @@ class Preparer {
   }
 
   /// Text files have no types of their own: an existing target's are the schema
-  /// (contracts 2.6), and a field of bytes stands there as base64, which only its reader
-  /// decodes.
+  /// (contracts 2.6), a field of bytes stands there as base64, which only its reader
+  /// decodes, and what is inferred as a float64 is no longer the decimal or float32 that
+  /// is written there.
   void DeclareTypes(StreamRef* ref) {
     const bool untyped =
         ref->kind == StreamKind::kFile || !out_->source_can.Has(Capability::kSql);
@@ -246,10 +247,13 @@ class Preparer {
     const ConfigValue* written = ref->options.Get("columns");
     if (written) columns = *written;
     for (const auto& field : out_->config.fields) {
-      if (!field.type || field.type->dtype != DType::kBinary) continue;
+      const auto dtype = field.type ? field.type->dtype : DType::kString;
+      const bool number = dtype == DType::kDecimal || dtype == DType::kFloat32;
+      if (dtype != DType::kBinary && !number) continue;
       const std::string& source =
           field.source_column.empty() ? field.id : field.source_column;
-      if (!columns.Get(source)) columns.map.emplace_back(source, Scalar("binary"));
+      if (columns.Get(source)) continue;
+      columns.map.emplace_back(source, Scalar(number ? "string" : "binary"));
     }
     const bool appended = out_->target.exists && out_->mode != LoadMode::kReplace;
     if (appended && !written) DeclareTargetTypes(&columns);
