@@ -29,6 +29,7 @@ struct Checkpoint {
   int64_t rows = 0, rows_deleted = 0;
   std::string mode, schema_hash, package_hash, fingerprint, target, target_ident,
       committed_at;
+  std::string cursor_type;  ///< Of the watermark field, as ToString(FieldType) writes it.
 };
 
 /// What a user asked of a chain's cursor, waiting for the next commit.

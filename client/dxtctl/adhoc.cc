@@ -1,7 +1,9 @@
 #include "client/dxtctl/adhoc.h"
 
+#include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -39,10 +41,25 @@ std::string DatabaseType(const fs::path& path) {
   return {};
 }
 
-/// A JSON string is a YAML string; `${` in it must not be read as a variable's.
+/// A JSON string is a YAML string.
 std::string Quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false,
                                    nlohmann::json::error_handler_t::replace);
+}
+
+/// A name as it was typed: `${` in it is no variable's.
+std::string Literal(std::string text) {
+  for (size_t at = text.find("${"); at != std::string::npos; at = text.find("${", at + 3))
+    text.insert(at, 1, '$');
+  return text;
+}
+
+/// A folder as a connection string, in which `%41` stands for a letter.
+std::string FileConnection(const fs::path& path) {
+  std::string text = path.string();
+  for (size_t at = text.find('%'); at != std::string::npos; at = text.find('%', at + 1))
+    text.replace(at, 1, "%25");
+  return "file://" + Literal(std::move(text));
 }
 
 /// "sqlite:shop.db" as sqlite:///folder/shop.db: a path of the command line belongs to
@@ -83,8 +100,10 @@ std::string BareTableName(const std::string& table) {
 
 Result<AdhocEnd> ParseAdhocEnd(const std::string& text) {
   AdhocEnd end;
-  // The last '#': a connection string may hold others.
-  const size_t hash = text.rfind('#');
+  // The last '#': a connection string may hold others. A file may have one in its name.
+  std::error_code error;
+  const bool names_file = IsDataFile(text) && fs::is_regular_file(text, error);
+  const size_t hash = names_file ? std::string::npos : text.rfind('#');
   end.connection = AbsoluteConnection(text.substr(0, hash));
   if (hash != std::string::npos) end.table = text.substr(hash + 1);
   if (end.connection.empty() || (hash != std::string::npos && end.table.empty())) {
@@ -92,8 +111,7 @@ Result<AdhocEnd> ParseAdhocEnd(const std::string& text) {
                       "Write CONNECTION#table, or the path of a file");
   }
   if (end.connection.find("://") != std::string::npos) {
-    const bool names_file = end.table.empty() && IsDataFile(end.connection);
-    if (names_file) {
+    if (end.table.empty() && IsDataFile(end.connection)) {
       const size_t slash = end.connection.rfind('/');
       end.table = end.connection.substr(slash + 1);
       end.connection.resize(slash);
@@ -103,12 +121,58 @@ Result<AdhocEnd> ParseAdhocEnd(const std::string& text) {
   if (end.connection.starts_with("duckdb:")) return end;
   const fs::path path = fs::absolute(end.connection).lexically_normal();
   if (const std::string type = DatabaseType(path); !type.empty()) {
-    end.connection = type + "://" + path.string();
+    end.connection = type + "://" + Literal(path.string());
   } else if (end.table.empty() && IsDataFile(path)) {
-    end.connection = "file://" + path.parent_path().string();
+    end.connection = FileConnection(path.parent_path());
     end.table = path.filename().string();
   }
   return end;
+}
+
+std::string StreamIdOf(const std::string& name) {
+  constexpr size_t kLongest = 128;
+  std::string id;
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte & 0xC0) == 0x80) continue;  // The rest of a character that became '_'.
+    const bool inner = c == '-' || c == '.';
+    const bool kept =
+        byte < 0x80 && (std::isalnum(byte) || c == '_' || (inner && !id.empty()));
+    id += kept ? c : '_';
+    if (id.size() == kLongest) break;
+  }
+  return id.empty() ? "_" : id;
+}
+
+std::string TableReference(const std::string& name) {
+  const bool plain = std::all_of(name.begin(), name.end(), [](unsigned char c) {
+    return std::isalnum(c) || c == '_' || c >= 0x80;
+  });
+  if (plain) return name;
+  std::string quoted = "\"";
+  for (const char c : name) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+Error WithoutPlaces(Error error, const std::string& document) {
+  auto problems = nlohmann::ordered_json::parse(error.problems_json, nullptr, false);
+  if (problems.is_object()) {
+    for (auto& problem : problems["problems"]) {
+      if (problem.value("file", "") != document) continue;
+      problem["file"] = "";
+      problem["line"] = 0;
+      problem["column"] = 0;
+    }
+    error.problems_json = problems.dump();
+  }
+  std::string text;
+  std::istringstream lines(error.problems_text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(document + ":")) line.erase(0, line.find(": ") + 2);
+    text += line + "\n";
+  }
+  error.problems_text = text;
+  return error;
 }
 
 std::string AdhocPipeline(const std::string& name, const std::string& stream,
@@ -119,18 +183,18 @@ std::string AdhocPipeline(const std::string& name, const std::string& stream,
   yaml += "target: {connection: " + Quoted(target.connection) + "}\n";
   yaml += "streams:\n  - id: " + Quoted(stream) + "\n";
   if (IsFileReference(source.table)) yaml += "    kind: file\n";
-  yaml += "    source: " + Quoted(source.table) + "\n";
-  yaml += "    target: " + Quoted(target.table) + "\n";
+  yaml += "    source: " + Quoted(Literal(source.table)) + "\n";
+  yaml += "    target: " + Quoted(Literal(target.table)) + "\n";
   if (!load.cursor.empty()) {
-    yaml += "    extract: {mode: incremental, watermark_field: " + Quoted(load.cursor) +
-            "}\n";
+    yaml += "    extract: {mode: incremental, watermark_field: " +
+            Quoted(Literal(load.cursor)) + "}\n";
   }
   yaml += "    load: {mode: " + load.mode;
   if (load.partial) yaml += ", partial_replace: true";
   if (!load.keys.empty()) {
     yaml += ", upsert_keys: [";
     for (size_t i = 0; i < load.keys.size(); ++i) {
-      yaml += (i ? ", " : "") + Quoted(load.keys[i]);
+      yaml += (i ? ", " : "") + Quoted(Literal(load.keys[i]));
     }
     yaml += "]";
   }

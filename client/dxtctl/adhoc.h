@@ -11,8 +11,10 @@ namespace dxt::ctl {
 /// One end: CONNECTION#table, a connection string with #table, or the path of a data file
 /// or database file.
 struct AdhocEnd {
-  std::string connection;  ///< Name of the project, or inline string.
-  std::string table;       ///< "" = not named.
+  /// Name of the project, or inline string: `${NAME}` in it is a variable's where it was
+  /// typed as a string, not where a path was.
+  std::string connection;
+  std::string table;  ///< As it was typed; "" = not named.
 };
 Result<AdhocEnd> ParseAdhocEnd(const std::string& text);
 
@@ -30,6 +32,16 @@ std::string AdhocPipeline(const std::string& name, const std::string& stream,
 
 /// "raw.orders" -> "orders", "exports/planes.csv.gz" -> "planes".
 std::string BareTableName(const std::string& table);
+
+/// The id of a stream of this name: its characters that ids have none of become '_'.
+std::string StreamIdOf(const std::string& name);
+
+/// A reference to the table of exactly this name, dots and blanks included.
+std::string TableReference(const std::string& name);
+
+/// An error of documents without the places in `document`, which is no file: what is
+/// wrong there is named by its key alone.
+Error WithoutPlaces(Error error, const std::string& document);
 
 /// True for what a file connection holds: a data file's name, a folder, a glob.
 bool IsFileReference(const std::string& table);

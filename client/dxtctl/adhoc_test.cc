@@ -1,6 +1,7 @@
 #include "client/dxtctl/adhoc.h"
 
 #include <filesystem>
+#include <fstream>
 
 #include <gtest/gtest.h>
 
@@ -55,6 +56,56 @@ TEST(AdhocEnd, EmptyPartsAreRefused) {
     EXPECT_EQ(end.error().exit_code, kExitUsage);
     EXPECT_FALSE(end.error().hint.empty());
   }
+}
+
+TEST(AdhocEnd, APathIsNoUrlAndHoldsNoVariable) {
+  ExpectEnd("/in 50%/${X}.csv", "file:///in 50%25", "${X}.csv");
+  ExpectEnd("/${X}/a.db#t", "sqlite:///$${X}/a.db", "t");
+  ExpectEnd("postgresql://u:${PW}@h/d#t", "postgresql://u:${PW}@h/d", "t");
+  const std::string yaml = AdhocPipeline("n", "s", Parsed("/in/${X}.csv"),
+                                         Parsed("/out/$${Y}.csv"), AdhocLoad());
+  EXPECT_NE(yaml.find("source: \"$${X}.csv\""), std::string::npos) << yaml;
+  EXPECT_NE(yaml.find("target: \"$$${Y}.csv\""), std::string::npos) << yaml;
+}
+
+TEST(AdhocEnd, AFileMayHaveAHashInItsName) {
+  const fs::path folder = fs::path(testing::TempDir()) / "adhoc_hash";
+  fs::create_directories(folder);
+  std::ofstream(folder / "ha#sh.csv") << "id\n";
+  ExpectEnd((folder / "ha#sh.csv").string(), "file://" + folder.string(), "ha#sh.csv");
+  fs::remove_all(folder);
+}
+
+TEST(StreamIdOf, KeepsWhatIdsMayHoldAndIsTheSameForAName) {
+  EXPECT_EQ(StreamIdOf("orders_2.x-y"), "orders_2.x-y");
+  EXPECT_EQ(StreamIdOf("we ird"), "we_ird");
+  EXPECT_EQ(StreamIdOf("q'uote"), "q_uote");
+  EXPECT_EQ(StreamIdOf("\xC3\xBCn\xC3\xAF"), "_n_");
+  EXPECT_EQ(StreamIdOf("-dash"), "_dash");
+  EXPECT_EQ(StreamIdOf(".hidden"), "_hidden");
+  EXPECT_EQ(StreamIdOf("${X}"), "__X_");
+  EXPECT_EQ(StreamIdOf(""), "_");
+  EXPECT_EQ(StreamIdOf(std::string(300, 'a')).size(), 128u);
+}
+
+TEST(TableReference, QuotesWhatWouldReadOtherwise) {
+  EXPECT_EQ(TableReference("orders"), "orders");
+  EXPECT_EQ(TableReference("we ird"), "\"we ird\"");
+  EXPECT_EQ(TableReference("a.b"), "\"a.b\"");
+  EXPECT_EQ(TableReference("a\"b"), "\"a\"\"b\"");
+}
+
+TEST(WithoutPlaces, NamesNoFileThatIsNotThere) {
+  Error error;
+  error.problems_text =
+      "/d/copy-1.yaml:6:9: error: streams[0].id: no\n/d/p.yaml:1:2: error: x: y\n";
+  error.problems_json =
+      R"({"schema":"dxt.problems/1","problems":[{"file":"/d/copy-1.yaml","line":6,"column":9}]})";
+  const Error shown = WithoutPlaces(error, "/d/copy-1.yaml");
+  EXPECT_EQ(shown.problems_text,
+            "error: streams[0].id: no\n/d/p.yaml:1:2: error: x: y\n");
+  EXPECT_EQ(shown.problems_json.find("copy-1"), std::string::npos);
+  EXPECT_EQ(shown.problems_json.find(":6"), std::string::npos);
 }
 
 TEST(BareTableName, DropsSchemaFolderAndExtensions) {

@@ -6,6 +6,7 @@
 #include <iostream>
 #include <iterator>
 
+#include "client/dxtctl/rpc.h"
 #include "client/dxtctl/variables.h"
 #include "dxt/v1/document.pb.h"
 
@@ -17,6 +18,21 @@ namespace fs = std::filesystem;
 constexpr size_t kLargestDocument = 1 << 20;
 constexpr const char* kProjectNames[] = {"dxt_project.yaml", "dxt_project.yml",
                                          "connections.yaml"};
+
+/// A document that cannot be read, for people and as `-o json` has it.
+Error Unreadable(const fs::path& path, std::string message, std::string hint) {
+  Error error = UsageError(std::move(message), std::move(hint));
+  error.code = "document.unreadable";
+  google::protobuf::RepeatedPtrField<v1::Problem> problems;
+  v1::Problem& problem = *problems.Add();
+  problem.set_level(v1::Problem::ERROR);
+  problem.set_file(path.string());
+  problem.set_code(error.code);
+  problem.set_message(error.message);
+  problem.set_suggestion(error.hint);
+  error.problems_json = ProblemsJson(problems);
+  return error;
+}
 
 fs::path FindProject(fs::path folder) {
   std::error_code error;
@@ -36,13 +52,15 @@ Result<fs::path> ProjectPath(const DocumentOptions& options, const fs::path& fro
   for (const char* name : kProjectNames) {
     if (fs::is_regular_file(given / name, error)) return given / name;
   }
-  return UsageError("There is no " + std::string(kProjectNames[0]) + " in '" +
-                    given.string() + "'");
+  return Unreadable(
+      given,
+      "There is no " + std::string(kProjectNames[0]) + " in '" + given.string() + "'",
+      "Name the project's file or folder with --project");
 }
 
 Status ReadPipeline(const DocumentOptions& options, v1::Document& document) {
   if (options.pipeline_text) {
-    document.set_path((fs::current_path() / options.pipeline).string());
+    document.set_path(MadeUpPath(options));
     document.set_text(*options.pipeline_text);
     return Done{};
   }
@@ -85,6 +103,10 @@ Documents::Documents(Documents&&) noexcept = default;
 Documents& Documents::operator=(Documents&&) noexcept = default;
 Documents::~Documents() = default;
 
+std::string MadeUpPath(const DocumentOptions& options) {
+  return (fs::current_path() / options.pipeline).string();
+}
+
 bool IsProjectFile(const fs::path& path) {
   for (const char* name : kProjectNames) {
     if (path.filename() == name) return true;
@@ -95,20 +117,22 @@ bool IsProjectFile(const fs::path& path) {
 Result<std::string> ReadDocument(const fs::path& path) {
   std::error_code error;
   if (fs::is_directory(path, error)) {
-    return UsageError("'" + path.string() + "' is a folder, not a document",
+    return Unreadable(path, "'" + path.string() + "' is a folder, not a document",
                       "Name a pipeline file in it");
   }
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    return UsageError("Cannot read '" + path.string() + "': " + std::strerror(errno),
+    return Unreadable(path,
+                      "Cannot read '" + path.string() + "': " + std::strerror(errno),
                       "Check the path, or write a first pipeline with `dxtctl init`");
   }
   std::string text(kLargestDocument + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(file.gcount()));
   if (text.size() > kLargestDocument) {
-    return UsageError("'" + path.string() +
-                      "' is larger than 1 MiB, the limit of a document");
+    return Unreadable(
+        path, "'" + path.string() + "' is larger than 1 MiB, the limit of a document",
+        "Part its streams among several pipelines");
   }
   return text;
 }

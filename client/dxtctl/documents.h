@@ -26,6 +26,9 @@ struct DocumentOptions {
   bool strict = false;
 };
 
+/// Where the pipeline of `pipeline_text` is said to stand.
+std::string MadeUpPath(const DocumentOptions& options);
+
 /// Documents as the server wants them, and where the state of what they describe belongs.
 struct Documents {
   Documents();

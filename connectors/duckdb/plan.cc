@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/spelling.h"
 #include "connectors/duckdb/types.h"
+#include "connectors/sql/column_names.h"
 #include "connectors/sql/identifier.h"
 #include "connectors/sql/keyed.h"
 
@@ -184,6 +185,7 @@ arrow::Result<TablePlan> PlanDuckdbTable(const TableSpec& wanted,
     return MakeError(ErrorClass::kConfig, "target.is_view",
                      "The target " + existing.reference + " is a view", "Name a table");
   }
+  ARROW_RETURN_NOT_OK(sql::CheckColumnNames(wanted, sql::NameCase::kFolded));
   ARROW_RETURN_NOT_OK(sql::CheckKeys(wanted));
   TablePlan plan;
   plan.create = !existing.exists;

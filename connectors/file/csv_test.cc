@@ -264,6 +264,29 @@ TEST_F(CsvTest, AFileWithoutRowsHasItsHeadersColumns) {
   EXPECT_EQ(glob.types(), "id int64, name string");
 }
 
+TEST_F(CsvTest, OneColumnThatHoldsAnotherDelimiterIsTold) {
+  const auto notes = [&](const std::string& text, ConfigValue options = Map({})) {
+    WriteText("t.csv", text);
+    const auto source = OpenSource();
+    const auto info =
+        source->Describe({StreamKind::kFile, "t.csv", std::move(options)}, {});
+    EXPECT_TRUE(info.ok()) << info.status();
+    std::string all;
+    for (const auto& note : info->notes) all += note.code + ": " + note.message;
+    return all;
+  };
+  for (const auto& [name, shown] :
+       {std::pair("id;v", ";"), std::pair("id\tv", "\\t"), std::pair("id|v", "|")}) {
+    const std::string note = notes(std::string(name) + "\n1\n");
+    EXPECT_NE(note.find("file.one_column"), std::string::npos) << name;
+    EXPECT_NE(note.find("delimiter: \"" + std::string(shown) + "\""), std::string::npos)
+        << note;
+  }
+  EXPECT_EQ(notes("id\n1;2\n"), "");
+  EXPECT_EQ(notes("id;v,w\n1,2\n"), "");
+  EXPECT_EQ(notes("id;v\n1;2\n", Map({{"delimiter", Scalar(";")}})), "");
+}
+
 TEST_F(CsvTest, EveryRefusalOfAFileNamesANextStep) {
   for (const std::string text :
        {"a\n\"open", "a\n\"x\"y\n", "a,a\n1,2\n", "a,\n1,2\n", "a,b\n1\n", "a\rb\n"}) {

@@ -99,6 +99,21 @@ class FileDestination final : public Destination {
   FileDestination(Location location, const ConnectorContext& context)
       : location_(std::move(location)), context_(context) {}
 
+  /// Leaves nothing of chains that never came to a row.
+  ~FileDestination() override {
+    constexpr int64_t kWaitMs = 1000;
+    for (const auto& taken : taken_) {
+      const Ledger ledger(taken.target);
+      // Locking makes the folder, also where somebody has removed it.
+      if (ledger.Epoch(taken.identity).ValueOr(0) != taken.epoch) continue;
+      const auto lock =
+          taken.target.store->Lock(taken.target.ledger(), kWaitMs, [] { return false; });
+      // What stays is a fence, which the next owner raises.
+      if (!lock.ok()) continue;
+      ARROW_UNUSED(ledger.GiveUp(taken.identity, taken.epoch, taken.made));
+    }
+  }
+
   arrow::Status Check(std::stop_token) override {
     if (location_.folder.empty()) return arrow::Status::OK();
     ARROW_ASSIGN_OR_RAISE(const auto entry, location_.store->Stat(location_.folder));
@@ -113,6 +128,7 @@ class FileDestination final : public Destination {
                           ResolveTarget(location_, reference, nullptr));
     TargetTable table;
     table.reference = target.store->Show(target.path);
+    table.file = location_.IdentityOf(target.path);
     ARROW_ASSIGN_OR_RAISE(const auto files, Ledger(target).Files());
     if (files.paths.empty()) return table;
     table.exists = true;
@@ -197,10 +213,12 @@ class FileDestination final : public Destination {
       ARROW_ASSIGN_OR_RAISE(const Target target,
                             ResolveTarget(location_, identity.target, nullptr));
       const Ledger ledger(target);
+      ARROW_ASSIGN_OR_RAISE(std::string made, FirstMissing(target));
       ARROW_ASSIGN_OR_RAISE(const auto lock, Lock(target, stop));
       ARROW_RETURN_NOT_OK(ledger.RollForward());
       Ownership ownership;
       ARROW_ASSIGN_OR_RAISE(ownership.epoch, ledger.Bump(identity, owner, Now()));
+      taken_.push_back({identity, target, ownership.epoch, std::move(made)});
       ARROW_ASSIGN_OR_RAISE(ownership.last, Last(ledger, identity));
       owned.push_back(std::move(ownership));
     }
@@ -280,6 +298,7 @@ class FileDestination final : public Destination {
     }
     row.record.rows_deleted = result.rows_deleted;
     ARROW_RETURN_NOT_OK(CommitStaged(target, ledger, staged.paths, replace, old, &row));
+    taken_.clear();
     result.rows_written = staged.rows;
     result.target_ident = row.record.target_ident;
     return result;
@@ -380,8 +399,29 @@ class FileDestination final : public Destination {
     return staged;
   }
 
+  /// A chain that was taken over here, and the topmost folder that this has made.
+  struct Taken {
+    StreamIdentity identity;
+    Target target;
+    int64_t epoch = 0;
+    std::string made;
+  };
+
+  /// The topmost folder on the way to the target's ledger that is not there; "" = none.
+  static arrow::Result<std::string> FirstMissing(const Target& target) {
+    std::string missing;
+    for (std::string folder = target.ledger(); !folder.empty() && folder != "/";
+         folder = ParentPath(folder)) {
+      ARROW_ASSIGN_OR_RAISE(const auto entry, target.store->Stat(folder));
+      if (entry) break;
+      missing = folder;
+    }
+    return missing;
+  }
+
   Location location_;
   ConnectorContext context_;
+  std::vector<Taken> taken_;
 };
 
 }  // namespace

@@ -182,6 +182,64 @@ TEST_F(DestinationTest, LeftoversOfACrashAreIgnoredByReaders) {
                                                     "part-00000002.parquet"}));
 }
 
+TEST_F(DestinationTest, AFirstLoadThatIsGivenUpLeavesNothing) {
+  for (const std::string target : {"a.csv", "deep/er/a.csv", "parts/"}) {
+    Load load = NumberedLoad(target, 1, 1);
+    load.commit = false;
+    ASSERT_TRUE(Run(load).ok());
+    EXPECT_EQ(Names(), std::vector<std::string>{}) << target;
+  }
+  // A folder that stood there stays, and so does what another stream has recorded.
+  std::filesystem::create_directory(Path("parts"));
+  Load load = NumberedLoad("parts/", 1, 1);
+  load.commit = false;
+  ASSERT_TRUE(Run(load).ok());
+  EXPECT_EQ(Names("parts"), std::vector<std::string>{});
+  ASSERT_TRUE(Run(NumberedLoad("parts/", 1, 1)).ok());
+  load.stream = "other";
+  ASSERT_TRUE(Run(load).ok());
+  EXPECT_EQ(Names("parts/_dxt"), std::vector<std::string>{"s"});
+  ExpectIds("parts", {1});
+}
+
+TEST_F(DestinationTest, AFenceThatSomebodyElseHasRaisedStays) {
+  const StreamIdentity identity = Identity(NumberedLoad("a.csv", 1, 1));
+  const StreamIdentity identities[] = {identity};
+  auto first = OpenDestination();
+  EXPECT_EQ((*first->Acquire(identities, Owner(), {}))[0].epoch, 1);
+  auto second = OpenDestination();
+  EXPECT_EQ((*second->Acquire(identities, Owner(), {}))[0].epoch, 2);
+  // Neither the one whose turn is over nor a later one may let epochs begin anew: the
+  // first could hang, and would pass for the third.
+  second.reset();
+  EXPECT_TRUE(std::filesystem::exists(Path("_dxt/a.csv/s/fence.json")));
+  EXPECT_EQ((*OpenDestination()->Acquire(identities, Owner(), {}))[0].epoch, 3);
+  first.reset();
+  EXPECT_TRUE(std::filesystem::exists(Path("_dxt/a.csv/s/fence.json")));
+}
+
+TEST_F(DestinationTest, WritesToTheFileBehindALink) {
+  WriteText("real/data.txt", "{\"id\":7,\"name\":\"n7\"}\n");
+  std::filesystem::create_symlink("real/data.txt", Path("link.jsonl"));
+  ASSERT_TRUE(Run(NumberedLoad("link.jsonl", 1, 2, LoadMode::kReplace)).ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(Path("link.jsonl")));
+  EXPECT_EQ(ReadText("real/data.txt"),
+            "{\"id\":1,\"name\":\"n1\"}\n{\"id\":2,\"name\":\"n2\"}\n");
+  EXPECT_EQ(Names(), (std::vector<std::string>{"link.jsonl", "real"}));
+  ASSERT_TRUE(Run(NumberedLoad("link.jsonl", 3, 1)).ok());
+  ExpectIds("link.jsonl", {1, 2, 3});
+  // Of a link into nowhere the file is made; a folder is exchanged behind its link.
+  std::filesystem::create_symlink("real/new.csv", Path("later.csv"));
+  ASSERT_TRUE(Run(NumberedLoad("later.csv", 1, 1)).ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(Path("later.csv")));
+  EXPECT_EQ(ReadText("real/new.csv"), "id,name\n1,n1\n");
+  ASSERT_TRUE(Run(NumberedLoad("parts/", 1, 1)).ok());
+  std::filesystem::create_directory_symlink("parts", Path("linked"));
+  ASSERT_TRUE(Run(NumberedLoad("linked", 9, 1, LoadMode::kReplace)).ok());
+  EXPECT_TRUE(std::filesystem::is_symlink(Path("linked")));
+  ExpectIds("parts", {9});
+}
+
 TEST_F(DestinationTest, WhatADeadOwnerHalfWroteIntoTheLedgerIsRemoved) {
   ASSERT_TRUE(Run(NumberedLoad("orders/", 1, 1)).ok());
   const std::string chain = Path("orders/_dxt/s");

@@ -238,6 +238,30 @@ arrow::Result<int64_t> Ledger::Epoch(const StreamIdentity& identity) const {
   return json["epoch"].get<int64_t>();
 }
 
+arrow::Status Ledger::GiveUp(const StreamIdentity& identity, int64_t epoch,
+                             const std::string& made) const {
+  constexpr int64_t kFirst = 1;
+  if (epoch != kFirst || !target_.store->is_local()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const int64_t now, Epoch(identity));
+  if (now != kFirst) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(Sweep(identity));
+  ARROW_ASSIGN_OR_RAISE(const std::string chain, ChainFolder(identity));
+  ARROW_ASSIGN_OR_RAISE(const auto entries, target_.store->List(chain, false));
+  const std::string fence = JoinPath(chain, "fence.json");
+  const bool alone = entries.size() == 1 && entries.front().path == fence;
+  if (!alone) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(target_.store->Remove(fence));
+  ARROW_RETURN_NOT_OK(target_.store->Sync(fence));
+  target_.store->RemoveEmpty(chain);
+  const size_t shortest = std::min(made.empty() ? std::string::npos : made.size(),
+                                   JoinPath(target_.base(), "_dxt").size());
+  for (std::string folder(ParentPath(chain)); folder.size() >= shortest;
+       folder = ParentPath(folder)) {
+    target_.store->RemoveEmpty(folder);
+  }
+  return arrow::Status::OK();
+}
+
 arrow::Status Ledger::MarkOpen(const StreamIdentity& identity,
                                const std::string& load_id) const {
   ARROW_ASSIGN_OR_RAISE(const std::string chain, ChainFolder(identity));

@@ -45,6 +45,12 @@ class Ledger {
   arrow::Result<int64_t> Bump(const StreamIdentity& identity, const Owner& owner,
                               const std::string& now) const;
   arrow::Result<int64_t> Epoch(const StreamIdentity& identity) const;
+  /// Removes what the first owner of a chain has made, who gives it up without a row; and
+  /// the folders of the ledger, and up to `made`, that are empty then. What a second
+  /// owner ever had stays: the first might still be at work, and would pass for a third.
+  /// The caller was the owner of `epoch` and holds the target's lock.
+  arrow::Status GiveUp(const StreamIdentity& identity, int64_t epoch,
+                       const std::string& made) const;
   arrow::Status MarkOpen(const StreamIdentity& identity,
                          const std::string& load_id) const;
   void UnmarkOpen(const StreamIdentity& identity, const std::string& load_id) const;

@@ -232,6 +232,29 @@ class LocalStore final : public Store {
     return arrow::Status::OK();
   }
 
+  void RemoveEmpty(const std::string& folder) override {
+    if (rmdir(folder.c_str()) == 0) {
+      ARROW_UNUSED(SyncFolder(std::string(ParentPath(folder))));
+    }
+  }
+
+  arrow::Result<std::string> FollowLink(const std::string& path) override {
+    constexpr int kMostLinks = 40;  // As Linux follows.
+    stdfs::path at = path;
+    for (int i = 0; i < kMostLinks; ++i) {
+      std::error_code error;
+      if (!stdfs::is_symlink(stdfs::symlink_status(at, error))) return at.string();
+      const stdfs::path link = stdfs::read_symlink(at, error);
+      if (error) return SystemError(error.value(), "follow the link", path);
+      const stdfs::path to = at.parent_path() / link;
+      // Folders on the way may be links too, so that `..` is not the part before it.
+      const stdfs::path folder = stdfs::weakly_canonical(to.parent_path(), error);
+      if (error) return SystemError(error.value(), "follow the link", path);
+      at = folder / to.filename();
+    }
+    return SystemError(ELOOP, "follow the link", path);
+  }
+
   arrow::Result<bool> Put(const std::string& path, std::string_view bytes,
                           bool replace) override {
     // Written beside it and linked, so that whoever sees the name sees all of it.
@@ -291,6 +314,8 @@ class LocalStore final : public Store {
     for (int64_t waited = 0;; waited += kPauseMs) {
       ARROW_RETURN_NOT_OK(MakeFolders(folder));
       const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      // A load that made it and failed has just removed it.
+      if (fd < 0 && errno == ENOENT) continue;
       if (fd < 0) return SystemError(errno, "open the folder", folder);
       auto lock = std::make_unique<FolderLock>(fd);
       if (flock(fd, LOCK_EX | LOCK_NB) == 0) {

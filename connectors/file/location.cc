@@ -203,10 +203,18 @@ arrow::Result<std::string> Location::Resolve(std::string_view reference) const {
                    "Set the connection's url to the folder");
 }
 
+std::string Location::IdentityOf(const std::string& path) const {
+  if (!store->is_local()) return "s3:" + endpoint + "/" + path;
+  std::error_code error;
+  const auto real = std::filesystem::weakly_canonical(path, error);
+  return "file:" + (error ? path : real.string());
+}
+
 arrow::Result<Location> OpenLocation(const ConfigView& config) {
   Location location;
   location.options.kind = ConfigValue::Kind::kMap;
   if (const ConfigValue* options = config.Value("options")) location.options = *options;
+  location.endpoint = config.String("endpoint");
   std::string url = config.String("url");
   std::string path;
   if (StartsWith(url, kS3)) {

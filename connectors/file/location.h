@@ -20,10 +20,14 @@ struct Location {
   std::string folder;     ///< Of the store; "" = the connection has no url.
   std::string only_file;  ///< Set when the url names a file or a glob.
   ConfigValue options;    ///< Of the connection, a map; streams' options override it.
+  std::string endpoint;   ///< Of a bucket: which of several S3 servers has it.
 
   /// A stream's reference as a path of the store, without `.` and `..`. What leaves the
   /// folder is kConfig "file.outside". "" means the folder, or the one file.
   arrow::Result<std::string> Resolve(std::string_view reference) const;
+  /// Equal for two paths of any connections exactly when they are the same file or
+  /// folder: links are followed.
+  std::string IdentityOf(const std::string& path) const;
 };
 
 arrow::Result<Location> OpenLocation(const ConfigView& config);

@@ -142,6 +142,9 @@ class S3Store final : public Store {
     return false;
   }
 
+  void RemoveEmpty(const std::string&) override {}  // A bucket has no folders.
+  arrow::Result<std::string> FollowLink(const std::string& path) override { return path; }
+
   arrow::Status Remove(const std::string& path) override {
     auto info = files_->GetFileInfo(path);
     if (!info.ok()) return Failed(info.status(), "look at", path);

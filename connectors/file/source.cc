@@ -121,6 +121,24 @@ arrow::Result<std::shared_ptr<arrow::Array>> RowIds(int64_t first, int64_t rows)
   return builder.Finish();
 }
 
+/// One column whose name holds what other files part their columns with.
+void NoteDelimiter(const Inspection& stream, StreamInfo& info) {
+  const FormatOptions& options = stream.files.options;
+  const bool parted = options.format == Format::kCsv || options.format == Format::kTsv;
+  if (!parted || !options.header || stream.schema.fields.size() != 1) return;
+  const std::string& name = stream.schema.fields.front().name;
+  for (const char other : {';', '\t', '|', ','}) {
+    if (other == options.delimiter || name.find(other) == std::string::npos) continue;
+    const std::string shown = other == '\t' ? "\\t" : std::string(1, other);
+    info.notes.push_back(
+        {"file.one_column", "'" + stream.files.text + "' is read as one column named '" +
+                                name + "'; if its columns are parted by '" + shown +
+                                "', write extract.options: {delimiter: \"" + shown +
+                                "\"}"});
+    return;
+  }
+}
+
 /// Reads the files of one split, one after another.
 class SplitReader final : public Reader {
  public:
@@ -285,6 +303,10 @@ class FileSource final : public Source {
       info.columns.fields.push_back({kRowIdColumn, {DType::kInt64}, false, {}});
     }
     info.estimated_rows = stream->rows;
+    for (const auto& path : stream->files.paths) {
+      info.files.push_back(location_.IdentityOf(path));
+    }
+    NoteDelimiter(*stream, info);
     return info;
   }
 

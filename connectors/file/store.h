@@ -67,6 +67,10 @@ class Store {
   virtual arrow::Result<bool> Exchange(const std::string& a, const std::string& b) = 0;
   /// Removes a file or a whole folder; nothing there is fine.
   virtual arrow::Status Remove(const std::string& path) = 0;
+  /// Removes a folder that holds nothing; any other stays.
+  virtual void RemoveEmpty(const std::string& folder) = 0;
+  /// The file or folder that a path stands for where its last part is a symbolic link.
+  virtual arrow::Result<std::string> FollowLink(const std::string& path) = 0;
   /// Writes a small file whole and durably; false when it existed and `replace` is not
   /// set.
   virtual arrow::Result<bool> Put(const std::string& path, std::string_view bytes,

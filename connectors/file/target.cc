@@ -50,8 +50,11 @@ arrow::Result<Target> ResolveTarget(const Location& location, std::string_view r
   }
   ARROW_ASSIGN_OR_RAISE(const auto format,
                         FormatOption(&location.options, stream_options));
+  // What is written takes the place of the file behind a link, not of the link.
+  std::string named = target.path;
+  ARROW_ASSIGN_OR_RAISE(target.path, location.store->FollowLink(target.path));
   ARROW_ASSIGN_OR_RAISE(const auto entry, location.store->Stat(target.path));
-  const NameFormat name = FormatOfName(target.path);
+  const NameFormat name = FormatOfName(named);
   if (entry) {
     target.is_folder = entry->is_folder;
   } else {
@@ -59,7 +62,6 @@ arrow::Result<Target> ResolveTarget(const Location& location, std::string_view r
         reference.ends_with('/') || reference.empty() || !name.has_extension;
     if (!location.only_file.empty()) target.is_folder = false;
   }
-  std::string named = target.path;
   if (target.is_folder) {
     // The format of what is there already, else Parquet.
     std::vector<std::string> files;

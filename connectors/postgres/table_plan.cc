@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/spelling.h"
+#include "connectors/sql/column_names.h"
 #include "connectors/sql/identifier.h"
 #include "connectors/sql/keyed.h"
 
@@ -40,6 +41,7 @@ class Planner {
       : wanted_(wanted), existing_(existing), types_(types) {}
 
   arrow::Result<TablePlan> Plan() {
+    ARROW_RETURN_NOT_OK(sql::CheckColumnNames(wanted_, sql::NameCase::kMatters));
     ARROW_RETURN_NOT_OK(sql::CheckKeys(wanted_));
     if (existing_.is_view) {
       return MakeError(ErrorClass::kUnsupported, "target.is_view",

@@ -68,6 +68,8 @@ struct LoadRecord {
   std::string target;
   std::string target_ident;  ///< Filled in by the destination (PostgreSQL: OID).
   std::string committed_at;  ///< Filled in by the destination.
+  /// Of the watermark field: the state store's alone; "" = none, or not known.
+  std::string cursor_type;
 };
 
 /// Who asks for ownership.
@@ -96,6 +98,7 @@ struct TargetTable {
   bool exists = false;
   std::string reference;  ///< Fully qualified and quoted, or absolute path.
   std::string ident;      ///< OID or the like; "" where the system has none.
+  std::string file;       ///< Of a file or folder: equal for the same one; else "".
   std::vector<TargetColumn> columns;
   std::vector<std::vector<std::string>> unique_keys;  ///< Usable for upserts.
   bool empty = true;

@@ -25,6 +25,12 @@ struct StreamRef {
   ConfigValue options;
 };
 
+/// What whoever runs a stream should know of what it reads.
+struct StreamNote {
+  std::string code;
+  std::string message;
+};
+
 /// A dataset that a source found in its own catalogue.
 struct StreamInfo {
   StreamKind kind = StreamKind::kTable;
@@ -33,6 +39,9 @@ struct StreamInfo {
   std::string name;       ///< Bare name, for `target: "raw.{name}"`.
   StreamSchema columns;
   std::optional<int64_t> estimated_rows;
+  /// The files that are read, each as TargetTable::file would name it.
+  std::vector<std::string> files;
+  std::vector<StreamNote> notes;
 };
 
 /// One column that a reader must deliver, under `name`, as `type`.

@@ -108,6 +108,7 @@ struct ValueDomain {
   bool nul = true;                ///< Text may hold U+0000.
   bool nan = true;                ///< Floats and undeclared decimals.
   bool infinity = true;           ///< Likewise.
+  bool signed_zero = true;        ///< Floats: -0.0 keeps its sign; it is 0.0 otherwise.
   bool infinite_time = false;     ///< Dates and timestamps of ±infinity.
   bool end_of_day = true;         ///< time 24:00:00.
   int32_t fraction_digits = 6;    ///< Of a second: time and timestamps, 0 to 9.

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "connectors/sql/column_names.h"
 #include "connectors/sql/identifier.h"
 #include "connectors/sql/keyed.h"
 #include "connectors/sqlite/types.h"
@@ -179,6 +180,7 @@ arrow::Result<TablePlan> PlanTable(const TableSpec& wanted, const TargetTable& e
                      "The target " + existing.reference + " is a view",
                      "Name a table as the target");
   }
+  ARROW_RETURN_NOT_OK(sql::CheckColumnNames(wanted, sql::NameCase::kFolded));
   ARROW_RETURN_NOT_OK(sql::CheckKeys(wanted));
   TablePlan plan;
   const bool recreate = existing.exists && wanted.mode == LoadMode::kReplace &&

@@ -164,6 +164,8 @@ ValueDomain DomainOf(const FieldType& type) {
   }
   domain.deliver.nanoseconds = false;
   domain.nan = type.dtype == DType::kDecimal;  // A REAL of NaN is stored as NULL.
+  // A REAL column stores whole numbers as integers, which have one zero.
+  domain.signed_zero = false;
   domain.fraction_digits = 6;
   domain.first_day = kFirstDay;
   domain.last_day = kLastDay;

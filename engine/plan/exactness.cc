@@ -371,6 +371,15 @@ uint32_t TimeTests(const FieldType& from, const ValueDomain& domain) {
   return tests;
 }
 
+std::string SpecialFloatTest(const ValueDomain& domain) {
+  std::string text = domain.infinity ? "NaN does not fit"
+                     : domain.nan    ? "infinity does not fit"
+                                     : "NaN and infinity do not fit";
+  const bool floats = KindOf(domain.deliver.dtype) == Kind::kFloat;
+  if (floats && !domain.signed_zero) text += ", -0.0 is kept as 0.0";
+  return text;
+}
+
 /// Half a sentence on what the tests hold values to.
 std::string DescribeTests(uint32_t tests, const ValueDomain& domain) {
   std::string text;
@@ -378,7 +387,7 @@ std::string DescribeTests(uint32_t tests, const ValueDomain& domain) {
     if (tests & test) text += (text.empty() ? "" : ", ") + what;
   };
   add(kTestNul, "text must not hold U+0000");
-  add(kTestSpecialFloat, "NaN and infinity do not fit");
+  if (tests & kTestSpecialFloat) text = SpecialFloatTest(domain);
   add(kTestInfinity, "infinite times do not fit");
   add(kTestRange, "values must lie in the target's range");
   add(kTestFraction,

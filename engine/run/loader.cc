@@ -147,6 +147,7 @@ arrow::Status Loader::Begin(LoadRecord record, std::stop_token stop, int most) {
   record_.fingerprint = stream_.identity.fingerprint;
   record_.target =
       stream_.target.reference.empty() ? stream_.config.target : stream_.target.reference;
+  record_.cursor_type = stream_.CursorType();
   record_.schema_hash = Sha256Hex(outgoing_->ToString(true)).substr(0, 32);
   write_.identity = stream_.identity;
   write_.table = stream_.table;

@@ -43,6 +43,15 @@ const PlannedColumn* PreparedStream::Column(const std::string& id) const {
   return nullptr;
 }
 
+std::string PreparedStream::CursorType() const {
+  if (columns.cursor) return ToString(columns.cursor->type);
+  if (columns.cursor_target.empty()) return "";
+  for (const auto& column : columns.columns) {
+    if (column.wanted.name == columns.cursor_target) return ToString(column.field.type);
+  }
+  return "";
+}
+
 arrow::Result<std::string> PreparedStream::DedupColumn() const {
   const std::string& sort = config.load.dedup_sort;
   if (sort.empty()) return columns.cursor_target;

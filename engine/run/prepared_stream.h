@@ -76,6 +76,8 @@ struct PreparedStream {
   /// into this very table.
   bool KeysAreTracked() const;
   const PlannedColumn* Column(const std::string& id) const;
+  /// Of the watermark field, for the record of the load; "" = none, or not known.
+  std::string CursorType() const;
   /// Target column by which the latest of equal keys wins; "" = the last that arrives.
   /// kConfig "plan.column_missing".
   arrow::Result<std::string> DedupColumn() const;

@@ -222,9 +222,8 @@ std::vector<RecordChange::Cell> RecordDiff::Differences(const arrow::RecordBatch
     if (IsKey(name) || stream_.columns.columns[i].read_index < 0) continue;
     const auto old = before.GetColumnByName(name);
     RecordChange::Cell cell{name, std::nullopt, std::nullopt};
-    if (old) cell.before = CellText(*old, before_row, TypeOf(i));
-    cell.after =
-        CellText(*after.batch->column(static_cast<int>(i)), after.number, TypeOf(i));
+    if (old) cell.before = Text(*old, before_row, i);
+    cell.after = Text(*after.batch->column(static_cast<int>(i)), after.number, i);
     if (cell.before != cell.after) cells.push_back(std::move(cell));
   }
   return cells;
@@ -239,7 +238,7 @@ RecordChange RecordDiff::Change(RecordChange::Kind kind, const arrow::RecordBatc
     const std::string& name = stream_.table_plan.columns[i].name;
     const auto array = batch.GetColumnByName(name);
     if (!array || IsKey(name)) continue;
-    auto text = CellText(*array, row, TypeOf(i));
+    auto text = Text(*array, row, i);
     const bool added = kind == RecordChange::Kind::kAdd;
     change.cells.push_back(
         {name, added ? std::nullopt : text, added ? text : std::nullopt});
@@ -261,6 +260,15 @@ void RecordDiff::Note(RecordChange change, int64_t& count) {
       std::count_if(result_.changes.begin(), result_.changes.end(),
                     [&](const RecordChange& one) { return one.kind == change.kind; });
   if (shown < kMostShown) result_.changes.push_back(std::move(change));
+}
+
+std::optional<std::string> RecordDiff::Text(const arrow::Array& array, int64_t row,
+                                            size_t column) const {
+  auto text = CellText(array, row, TypeOf(column));
+  // As the target will have it.
+  const bool signed_zero = stream_.table_plan.columns[column].domain.signed_zero;
+  if (!signed_zero && text == "-0" && !CanBeCursor(TypeOf(column))) text = "0";
+  return text;
 }
 
 const FieldType& RecordDiff::TypeOf(size_t column) const {

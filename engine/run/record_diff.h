@@ -53,6 +53,9 @@ class RecordDiff {
                       int64_t row) const;
   void Note(RecordChange change, int64_t& count);
   void NoteAdded(const Rows& rows);
+  /// The cell as the target holds it; nullopt = NULL.
+  std::optional<std::string> Text(const arrow::Array& array, int64_t row,
+                                  size_t column) const;
   const FieldType& TypeOf(size_t column) const;
   bool IsKey(const std::string& name) const;
 

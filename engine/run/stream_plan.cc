@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/spelling.h"
+#include "connectors/sql/identifier.h"
 #include "engine/run/boundary.h"
 #include "engine/run/cursor_plan.h"
 
@@ -351,12 +352,29 @@ class Preparer {
                target.connector->Identity(target.config);
   }
 
+  bool SameReference() const {
+    const auto source = sql::SplitReference(out_->info.reference);
+    const auto target = sql::SplitReference(out_->target.reference);
+    if (!source.ok() || !target.ok())
+      return out_->info.reference == out_->target.reference;
+    return *source == *target;
+  }
+
   arrow::Status CheckSameTable() const {
-    if (!SameSystem() || !out_->target.exists) return arrow::Status::OK();
-    if (out_->info.reference != out_->target.reference) return arrow::Status::OK();
+    if (!out_->target.exists) return arrow::Status::OK();
+    const auto& files = out_->info.files;
+    const std::string& file = out_->target.file;
+    const bool same_file =
+        !file.empty() && std::any_of(files.begin(), files.end(), [&](const auto& read) {
+          return read == file || read.starts_with(file + "/");
+        });
+    if (!same_file && !(file.empty() && SameSystem() && SameReference())) {
+      return arrow::Status::OK();
+    }
     return MakeError(ErrorClass::kConfig, "plan.same_table",
-                     "Stream '" + out_->config.id + "' reads and writes the same table " +
-                         out_->target.reference,
+                     "Stream '" + out_->config.id + "' reads and writes the same " +
+                         (same_file ? "file " : "table ") + out_->target.reference +
+                         ", so each run would load what the last one wrote",
                      "Name another target");
   }
 
@@ -396,12 +414,36 @@ class Preparer {
     if (out_->LoadedLast() && out_->last->mode == LoadModeName(LoadMode::kHistory)) {
       return arrow::Status::OK();
     }
+    if (LoadedOtherwise(LoadMode::kHistory)) {
+      return Changed("would close the versions of rows that it does not bring any more",
+                     "Write load.scd2.deletes: close if that is meant, or keep to close "
+                     "none of them");
+    }
     return MakeError(
         ErrorClass::kConfig, "plan.history_scope",
         "Stream '" + out_->config.id + "' keeps versions in " + out_->target.reference +
             ", which it did not fill: it may hold rows of others",
         "Write load.scd2.deletes: close to close every version whose row the "
         "source does not have, or keep to close none of them");
+  }
+
+  /// Whether this stream made what stands in the target, by this mode, when it read or
+  /// wrote something else.
+  bool LoadedOtherwise(LoadMode mode) const {
+    return out_->last && out_->target.exists &&
+           out_->last->fingerprint != out_->identity.fingerprint &&
+           (out_->last->target_ident.empty() ||
+            out_->last->target_ident == out_->target.ident) &&
+           out_->last->mode.starts_with(LoadModeName(mode));
+  }
+
+  arrow::Status Changed(const std::string& danger, std::string hint) const {
+    return MakeError(ErrorClass::kConfig, "state.changed",
+                     "Stream '" + out_->config.id + "' loaded " + out_->target.reference +
+                         " with another source connection, source, watermark field, "
+                         "target or keys than it has now, and " +
+                         danger,
+                     std::move(hint));
   }
 
   /// Contracts 3.7: nobody's rows are deleted from a table that dxt did not make, unless
@@ -414,6 +456,12 @@ class Preparer {
         out_->LoadedLast() && (out_->last->mode == LoadModeName(LoadMode::kMirror) ||
                                out_->last->mode == LoadModeName(LoadMode::kReplace));
     if (!out_->target.exists || whole) return arrow::Status::OK();
+    if (LoadedOtherwise(LoadMode::kMirror) || LoadedOtherwise(LoadMode::kReplace)) {
+      return Changed("would delete the rows that it does not bring any more",
+                     "dxtctl run with --full-refresh " + out_->config.id +
+                         " replaces them all by what the stream brings now, and "
+                         "load.mirror.scope: destination deletes those that it does not");
+    }
     return MakeError(ErrorClass::kConfig, "plan.mirror_scope",
                      "Stream '" + out_->config.id + "' mirrors into " +
                          out_->target.reference +

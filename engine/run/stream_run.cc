@@ -255,6 +255,7 @@ void StreamRun::Report(const PreparedStream& stream) {
   }
   for (const auto& warning : stream.watermark.warnings)
     Warn(warning.code, warning.message);
+  for (const auto& note : stream.info.notes) Warn(note.code, note.message);
   for (const auto& note : stream.table_plan.notes) Warn("plan.note", note);
 }
 

@@ -1,4 +1,6 @@
 #include "base/clock.h"
+#include "base/error.h"
+#include "connectors/sdk/cursor.h"
 #include "server/api/convert.h"
 #include "server/api/services.h"
 #include "server/api/status_map.h"
@@ -8,10 +10,35 @@ namespace dxt {
 namespace {
 
 template <typename Request>
+ChainKey KeyOf(const Request& request) {
+  return {ChainPipeline(request.pipeline()), request.stream(),
+          request.lane().empty() ? "sync" : request.lane()};
+}
+
+/// Refuses what the next run would: a value that is none of the type that the newest load
+/// noted. Where it noted none, the run decides.
+arrow::Status CheckValue(const ApiParts& parts, const ChainKey& key,
+                         const std::string& value) {
+  ARROW_ASSIGN_OR_RAISE(const auto stored, parts.store->cursors().Load(key));
+  if (!stored || stored->cursor_type.empty()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const FieldType type, ParseFieldType(stored->cursor_type));
+  const auto read = CanonicalCursor(value, type).status();
+  if (read.ok()) return read;
+  return MakeError(
+      ErrorClass::kConfig, "cursor.invalid",
+      "'" + value + "' is not a value of the watermark field of stream '" + key.stream +
+          "', which is of type " + stored->cursor_type,
+      (stored->cursor_after.empty() ? std::string("Write it as its source does")
+                                    : "Write it as in " + stored->cursor_after) +
+          "; a stream that has another watermark field now begins anew by dxtctl state "
+          "reset " +
+          key.stream);
+}
+
+template <typename Request>
 grpc::Status Direct(const ApiParts& parts, const Request& request, Directive::Kind kind,
                     const std::string& value, v1::Cursor* response) {
-  const ChainKey key{ChainPipeline(request.pipeline()), request.stream(),
-                     request.lane().empty() ? "sync" : request.lane()};
+  const ChainKey key = KeyOf(request);
   if (key.pipeline.empty() || key.stream.empty()) {
     return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_name",
                     "A cursor is named by its pipeline and its stream");
@@ -50,6 +77,8 @@ Reply StateServiceImpl::SetCursor(CallContext* context,
       return ApiError(grpc::StatusCode::INVALID_ARGUMENT, "api.cursor_value",
                       "An empty cursor value: ResetCursor forgets a cursor");
     }
+    const auto checked = CheckValue(parts_, KeyOf(*request), request->value());
+    if (!checked.ok()) return ToGrpc(checked);
     return Direct(parts_, *request, Directive::Kind::kSet, request->value(), response);
   });
 }

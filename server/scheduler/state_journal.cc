@@ -29,6 +29,7 @@ Checkpoint ToCheckpoint(const StreamIdentity& identity, const LoadRecord& record
   checkpoint.target = record.target.empty() ? identity.target : record.target;
   checkpoint.target_ident = record.target_ident;
   checkpoint.committed_at = record.committed_at;
+  checkpoint.cursor_type = record.cursor_type;
   return checkpoint;
 }
 
@@ -50,6 +51,7 @@ std::optional<LoadRecord> ToRecord(const std::optional<Checkpoint>& checkpoint) 
   record.target = checkpoint->target;
   record.target_ident = checkpoint->target_ident;
   record.committed_at = checkpoint->committed_at;
+  record.cursor_type = checkpoint->cursor_type;
   return record;
 }
 

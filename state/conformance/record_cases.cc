@@ -165,6 +165,23 @@ TEST_P(StateStoreSuite, CursorsAndPackagesOutliveARestart) {
   EXPECT_EQ(store_->cursors().Load(key)->value().window_seq, 4);
 }
 
+TEST_P(StateStoreSuite, TheTypeOfACursorIsKeptWithItAndWithItsIntent) {
+  const ChainKey key{"shop/orders", "items", "sync"};
+  const Lease lease = Claimed("01A");
+  Checkpoint window;
+  window.load_id = "L1";
+  window.run = "01A";
+  window.cursor_after = "500";
+  window.cursor_type = "int64";
+  ASSERT_TRUE(store_->intents().Record(lease, key, window).ok());
+  EXPECT_EQ(store_->intents().Pending(key)->value().cursor_type, "int64");
+  ASSERT_TRUE(store_->cursors().Save(lease, key, window, kNow).ok());
+  EXPECT_EQ(store_->cursors().Load(key)->value().cursor_type, "int64");
+  const auto chains = store_->cursors().List("").ValueOrDie();
+  ASSERT_EQ(chains.size(), 1u);
+  EXPECT_EQ(chains.front().checkpoint->cursor_type, "int64");
+}
+
 TEST_P(StateStoreSuite, AGapShowsOnceItsLoadIsSettledAndGoesWithAReadFromTheBeginning) {
   const ChainKey key{"shop/orders", "items", "sync"};
   const Lease lease = Claimed("01A");

@@ -14,7 +14,7 @@ using Value = StateDatabase::Value;
 constexpr char kCheckpointColumns[] =
     "window_seq, load_id, run, cursor_before, cursor_after, read_from, row_count, "
     "rows_deleted, mode, schema_hash, package_hash, fingerprint, target, target_ident, "
-    "committed_at";
+    "committed_at, cursor_type";
 
 Checkpoint ReadCheckpoint(const Row& row, int at) {
   Checkpoint c;
@@ -33,6 +33,7 @@ Checkpoint ReadCheckpoint(const Row& row, int at) {
   c.target = row.Text(at++);
   c.target_ident = row.Text(at++);
   c.committed_at = row.Text(at++);
+  c.cursor_type = row.Text(at++);
   return c;
 }
 
@@ -57,9 +58,19 @@ std::vector<Value> RowValues(const ChainKey& key, const Checkpoint& c) {
                                    std::string_view(c.fingerprint),
                                    std::string_view(c.target),
                                    std::string_view(c.target_ident),
-                                   std::string_view(c.committed_at)};
+                                   std::string_view(c.committed_at),
+                                   std::string_view(c.cursor_type)};
   values.insert(values.end(), rest.begin(), rest.end());
   return values;
+}
+
+/// Of RowValues, and of `further` behind them.
+std::string InsertCheckpoint(const std::string& table, const std::string& further,
+                             size_t values) {
+  std::string sql = "INSERT OR REPLACE INTO " + table + " (pipeline, stream, lane, " +
+                    kCheckpointColumns + further + ") VALUES (?";
+  for (size_t i = 1; i < values; ++i) sql += ", ?";
+  return sql + ")";
 }
 
 arrow::Result<std::optional<Checkpoint>> FindCheckpoint(StateDatabase& database,
@@ -163,9 +174,7 @@ arrow::Status SqliteCursorStore::Save(const Lease& lease, const ChainKey& key,
     values.push_back(now);
     ARROW_RETURN_NOT_OK(
         transaction
-            .Run("INSERT OR REPLACE INTO cursors VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-                 "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                 values)
+            .Run(InsertCheckpoint("cursors", ", updated_at", values.size()), values)
             .status());
     ARROW_RETURN_NOT_OK(
         transaction
@@ -265,11 +274,8 @@ arrow::Status SqliteIntentStore::Record(const Lease& lease, const ChainKey& key,
               .Run("INSERT OR REPLACE INTO gaps VALUES (?, ?, ?, ?, ?, ?, ?)", values)
               .status());
     }
-    return transaction
-        .Run(
-            "INSERT OR REPLACE INTO intents VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-            "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            RowValues(key, intended))
+    const auto values = RowValues(key, intended);
+    return transaction.Run(InsertCheckpoint("intents", "", values.size()), values)
         .status();
   });
 }

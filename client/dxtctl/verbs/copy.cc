@@ -46,11 +46,12 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
                       "Write " + options.source + "#table; `dxtctl discover " +
                           options.source + "` lists what there is");
   }
-  const std::string stream = BareTableName(source.table);
+  const std::string bare = BareTableName(source.table);
+  const std::string stream = StreamIdOf(bare);
   if (target.table.empty()) {
     const bool files =
         target.connection.starts_with("file:") || target.connection.starts_with("s3:");
-    target.table = files ? stream + ".parquet" : stream;
+    target.table = files ? bare + ".parquet" : TableReference(bare);
   }
   AdhocLoad load;
   load.keys = options.keys;
@@ -71,7 +72,9 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
   const std::string yaml = AdhocPipeline(name, stream, source, target, load);
   options.run.documents.pipeline = name + ".yaml";
   options.run.documents.pipeline_text = yaml;
-  return ExecuteRunVerb(invocation, options.run);
+  auto ended = ExecuteRunVerb(invocation, options.run);
+  if (ended.ok()) return ended;
+  return WithoutPlaces(ended.error(), MadeUpPath(options.run.documents));
 }
 
 }  // namespace

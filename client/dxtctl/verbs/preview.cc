@@ -75,8 +75,12 @@ Result<int> Preview(Invocation& invocation, PreviewOptions options) {
   *request.mutable_documents() = *documents.set;
   request.set_stream(options.stream);
   request.set_rows(options.rows);
-  CTL_ASSIGN(const auto response, daemon->Call<v1::PreviewStreamResponse>(request));
-  PrintPreview(response, invocation);
+  const auto response = daemon->Call<v1::PreviewStreamResponse>(request);
+  if (!response.ok() && wanted.pipeline_text) {
+    return WithoutPlaces(response.error(), MadeUpPath(wanted));
+  }
+  if (!response.ok()) return response.error();
+  PrintPreview(*response, invocation);
   return kExitOk;
 }
 

@@ -24,12 +24,21 @@ Result<int> Test(Invocation& invocation, const TestOptions& options) {
   if (document) wanted.pipeline = options.what;
   wanted.variables = options.variables;
   CTL_ASSIGN(const Documents documents, invocation.Load(wanted));
+  if (options.what.empty() && !documents.set->has_project()) return NoProject("test");
   CTL_ASSIGN(const auto daemon, invocation.Connect(documents));
   v1::CheckConnectionsRequest request;
   *request.mutable_documents() = document ? *documents.set : WithWorkingFolder(documents);
   request.set_only(options.connection.empty() && !document ? options.what
                                                            : options.connection);
   CTL_ASSIGN(const auto response, daemon->Call<v1::CheckConnectionsResponse>(request));
+  if (response.checks().empty()) {
+    return UsageError(
+        "There is no connection to test in " +
+            (documents.set->has_project() ? "'" + documents.set->project().path() + "'"
+                                          : "the documents"),
+        "Add one below `connections`, or name a connection string: dxtctl "
+        "test sqlite:///shop.db");
+  }
   Json rows = Json::array();
   int exit_code = kExitOk;
   for (const auto& check : response.checks()) {
