@@ -8,6 +8,7 @@ std::span<void (*const)(Verb, Invocation&)> AllVerbs() {
       AddInit,
       AddRun,
       AddPlan,
+      AddDiff,
       AddVerify,
       AddExtract,
       AddLoad,

@@ -25,6 +25,7 @@ void AddLoad(Verb root, Invocation& invocation);
 void AddPackages(Verb root, Invocation& invocation);
 void AddPipelines(Verb root, Invocation& invocation);
 void AddPlan(Verb root, Invocation& invocation);
+void AddDiff(Verb root, Invocation& invocation);
 void AddVerify(Verb root, Invocation& invocation);
 void AddPreview(Verb root, Invocation& invocation);
 void AddProjects(Verb root, Invocation& invocation);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/spelling.h"
 #include "connectors/duckdb/types.h"
 #include "connectors/sql/identifier.h"
 
@@ -87,13 +88,23 @@ std::string Deduplicated(const WriteSpec& spec, const std::string& stage) {
   if (!spec.dedup_column.empty()) {
     order = sql::QuoteIdentifier(spec.dedup_column) + " DESC NULLS LAST, ";
   }
+  const Places places = PlacesOf(spec, stage);
   return "SELECT " + sql::Joined(items) +
          " FROM (SELECT *, row_number() OVER (PARTITION BY " +
-         sql::QuotedNames(spec.table.keys) + " ORDER BY " + order +
-         "rowid DESC) AS _dxt_n FROM " + stage + ") WHERE _dxt_n = 1";
+         sql::QuotedNames(spec.table.keys) + " ORDER BY " + order + places.column +
+         " DESC) AS _dxt_n FROM " + places.from + ") WHERE _dxt_n = 1";
 }
 
 }  // namespace
+
+Places PlacesOf(const WriteSpec& spec, const std::string& stage) {
+  const bool shadowed = std::any_of(
+      spec.plan.columns.begin(), spec.plan.columns.end(),
+      [](const auto& column) { return MatchName({column.name}, "rowid") >= 0; });
+  if (!shadowed) return {stage, "rowid"};
+  return {"(SELECT *, row_number() OVER () - 1 AS _dxt_row FROM " + stage + ")",
+          "_dxt_row"};
+}
 
 std::string Filled(const std::string& pattern, const std::string& sql) {
   const size_t at = pattern.find("{}");

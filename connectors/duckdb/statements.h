@@ -14,6 +14,13 @@ std::string Filled(const std::string& pattern, const std::string& sql);
 /// systems' files write -infinity, as DuckDB's own.
 std::string Infinite(const std::string& sql, const FieldType& type);
 
+/// Where the stage's rows are read together with their places in the order of arrival,
+/// and the column that holds these: rowid, but for a stage with a column of that name.
+struct Places {
+  std::string from, column;
+};
+Places PlacesOf(const WriteSpec& spec, const std::string& stage);
+
 std::string CreateStageSql(const WriteSpec& spec, const std::string& name);
 /// Append and replace.
 std::string InsertAllSql(const WriteSpec& spec, const std::string& stage,

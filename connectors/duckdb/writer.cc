@@ -343,10 +343,11 @@ class DuckdbWriter : public Writer {
       condition +=
           (condition.empty() ? "" : " OR ") + sql::QuoteIdentifier(key) + " IS NULL";
     }
+    const Places places = PlacesOf(spec_, StageSql());
     ARROW_ASSIGN_OR_RAISE(
         auto rows,
-        load_->session->Rows("SELECT CAST(rowid AS BIGINT) FROM " + StageSql() +
-                                 " WHERE " + condition + " LIMIT 1",
+        load_->session->Rows("SELECT CAST(" + places.column + " AS BIGINT) FROM " +
+                                 places.from + " WHERE " + condition + " LIMIT 1",
                              "Testing the keys of " + name_, stop));
     if (rows.empty()) return arrow::Status::OK();
     return MakeError(ErrorClass::kData, "load.null_key",

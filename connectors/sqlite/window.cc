@@ -122,10 +122,10 @@ arrow::Status Window::OpenStage() {
   if (staged_) return arrow::Status::OK();
   staged_ = true;
   ARROW_RETURN_NOT_OK(connection_->Execute("BEGIN"));
-  std::string ddl = "CREATE TABLE " + Stage() + " (";
-  for (size_t i = 0; i < spec_.plan.columns.size(); ++i) {
-    const auto& column = spec_.plan.columns[i];
-    ddl += (i > 0 ? ", " : "") + QuoteIdentifier(column.name) + " " + column.native;
+  // The rows' order, under a name that no column has: a column may be called rowid.
+  std::string ddl = "CREATE TABLE " + Stage() + " (_dxt_row INTEGER PRIMARY KEY";
+  for (const auto& column : spec_.plan.columns) {
+    ddl += ", " + QuoteIdentifier(column.name) + " " + column.native;
   }
   ARROW_RETURN_NOT_OK(connection_->Execute(ddl + ")"));
   for (const auto& key : spec_.table.keys) {

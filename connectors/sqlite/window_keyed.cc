@@ -97,7 +97,7 @@ arrow::Status Window::Deduplicate(int64_t* dropped) {
                      "Set on_duplicate_key: last, or choose other upsert_keys");
   }
   twice.Reset();
-  std::string order = "rowid DESC";
+  std::string order = "_dxt_row DESC";
   if (!spec_.dedup_column.empty()) {
     const auto field = spec_.schema->GetFieldByName(spec_.dedup_column);
     // A decimal's text does not sort as its number; all other texts are of fixed width.
@@ -107,7 +107,7 @@ arrow::Status Window::Deduplicate(int64_t* dropped) {
   }
   ARROW_RETURN_NOT_OK(connection_->Execute(
       "DELETE FROM " + Stage() +
-      " WHERE rowid IN (SELECT r FROM (SELECT rowid AS r, "
+      " WHERE _dxt_row IN (SELECT r FROM (SELECT _dxt_row AS r, "
       "row_number() OVER (PARTITION BY " +
       keys + " ORDER BY " + order + ") AS n FROM " + Stage() + ") WHERE n > 1)"));
   *dropped = connection_->Changes();
@@ -149,14 +149,15 @@ arrow::Status Window::Merge(CommitResult* result) {
                              ") SELECT " + ColumnList("_dxt_s.") + " FROM " + Stage() +
                              " AS _dxt_s WHERE ";
   if (mode == LoadMode::kDeleteInsert) {
-    return connection_->Execute(insert + "true ORDER BY _dxt_s.rowid");
+    return connection_->Execute(insert + "1 ORDER BY _dxt_s._dxt_row");
   }
   const bool updates = mode != LoadMode::kInsertOnly && !assignments("").empty();
   if (indexed) {
     const std::string not_older =
         spec_.keep_newer ? " WHERE " + NotOlder(table_ + ".", "excluded.") : "";
+    // Not "true", which is the name of a column where there is one.
     ARROW_RETURN_NOT_OK(connection_->Execute(
-        insert + "true ORDER BY " + keys + " ON CONFLICT (" + keys + ") DO " +
+        insert + "1 ORDER BY " + keys + " ON CONFLICT (" + keys + ") DO " +
         (updates ? "UPDATE SET " + assignments("excluded.") + not_older : "NOTHING")));
     if (mode == LoadMode::kInsertOnly) result->rows_written = connection_->Changes();
     return arrow::Status::OK();

@@ -31,7 +31,7 @@ class Resolver {
 
   arrow::Result<ColumnPlan> Run() {
     for (const auto& name : config_.exclude) {
-      const int at = MatchName(names_, BareColumn(name));
+      const int at = Find(name);
       if (at < 0) {
         Missing(name, "exclude");
       } else {
@@ -66,8 +66,15 @@ class Resolver {
   }
 
  private:
+  /// A column whose very name holds the quotes goes before one that is written in them.
+  int Find(const std::string& written) const {
+    const auto same = std::find(names_.begin(), names_.end(), written);
+    if (same != names_.end()) return static_cast<int>(same - names_.begin());
+    return MatchName(names_, BareColumn(written));
+  }
+
   void Claim(const std::string& column) {
-    const int at = MatchName(names_, BareColumn(column));
+    const int at = Find(column);
     if (at >= 0) claimed_.insert(at);
   }
 
@@ -109,9 +116,9 @@ class Resolver {
       Field typed = expressions_[next_expression_++];
       return Add(config, typed, "", config.source_expression);
     }
-    const std::string wanted =
-        BareColumn(config.source_column.empty() ? config.id : config.source_column);
-    const int at = MatchName(names_, wanted);
+    const std::string& wanted =
+        config.source_column.empty() ? config.id : config.source_column;
+    const int at = Find(wanted);
     if (at < 0) return Missing(wanted, "field " + config.id);
     const Field& field = source_.columns.fields[at];
     Add(config, field, field.name, "");
@@ -254,7 +261,7 @@ class Resolver {
       plan_.cursor_read = column->read_index;
       plan_.cursor_target = column->wanted.name;
     } else {
-      const int at = MatchName(names_, BareColumn(wanted));
+      const int at = Find(wanted);
       if (at < 0) return Missing(wanted, "extract.watermark_field");
       const Field& field = source_.columns.fields[at];
       ColumnRead read;
