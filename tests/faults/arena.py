@@ -134,8 +134,8 @@ class Arena:
                 self.cell.reset(start)
                 code, calls = self.run(buffer)
                 verdict = self.cell.compare(self.cell.window(start))
-                if code == 0 and start == "first":
-                    verdict.note(self.cell.target.unlike(json.loads(self.result)))
+                if code == 0:
+                    verdict.note(self.cell.target.unlike(json.loads(self.result), start, buffer))
                 if code != 0 or not verdict.good:
                     raise Failed(f"{self.cell.name} undisturbed: exit code {code}, "
                                  f"{'; '.join(verdict.problems)}\n{self.output}")

@@ -59,8 +59,8 @@ class Target:
         """What a document has besides."""
         return {}
 
-    def unlike(self, _result):
-        """What a first run's result says that is not what this target is here for, for people."""
+    def unlike(self, _result, _start, _buffer):
+        """What a run's result says that is not what this target is here for, for people."""
 
     def write_source(self, rows):
         path = self.live / "source.db"
@@ -298,8 +298,9 @@ def typed(answer):
     """The rows of what `select_text` asked for."""
     rows = []
     for line in [] if answer in ([], ["NULL"]) else answer[0].split("\n"):
-        seq, part, payload, checksum, *numbers = line.split("|")
-        rows.append((int(seq), int(part), payload, checksum, *map(int, numbers)))
+        seq, part, payload, checksum, *more = line.split("|")
+        rows.append((int(seq), int(part), payload, checksum,
+                     *(int(cell) if cell.isdigit() else cell for cell in more)))
     return rows
 
 
@@ -416,7 +417,7 @@ class Cell:
 
     def rows(self):
         try:
-            return self.target.rows()
+            return self.mode.seen(self.target.rows())
         finally:
             self.target.close()
 
@@ -438,7 +439,7 @@ class Cell:
 
     def _compare(self, window, spare):
         expected = collections.Counter(self.mode.target(window))
-        found = collections.Counter(self.target.rows())
+        found = collections.Counter(self.mode.seen(self.target.rows()))
         missing, surplus = expected - found, found - expected
         lost, doubled = sum(missing.values()), sum(surplus.values())
         problems = []

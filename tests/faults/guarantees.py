@@ -32,6 +32,7 @@ HOLDS = {
     "mirror-full": "the source's rows, or the old",
     "mirror-soft": "the source's rows; what has gone is marked",
     "mirror-tracked": "the source's rows, and all of others'",
+    "scd2": "each version once, from its load to the one that ends it",
     "insert_only": "each key once, its first row",
     "delete_insert": "each group as it came last",
     "append-backfill": "each row of the ranges once; the regular watermark as it was",

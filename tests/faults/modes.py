@@ -77,6 +77,10 @@ class Mode:
         """The seq of each dead letter there must be, in order."""
         return []
 
+    def seen(self, rows):
+        """What is read of the target, as target() says it."""
+        return rows
+
     def loads(self, window):
         """How many rows of the ledger are of regular runs once that window is committed."""
         if not self.window_rows:
@@ -144,6 +148,45 @@ class SoftMirror(Mirror):
         stream = super().stream(target)
         stream["load"]["mirror"] = {"deletes": "soft", "soft_delete_column": "gone_at"}
         return stream
+
+
+class History(Mode):
+    """Every version of each row, with the number of the load from which on and up to which it holds.
+    Read whole, some of the older rows are missing in each window, and come back with the next one.
+    """
+
+    expressions = [*COLUMNS, *(f"coalesce(CAST({column} AS VARCHAR), '')"
+                               for column in ("valid_from", "valid_to"))]
+
+    def __init__(self, extract):
+        super().__init__("scd2", extract)
+
+    def _is_away(self, seq, window):
+        return not self.incremental and seq not in self.block(window) and seq % 7 == window % 7
+
+    @functools.lru_cache(maxsize=8)
+    def source(self, window):
+        return [cells for cells in super().source(window) if not self._is_away(cells[0], window)]
+
+    @functools.lru_cache(maxsize=8)
+    def target(self, window):
+        versions, holds = [], {}
+        for load in range(1, window + 1):
+            rows = {cells[0]: cells for cells in self.source(load)}
+            for seq, (cells, since) in list(holds.items()):
+                if rows.get(seq) != cells:
+                    versions.append((*cells, since, load))
+                    del holds[seq]
+            for seq in rows.keys() - holds.keys():
+                holds[seq] = (rows[seq], load)
+        return versions + [(*cells, since, 0) for cells, since in holds.values()]
+
+    def seen(self, rows):
+        # A load has one moment, at which it also closes what is over.
+        moments = {moment: load for load, moment in
+                   enumerate(sorted({cells[-2] for cells in rows}), 1)}
+        return [(*cells[:-2], moments[cells[-2]], moments.get(cells[-1], -1) if cells[-1] else 0)
+                for cells in rows]
 
 
 class InsertOnly(Mode):
@@ -263,5 +306,5 @@ MODES = {mode.name: mode for mode in (
     Mode("append", "incremental"), Mode("upsert", "incremental"),
     Mode("append", "windows", 400), Mode("upsert", "windows", 400),
     SoftMirror("mirror-soft"), TrackedMirror("mirror-tracked"),
-    InsertOnly("insert_only"), DeleteInsert("delete_insert", "incremental"),
+    History("full"), History("incremental"), InsertOnly("insert_only"), DeleteInsert("delete_insert", "incremental"),
     Backfill("append"), Backfill("upsert"), Letters("append"), Letters("upsert"))}

@@ -192,7 +192,17 @@ static void PathOf(const Change* change, char* path, size_t size) {
   }
 }
 
+/// Does a name stand for something again, now that all later changes but the durable ones
+/// are taken back? Then its removal is durable too: a name is one entry of its folder.
+static bool Stands(const char* path) {
+  struct stat info;
+  return Raw(SYS_newfstatat, AT_FDCWD, (long)path, (long)&info, AT_SYMLINK_NOFOLLOW, 0,
+             0) == 0;
+}
+
 static void TakeBack(const Change* change) {
+  if (change->kind == kRemoved && Stands(change->path)) return;
+  if (change->kind == kRenamed && Stands(change->from)) return;
   switch (change->kind) {
     case kBytes:
     case kSize: {

@@ -1,4 +1,6 @@
-"""Cells whose rows are read by several readers at a time, each a split of one PostgreSQL table."""
+"""Cells whose rows are read by several readers at a time, each a split of one PostgreSQL table, and
+written by as many where they fill a new or a replaced one.
+"""
 
 import re
 
@@ -15,8 +17,8 @@ class Splits(cells.Postgres):
     """
 
     name = "splits"
-    modes = ["append-full", "replace-full", "upsert-full", "mirror-full", "append-incremental",
-             "upsert-incremental"]
+    modes = ["append-full", "replace-full", "upsert-full", "mirror-full", "scd2-full",
+             "append-incremental", "upsert-incremental"]
 
     def __init__(self, tools, live, mode):
         super().__init__(tools, live, mode)
@@ -35,9 +37,15 @@ class Splits(cells.Postgres):
     def settings(self):
         return {"runtime": {"parallelism": READERS}}
 
-    def unlike(self, result):
-        readers = result["streams"][0]["readers"]
-        return f"{readers} readers, not {READERS}" if readers != READERS else None
+    def unlike(self, result, start, buffer):
+        """A table that nobody sees yet is filled by as many writers, when the rows come straight."""
+        stream = result["streams"][0]
+        several = start == "first" or not self.mode.incremental  # From a watermark on reads one.
+        unseen = self.mode.load == "replace" or (start == "first" and self.mode.load == "append")
+        expected = {"readers": READERS if several else 1,
+                    "writers": READERS if unseen and buffer == "streamed" else 1}
+        found = {name: stream[name] for name in expected}
+        return f"{found}, not {expected}" if found != expected else None
 
     def write_source(self, rows):
         # Few rows a block make more splits.

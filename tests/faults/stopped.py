@@ -100,14 +100,8 @@ class StoppedArena(Arena):
         if done.returncode == 0:
             rows = set(self.cell.rows())
             expected = set(self.cell.mode.target(self.cell.window(start)))
-            if rows == expected:
-                return [], "taken over"
-            # The ledger's row is the commit of a folder. Who stopped between it and the files has
-            # their lock still, and the newcomer has nothing to load.
-            recorded = len(self.cell.windows()) >= self.cell.mode.loads(self.cell.window(start))
-            if recorded and isinstance(self.cell.target, cells.Parquet):
-                return [], "recorded before"
-            return ["the newcomer's rows are not the expected"], "taken over"
+            wrong = [] if rows == expected else ["the newcomer's rows are not the expected"]
+            return wrong, "taken over"
         text = (done.stdout + done.stderr)[-600:]
         if ".locked" not in text and "lock_timeout" not in text:
             return [f"the newcomer fails: exit code {done.returncode}: {text}"], "locked out"
