@@ -26,7 +26,7 @@ import time
 
 import json_schema
 from processes import Process
-from systems import DuckDb, Failed, Postgres, Skipped, Watcher, sqlite_query
+from systems import DuckDb, Failed, PgBouncer, Postgres, Skipped, Watcher, sqlite_query
 
 CRASH = re.compile(r"terminate called|Sanitizer:|runtime error:|Stack [Tt]race")
 SOURCES = pathlib.Path(__file__).resolve().parents[2]
@@ -93,6 +93,7 @@ class Scenario:
         self.finished = []
         self.last = None
         self.postgres = None
+        self.pgbouncer = None
         self.duckdb = None
 
     def expand(self, text):
@@ -102,6 +103,8 @@ class Scenario:
             words["$unprivileged"] = "setpriv --bounding-set=-dac_override,-dac_read_search"
         if self.postgres:
             words |= {"$postgres": self.postgres.url, "$pgport": self.postgres.port}
+        if self.pgbouncer:
+            words["$pgbouncer"] = self.pgbouncer.url
         for word, value in words.items():
             text = text.replace(word, str(value))
         return text
@@ -139,6 +142,8 @@ class Scenario:
             release()
         for pid in self.daemons():
             os.kill(pid, signal.SIGKILL)
+        if self.pgbouncer:
+            self.pgbouncer.stop()
         if self.postgres:
             self.postgres.stop()
         if self.options.keep:
@@ -188,6 +193,8 @@ class Scenario:
     def do_require(self, step):
         if step.rest == "postgres":
             self.postgres = Postgres(self.folder)
+        elif step.rest == "pgbouncer":
+            self.pgbouncer = PgBouncer(self.folder, self.postgres)
         elif step.rest == "duckdb":
             if not self.options.duckdb:
                 raise Skipped("libduckdb was not named")
@@ -198,7 +205,7 @@ class Scenario:
             if tried.returncode:
                 raise Skipped("this account may not mount")
         else:
-            raise Failed("only postgres, duckdb and mounts can be required")
+            raise Failed("only postgres, pgbouncer, duckdb and mounts can be required")
 
     def do_env(self, step):
         name, given, value = step.rest.partition("=")

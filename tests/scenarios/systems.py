@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import subprocess
 import threading
+import time
 
 
 class Failed(Exception):
@@ -20,6 +21,12 @@ class Skipped(Exception):
 
 def row_text(cells):
     return "|".join("NULL" if cell is None else str(cell) for cell in cells)
+
+
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
 
 
 class Postgres:
@@ -43,9 +50,7 @@ class Postgres:
             folder.chmod(0o755)
             self.account = ["setpriv", "--reuid=postgres", "--regid=postgres",
                             "--clear-groups"]
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self._run("initdb", "-D", self.data, "-U", "dxt", "-A", "trust", "--no-sync")
         rules = self.data / "pg_hba.conf"
         rules.write_text("host all guarded all scram-sha-256\n" + rules.read_text())
@@ -69,6 +74,41 @@ class Postgres:
 
     def stop(self):
         self._run("pg_ctl", "-D", self.data, "-m", "immediate", "stop")
+
+
+class PgBouncer:
+    """A pooler before a server: of its sessions it lends each transaction one, any one."""
+
+    def __init__(self, folder, postgres):
+        program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+        if not program:
+            raise Skipped("PgBouncer is not installed")
+        self.port = free_port()
+        users, settings = folder / "users", folder / "pgbouncer.ini"
+        users.write_text('"dxt" ""\n')
+        settings.write_text(
+            f"[databases]\n* = host=127.0.0.1 port={postgres.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
+            f"unix_socket_dir =\nauth_type = trust\nauth_file = {users}\n"
+            "pool_mode = transaction\n")
+        with open(folder / "pgbouncer.log", "wb") as log:
+            self.child = subprocess.Popen([*postgres.account, program, str(settings)], cwd="/",
+                                          stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.url = f"postgresql://dxt@127.0.0.1:{self.port}/postgres"
+        deadline = time.monotonic() + 20
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+                return
+            except ConnectionRefusedError:
+                if self.child.poll() is not None or time.monotonic() > deadline:
+                    raise Failed("PgBouncer does not answer: "
+                                 f"{(folder / 'pgbouncer.log').read_text()}") from None
+                time.sleep(0.02)
+
+    def stop(self):
+        self.child.kill()
+        self.child.wait()
 
 
 class DuckDb:
