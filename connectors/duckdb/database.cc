@@ -190,6 +190,7 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
   const std::string& path() const override { return path_; }
   const fs::path& exchange_folder() const override { return exchange_; }
   int64_t memory_limit() const override { return limits_.memory; }
+  std::mutex& taking_over() override { return taking_over_; }
   void Keep() override { kept_ = true; }
 
   arrow::Result<std::unique_ptr<Session>> Connect(bool writable,
@@ -304,6 +305,7 @@ class FileDatabase : public Database, public std::enable_shared_from_this<FileDa
   const Limits limits_;
   fs::path folder_, exchange_;
 
+  std::mutex taking_over_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
   std::unique_ptr<Handle> handle_;

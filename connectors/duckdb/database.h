@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <stop_token>
 #include <string>
 
@@ -45,6 +46,8 @@ class Database {
   /// A folder from which, alone on the machine, SQL of this database may read files.
   virtual const std::filesystem::path& exchange_folder() const = 0;
   virtual int64_t memory_limit() const = 0;
+  /// Held while a fence is raised.
+  virtual std::mutex& taking_over() = 0;
   /// Something that must outlive a failed run was, or may have been, committed. A file
   /// that was made here and is not kept by its end is removed again.
   virtual void Keep() = 0;

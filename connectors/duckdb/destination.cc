@@ -192,6 +192,8 @@ class DuckdbDestination : public Destination {
       std::span<const StreamIdentity> identities, const Owner& owner,
       std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto session, OpenForWriting(stop));
+    // Two transactions that each add a lane would not see each other's.
+    const std::lock_guard turn(database_->taking_over());
     for (int attempt = 1;; ++attempt) {
       auto owned = AcquireOnce(*session, identities, owner, stop);
       if (owned.ok() || !IsConflict(owned.status()) || attempt == kBumpAttempts)
@@ -335,6 +337,10 @@ class DuckdbDestination : public Destination {
     std::vector<Ownership> owned;
     for (size_t i = 0; i < identities.size(); ++i) {
       Ledger ledger(session, schemas[i], clock_);
+      if (owner.admits) {
+        ARROW_ASSIGN_OR_RAISE(const auto lanes, ledger.Lanes(identities[i], stop));
+        ARROW_RETURN_NOT_OK(owner.admits(lanes));
+      }
       Ownership ownership;
       ARROW_ASSIGN_OR_RAISE(ownership.epoch,
                             ledger.Bump(identities[i], owner.text, stop));

@@ -42,10 +42,10 @@ Ledger::Ledger(Session& session, std::string schema, Clock& clock)
 arrow::Result<bool> Ledger::Exists(std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
       auto rows, session_.Rows("SELECT 1 FROM duckdb_tables() WHERE schema_name = $1 AND "
-                               "table_name = '_dxt_loads' "
+                               "table_name IN ('_dxt_loads', '_dxt_fence') "
                                "AND database_name = current_database()",
                                kReading, stop, {schema_}));
-  return !rows.empty();
+  return rows.size() == 2;
 }
 
 arrow::Status Ledger::Create(std::stop_token stop) {

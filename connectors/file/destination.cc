@@ -216,6 +216,10 @@ class FileDestination final : public Destination {
       ARROW_ASSIGN_OR_RAISE(std::string made, FirstMissing(target));
       ARROW_ASSIGN_OR_RAISE(const auto lock, Lock(target, stop));
       ARROW_RETURN_NOT_OK(ledger.RollForward());
+      if (owner.admits) {
+        ARROW_ASSIGN_OR_RAISE(const auto lanes, ledger.Lanes(identity));
+        ARROW_RETURN_NOT_OK(owner.admits(lanes));
+      }
       Ownership ownership;
       ARROW_ASSIGN_OR_RAISE(ownership.epoch, ledger.Bump(identity, owner, Now()));
       taken_.push_back({identity, target, ownership.epoch, std::move(made)});
@@ -324,6 +328,17 @@ class FileDestination final : public Destination {
                           ResolveTarget(location_, identity.target, nullptr));
     ARROW_ASSIGN_OR_RAISE(const auto row, Ledger(target).Find(identity, load_id));
     return row.has_value();
+  }
+
+  arrow::Status Settle(const StreamIdentity& identity, std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(const Target target,
+                          ResolveTarget(location_, identity.target, nullptr));
+    const Ledger ledger(target);
+    ARROW_ASSIGN_OR_RAISE(const bool unfinished, ledger.HasUnfinished());
+    if (!unfinished) return arrow::Status::OK();
+    // Who is about to do it himself holds the lock.
+    ARROW_ASSIGN_OR_RAISE(const auto lock, Lock(target, stop));
+    return ledger.RollForward();
   }
 
   arrow::Status Sweep(const StreamIdentity& identity, std::stop_token stop) override {

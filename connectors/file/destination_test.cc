@@ -252,20 +252,22 @@ TEST_F(DestinationTest, WhatADeadOwnerHalfWroteIntoTheLedgerIsRemoved) {
 }
 
 TEST_F(DestinationTest, ARecordedLoadIsFinishedByWhoeverComesNext) {
-  // As if the process had died between the ledger row and the rename.
-  for (const std::string target : {"a.csv", "f/"}) {
+  // As if the process had died between the ledger row and the rename. Who comes next has
+  // something to load, or nothing.
+  for (const std::string target : {"a.csv", "f/", "idle.csv", "idle/"}) {
+    const bool idle = target.starts_with("idle");
+    const bool file = target.ends_with(".csv");
     ASSERT_TRUE(Run(NumberedLoad(target, 1, 1)).ok());
     Load load = NumberedLoad(target, 2, 1);
     load.cursor_after = "2";
     load.load_id = "DEAD";
-    const std::string name = target == "a.csv" ? target : "f/part-00000002.parquet";
-    const std::string before = target == "a.csv" ? ReadText(name) : "";
+    const std::string name = file ? target : target + "part-00000002.parquet";
+    const std::string before = file ? ReadText(name) : "";
     ASSERT_TRUE(Run(load).ok());
     const std::string after = ReadText(name);
-    const bool file = target == "a.csv";
-    const std::string staged =
-        file ? ".a.csv.DEAD.tmp" : "f/.load.DEAD.tmp/part-00000001.parquet";
-    const std::string chain = file ? "_dxt/a.csv/s/" : "f/_dxt/s/";
+    const std::string staged = file ? "." + target + ".DEAD.tmp"
+                                    : target + ".load.DEAD.tmp/part-00000001.parquet";
+    const std::string chain = file ? "_dxt/" + target + "/s/" : target + "_dxt/s/";
     // The row names the base by size and time, which a copy does not keep.
     auto row = nlohmann::json::parse(ReadText(chain + "00000002.json"));
     WriteText(staged, after);
@@ -281,9 +283,9 @@ TEST_F(DestinationTest, ARecordedLoadIsFinishedByWhoeverComesNext) {
     const auto identity = Identity(load);
     EXPECT_EQ((*destination->Peek(identity, {}))->cursor_after, "2");
     EXPECT_EQ(*destination->CountRows(target, {}), 2) << "counts what is committed";
-    Owner owner;
     const StreamIdentity identities[] = {identity};
-    ASSERT_TRUE(destination->Acquire(identities, owner, {}).ok());
+    ASSERT_TRUE(idle ? destination->Settle(identity, {}).ok()
+                     : destination->Acquire(identities, Owner(), {}).ok());
     EXPECT_TRUE(*destination->Resolve(identity, "DEAD", {}));
     EXPECT_FALSE(*destination->Resolve(identity, "OTHER", {}));
     ExpectIds(target, {1, 2});

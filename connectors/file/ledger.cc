@@ -368,6 +368,11 @@ arrow::Status Ledger::RemoveHalfWritten() const {
   return arrow::Status::OK();
 }
 
+arrow::Result<bool> Ledger::HasUnfinished() const {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, Unfinished());
+  return !rows.empty();
+}
+
 arrow::Status Ledger::RollForward() const {
   ARROW_RETURN_NOT_OK(RemoveHalfWritten());
   ARROW_ASSIGN_OR_RAISE(const auto rows, Unfinished());

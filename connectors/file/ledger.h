@@ -63,6 +63,8 @@ class Ledger {
   /// Finishes whatever a dead owner left half moved, in every chain, and removes what it
   /// was about to put there. The caller holds the target's lock.
   arrow::Status RollForward() const;
+  /// Whether there is anything of that kind; writes nothing and needs no lock.
+  arrow::Result<bool> HasUnfinished() const;
   /// Removes staged files of loads of this chain that were never committed.
   arrow::Status Sweep(const StreamIdentity& identity) const;
 

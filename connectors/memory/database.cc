@@ -172,7 +172,12 @@ std::optional<LoadRecord> MemoryDatabase::Newest(const StreamIdentity& identity)
 }
 
 std::vector<std::string> MemoryDatabase::Lanes(const StreamIdentity& identity) const {
-  std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex_);
+  return LanesLocked(identity);
+}
+
+std::vector<std::string> MemoryDatabase::LanesLocked(
+    const StreamIdentity& identity) const {
   std::vector<std::string> lanes;
   for (const auto& [key, epoch] : fences_) {
     const auto& [pipeline, chain] = key;
@@ -198,8 +203,10 @@ bool MemoryDatabase::HasLoad(std::string_view load_id) const {
   });
 }
 
-int64_t MemoryDatabase::BumpFence(const StreamIdentity& identity) {
+arrow::Result<int64_t> MemoryDatabase::BumpFence(const StreamIdentity& identity,
+                                                 const Owner& owner) {
   const std::lock_guard lock(mutex_);
+  if (owner.admits) ARROW_RETURN_NOT_OK(owner.admits(LanesLocked(identity)));
   return ++fences_[KeyOf(identity)];
 }
 

@@ -75,7 +75,7 @@ class MemoryDatabase {
   std::vector<std::string> Lanes(const StreamIdentity& identity) const;
   bool OtherPipeline(const StreamIdentity& identity) const;
   bool HasLoad(std::string_view load_id) const;
-  int64_t BumpFence(const StreamIdentity& identity);
+  arrow::Result<int64_t> BumpFence(const StreamIdentity& identity, const Owner& owner);
   /// Makes `batches` and `record` visible together, or changes nothing.
   arrow::Result<CommitResult> Apply(
       const WriteSpec& spec, const LoadRecord& record, const CommitGuards& guards,
@@ -86,6 +86,7 @@ class MemoryDatabase {
   static LaneKey KeyOf(const StreamIdentity& identity);
   std::shared_ptr<const MemoryTable> FindLocked(const std::string& reference,
                                                 std::string* name) const;
+  std::vector<std::string> LanesLocked(const StreamIdentity& identity) const;
   std::optional<LoadRecord> NewestLocked(const StreamIdentity& identity) const;
 
   mutable std::mutex mutex_;

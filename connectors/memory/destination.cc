@@ -206,12 +206,12 @@ class MemoryDestination final : public Destination {
   }
 
   arrow::Result<std::vector<Ownership>> Acquire(
-      std::span<const StreamIdentity> identities, const Owner&,
+      std::span<const StreamIdentity> identities, const Owner& owner,
       std::stop_token stop) override {
     ARROW_RETURN_NOT_OK(database_->Step("acquire", stop));
     std::vector<Ownership> owned;
     for (const auto& identity : identities) {
-      const int64_t epoch = database_->BumpFence(identity);
+      ARROW_ASSIGN_OR_RAISE(const int64_t epoch, database_->BumpFence(identity, owner));
       owned.push_back({epoch, database_->Newest(identity)});
     }
     return owned;

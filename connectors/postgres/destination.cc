@@ -191,9 +191,10 @@ class PostgresDestination final : public Destination {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, reference, stop));
     ARROW_ASSIGN_OR_RAISE(
-        auto rows, connection->Run(std::string(kLockPatience) + "SELECT count(*) FROM " +
-                                       sql::QuoteReference({name.schema, name.name}),
-                                   "Counting the target's rows", stop));
+        auto rows,
+        Look(*connection, name.schema,
+             "SELECT count(*) FROM " + sql::QuoteReference({name.schema, name.name}),
+             "Counting the target's rows", stop));
     return std::optional<int64_t>(rows.Int(0, 0));
   }
 
@@ -309,6 +310,25 @@ class PostgresDestination final : public Destination {
     return arrow::Status::OK();
   }
 
+  /// Reads the target's table, which an owner that hangs may have locked: as long as any
+  /// read waits for a lock, and once more when it was such a one's.
+  static arrow::Result<ResultSet> Look(Connection& connection, const std::string& schema,
+                                       const std::string& sql, std::string_view doing,
+                                       std::stop_token stop) {
+    const auto look = [&](const std::string& patience) {
+      return connection.Run("SET LOCAL lock_timeout = '" + patience + "'; " + sql, doing,
+                            stop);
+    };
+    auto rows = look("2s");
+    for (const bool last : {false, true}) {
+      if (!HasSqlState(rows.status(), "55P03")) break;
+      const auto ended = EndSilentOwners(connection, schema, stop);
+      if (last && !(ended.ok() && *ended)) break;
+      rows = look("13s");
+    }
+    return rows;
+  }
+
   arrow::Status FillTarget(Connection& connection, const CatalogTable& table,
                            TargetTable* target, std::stop_token stop) {
     target->exists = true;
@@ -350,10 +370,10 @@ class PostgresDestination final : public Destination {
     target->attachments = std::move(attached.others);
     target->referenced_by = std::move(attached.foreign_keys);
     // A role that may only insert cannot look; a table it cannot see into is not empty.
-    auto some =
-        connection.Run(std::string(kLockPatience) + "SELECT 1 FROM " +
-                           sql::QuoteReference({table.schema, table.name}) + " LIMIT 1",
-                       "Looking into the target", stop);
+    auto some = Look(
+        connection, table.schema,
+        "SELECT 1 FROM " + sql::QuoteReference({table.schema, table.name}) + " LIMIT 1",
+        "Looking into the target", stop);
     if (!HasSqlState(some.status(), "42501")) ARROW_RETURN_NOT_OK(some.status());
     target->empty = some.ok() && some->rows() == 0;
     return arrow::Status::OK();
@@ -444,6 +464,11 @@ arrow::Result<std::vector<Ownership>> PostgresDestination::Acquire(
     for (const size_t i : order) {
       LoadLedger ledger(*connection, schemas[i]);
       ARROW_RETURN_NOT_OK(ledger.Ensure(stop));
+      if (owner.admits) {
+        ARROW_RETURN_NOT_OK(ledger.Lock(stop));
+        ARROW_ASSIGN_OR_RAISE(const auto lanes, ledger.Lanes(identities[i], stop));
+        ARROW_RETURN_NOT_OK(owner.admits(lanes));
+      }
       ARROW_ASSIGN_OR_RAISE(owned[i].epoch, ledger.Bump(identities[i], owner.text, stop));
     }
     for (const size_t i : order) {

@@ -228,6 +228,25 @@ arrow::Result<std::string> LoadLedger::LivingOwner(const StreamIdentity& identit
   return rows.rows() == 0 ? std::string() : rows.Text(0, 0);
 }
 
+arrow::Result<std::vector<LoadLedger::Fence>> LoadLedger::SilentOwners(
+    std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(
+      auto rows,
+      connection_.Run("SELECT pipeline, stream, lane, epoch FROM " + sql_.fence_table() +
+                          " WHERE renewed_at <= pg_catalog.clock_timestamp() - "
+                          "interval '15 s'",
+                      kDoing, stop));
+  std::vector<Fence> fences(static_cast<size_t>(rows.rows()));
+  for (int row = 0; row < rows.rows(); ++row) {
+    Fence& fence = fences[static_cast<size_t>(row)];
+    fence.identity.pipeline = rows.Text(row, 0);
+    fence.identity.stream = rows.Text(row, 1);
+    fence.identity.lane = rows.Text(row, 2);
+    fence.epoch = rows.Int(row, 3);
+  }
+  return fences;
+}
+
 arrow::Status LoadLedger::CheckFence(const StreamIdentity& identity, int64_t epoch,
                                      std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(

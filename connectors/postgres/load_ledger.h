@@ -29,6 +29,10 @@ class LoadLedger {
   /// The same for `_dxt_keys`, which only tracked mirrors need.
   arrow::Status EnsureKeys(std::stop_token stop);
 
+  /// Until the end of the caller's transaction nobody else makes these tables or, with
+  /// Owner::admits, adds a lane.
+  arrow::Status Lock(std::stop_token stop);
+
   arrow::Result<std::optional<LoadRecord>> Newest(const StreamIdentity& identity,
                                                   std::stop_token stop);
   arrow::Result<std::vector<std::string>> Lanes(const StreamIdentity& identity,
@@ -45,6 +49,12 @@ class LoadLedger {
   /// Who owns the fence and said within the last 15 s that it lives; "" when nobody.
   arrow::Result<std::string> LivingOwner(const StreamIdentity& identity,
                                          std::stop_token stop);
+  struct Fence {
+    StreamIdentity identity;
+    int64_t epoch = 0;
+  };
+  /// The fences, of any pipeline, whose owner has not said so within that time.
+  arrow::Result<std::vector<Fence>> SilentOwners(std::stop_token stop);
   /// kFenced when the fence is not at `epoch` any more. Looks without a lock: what counts
   /// is Record's own check.
   arrow::Status CheckFence(const StreamIdentity& identity, int64_t epoch,
@@ -54,7 +64,6 @@ class LoadLedger {
                        int64_t epoch, const std::string& owner, std::stop_token stop);
 
  private:
-  arrow::Status Lock(std::stop_token stop);
   arrow::Status Create(const std::vector<std::string>& statements, std::stop_token stop);
   /// What makes the tables, and their schema where it is not there.
   std::vector<std::string> Statements(bool schema_exists) const;

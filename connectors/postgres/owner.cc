@@ -100,6 +100,26 @@ arrow::Status EndSessions(Connection& connection, const StreamIdentity& identity
       .status();
 }
 
+arrow::Result<bool> EndSilentOwners(Connection& connection, const std::string& schema,
+                                    std::stop_token stop) {
+  LoadLedger ledger(connection, schema);
+  ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
+  if (!exists) return false;
+  ARROW_ASSIGN_OR_RAISE(const auto fences, ledger.SilentOwners(stop));
+  if (fences.empty()) return false;
+  std::string names;
+  for (const auto& fence : fences) {
+    names += (names.empty() ? "{" : ",") + SessionName(fence.identity, fence.epoch);
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      auto ended,
+      connection.Query("SELECT pg_catalog.pg_terminate_backend(pid) FROM " +
+                           OthersNamedLike("'dxt/'") +
+                           " AND application_name = ANY ($1::pg_catalog.text[])",
+                       {names + "}"}, kTakingOver, stop));
+  return ended.rows() > 0;
+}
+
 arrow::Status OrFenced(ConnectionPool& pool, const std::string& schema,
                        const StreamIdentity& identity, int64_t epoch,
                        const arrow::Status& failure) {

@@ -54,6 +54,12 @@ enum class Sessions : uint8_t { kOfOwners, kAll };
 arrow::Status EndSessions(Connection& connection, const StreamIdentity& identity,
                           Sessions which, std::stop_token stop);
 
+/// The same for owners of any stream into `schema` that have not said for 15 s that they
+/// live: one that hangs within its commit keeps even those from the target's table who
+/// only look at it. False when there was none.
+arrow::Result<bool> EndSilentOwners(Connection& connection, const std::string& schema,
+                                    std::stop_token stop);
+
 /// `failure` of a session that is gone: kFenced if it was a newcomer that ended it, which
 /// must not be tried again.
 arrow::Status OrFenced(ConnectionPool& pool, const std::string& schema,

@@ -140,6 +140,25 @@ TEST_F(ProtocolTest, ANewcomerDoesNotWaitForAnOwnerThatHangs) {
   EXPECT_EQ((*owned)[0].epoch, 2);
 }
 
+TEST_F(ProtocolTest, APlanEndsAnOwnerThatHangsWithTheTablesLock) {
+  Sql("CREATE TABLE dst (id int)");
+  auto first = OpenDestination();
+  auto load = Prepare(*first, Table());
+  ASSERT_OK(load);
+  auto hanging = Connect();
+  ASSERT_OK(
+      hanging->Run("BEGIN; SET LOCAL application_name = '" +
+                       SessionName(load->spec.identity, load->spec.epoch) +
+                       "'; LOCK TABLE dst IN ACCESS EXCLUSIVE MODE; INSERT INTO dst "
+                       "VALUES (7)",
+                   "Hanging", {}));
+  Sql("UPDATE _dxt_fence SET renewed_at = renewed_at - interval '1 h'");
+  auto second = OpenDestination();
+  const auto target = second->Describe("dst", {});
+  ASSERT_OK(target);
+  EXPECT_TRUE(target->empty) << "what hung was rolled back";
+}
+
 TEST_F(ProtocolTest, ANewcomerEndsASessionThatHangsWhileItTakesOver) {
   auto first = OpenDestination();
   auto load = Prepare(*first, Table());

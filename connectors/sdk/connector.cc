@@ -149,6 +149,10 @@ arrow::Result<std::vector<std::string>> Destination::Lanes(const StreamIdentity&
   return std::vector<std::string>();
 }
 
+arrow::Status Destination::Settle(const StreamIdentity&, std::stop_token) {
+  return arrow::Status::OK();
+}
+
 int Destination::MostWriters(const WriteSpec&) const { return 1; }
 
 void Writer::Place(int64_t) {}

@@ -1,6 +1,7 @@
 #pragma once
 // What is written, and how it becomes visible: contracts.md §3 and §6.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -76,6 +77,10 @@ struct LoadRecord {
 struct Owner {
   std::string run;
   std::string text;  ///< "host/boot/pid/run", shown to whoever waits.
+  /// Where set: asked with the lanes of the stream before this owner's fence stands among
+  /// them, and while nobody else can add one; its error is Acquire's. Called once or
+  /// more, and does not ask the target for anything itself.
+  std::function<arrow::Status(const std::vector<std::string>& lanes)> admits = nullptr;
 };
 
 struct Ownership {
@@ -326,6 +331,9 @@ class Destination {
   /// Was this load committed? Call after Acquire.
   virtual arrow::Result<bool> Resolve(const StreamIdentity& identity,
                                       std::string_view load_id, std::stop_token stop) = 0;
+  /// Makes visible what owners of any lane have committed and did not get to show, for
+  /// whoever has nothing to commit. Default: a commit is all there is to it.
+  virtual arrow::Status Settle(const StreamIdentity& identity, std::stop_token stop);
   /// Removes staging objects of dead owners of this stream, by name `_dxt_s_<load_id>`.
   virtual arrow::Status Sweep(const StreamIdentity& identity, std::stop_token stop) = 0;
 };

@@ -63,8 +63,10 @@ std::string LedgerSql::SelectNewest() const {
 }
 
 std::string LedgerSql::SelectLanes() const {
-  return "SELECT lane FROM " + fence_table() +
-         " WHERE pipeline = $1 AND stream = $2 ORDER BY lane";
+  // A fence that somebody removed does not hide what its lane has loaded.
+  const std::string own = " WHERE pipeline = $1 AND stream = $2";
+  return "SELECT lane FROM " + fence_table() + own + " UNION SELECT lane FROM " +
+         loads_table() + own + " ORDER BY lane";
 }
 
 std::string LedgerSql::SelectByLoadId() const {

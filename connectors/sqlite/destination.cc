@@ -319,6 +319,10 @@ class SqliteDestination final : public Destination {
     ARROW_RETURN_NOT_OK(CreateLedger(connection));
     std::vector<Ownership> owned;
     for (const auto& identity : identities) {
+      if (owner.admits) {
+        ARROW_ASSIGN_OR_RAISE(const auto lanes, LanesOf(connection, identity));
+        ARROW_RETURN_NOT_OK(owner.admits(lanes));
+      }
       Ownership ownership;
       ARROW_ASSIGN_OR_RAISE(ownership.epoch, BumpFence(connection, identity, owner.text));
       ARROW_ASSIGN_OR_RAISE(ownership.last, NewestLoad(connection, identity));

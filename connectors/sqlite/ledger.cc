@@ -29,8 +29,9 @@ arrow::Status BindLane(const StreamIdentity& identity, Statement* statement) {
 
 arrow::Result<bool> HasLedger(Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(
-      auto names, connection.Prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' "
-                                     "AND name = '_dxt_loads'"));
+      auto names,
+      connection.Prepare("SELECT 1 WHERE 2 = (SELECT count(*) FROM sqlite_schema WHERE "
+                         "type = 'table' AND name IN ('_dxt_loads', '_dxt_fence'))"));
   return names.Step();
 }
 

@@ -12,7 +12,8 @@ namespace dxt::sqlite {
 
 class Connection;
 
-/// False when the file has no ledger: then nothing was ever loaded.
+/// False when the file lacks one of the ledger's tables, or both: nothing was ever
+/// loaded, or somebody dropped them.
 arrow::Result<bool> HasLedger(Connection& connection);
 arrow::Status CreateLedger(Connection& connection);
 arrow::Result<std::optional<LoadRecord>> NewestLoad(Connection& connection,

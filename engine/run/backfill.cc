@@ -1,5 +1,7 @@
 #include "engine/run/backfill.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "connectors/sdk/cursor.h"
 
@@ -30,12 +32,13 @@ arrow::Status CheckMode(const BackfillInputs& in) {
                    "--from and --to");
   }
   if (in.mode == LoadMode::kHistory) {
-    return Refused("backfill.mode",
-                   "A range of " + stream +
-                       " cannot be loaded with load.mode scd2: its rows may be older than "
-                       "the versions that the regular runs have opened since, and would "
-                       "be opened behind them",
-                   "Run without --from and --to");
+    return Refused(
+        "backfill.mode",
+        "A range of " + stream +
+            " cannot be loaded with load.mode scd2: its rows may be older than "
+            "the versions that the regular runs have opened since, and would "
+            "be opened behind them",
+        "Run without --from and --to");
   }
   if (in.mode == LoadMode::kDeleteInsert && !in.cursor_is_key) {
     return Refused("backfill.cursor",
@@ -95,18 +98,28 @@ arrow::Status CheckGroups(const BackfillInputs& in, const std::string& end) {
                  "Run the pipeline first, or end the range at or below that value");
 }
 
+/// The canonical end of that lane's range; nullopt when it does not overlap.
+std::optional<std::string> EndOfOverlap(const BackfillDecision& range,
+                                        const std::string& lane) {
+  const auto written = RangeOfLane(lane);
+  if (!written) return std::nullopt;
+  const auto begin = CanonicalCursor(written->first, range.type);
+  const auto end = CanonicalCursor(written->second, range.type);
+  // A lane of times when the watermark field was another one.
+  if (!begin.ok() || !end.ok()) return std::nullopt;
+  if (CompareCursors(range.begin, *end, range.type) >= 0 ||
+      CompareCursors(*begin, range.end, range.type) >= 0) {
+    return std::nullopt;
+  }
+  return *end;
+}
+
 arrow::Status CheckOthers(const BackfillInputs& in, const BackfillDecision& range) {
   for (const auto& other : in.others) {
+    if (other.given_up) continue;
+    const auto end = EndOfOverlap(range, other.name);
+    if (!end) continue;
     const auto written = RangeOfLane(other.name);
-    if (!written || other.given_up) continue;
-    const auto begin = CanonicalCursor(written->first, in.type);
-    const auto end = CanonicalCursor(written->second, in.type);
-    // A lane of times when the watermark field was another one.
-    if (!begin.ok() || !end.ok()) continue;
-    if (CompareCursors(range.begin, *end, in.type) >= 0 ||
-        CompareCursors(*begin, range.end, in.type) >= 0) {
-      continue;
-    }
     const bool done =
         other.last && CompareCursors(other.last->cursor_after, *end, in.type) == 0;
     const bool twice = in.mode == LoadMode::kAppend && !in.allow_duplicates;
@@ -135,9 +148,29 @@ std::optional<std::pair<std::string, std::string>> RangeOfLane(std::string_view 
   return std::pair(std::string(lane.substr(0, dots)), std::string(lane.substr(dots + 2)));
 }
 
+arrow::Status CheckNewLanes(const BackfillDecision& decision,
+                            const StreamIdentity& identity,
+                            const std::vector<std::string>& lanes) {
+  for (const auto& lane : lanes) {
+    const bool known = std::find(decision.known.begin(), decision.known.end(), lane) !=
+                       decision.known.end();
+    if (known || lane == identity.lane || !EndOfOverlap(decision, lane)) continue;
+    const auto written = RangeOfLane(lane);
+    return Refused("backfill.overlap",
+                   "A backfill of stream '" + identity.stream + "' from " +
+                       written->first + " to " + written->second +
+                       " has just begun, and overlaps this one",
+                   "Wait for it, or end it with --from '" + written->first + "' --to '" +
+                       written->second + "'");
+  }
+  return arrow::Status::OK();
+}
+
 arrow::Result<BackfillDecision> DecideBackfill(const BackfillInputs& in) {
   ARROW_RETURN_NOT_OK(CheckMode(in));
   BackfillDecision decision;
+  decision.type = in.type;
+  for (const auto& other : in.others) decision.known.push_back(other.name);
   ARROW_ASSIGN_OR_RAISE(decision.begin, CanonicalCursor(in.from, in.type));
   ARROW_ASSIGN_OR_RAISE(decision.end, CanonicalCursor(in.to, in.type));
   const bool readable = RangeOfLane(in.own.name) == std::pair(in.from, in.to);

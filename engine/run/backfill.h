@@ -45,6 +45,9 @@ struct BackfillDecision {
   bool resumed = false;    ///< `begin` was loaded already: only what is above is read.
   bool done = false;       ///< The whole range was loaded before.
   bool lost = false;       ///< The target was emptied since.
+  FieldType type;          ///< Of the cursor.
+  /// Lanes of other ranges that were looked at, whether they overlap or not.
+  std::vector<std::string> known;
 
   /// Nothing is left to be loaded.
   bool Complete() const { return done && resumed; }
@@ -56,5 +59,12 @@ std::optional<std::pair<std::string, std::string>> RangeOfLane(std::string_view 
 /// Decides, or refuses (kConfig): "backfill.range", "backfill.mode", "backfill.cursor",
 /// "backfill.overlap", "backfill.duplicates", "backfill.ahead", "state.changed".
 arrow::Result<BackfillDecision> DecideBackfill(const BackfillInputs& inputs);
+
+/// Of two overlapping ranges that begin at one moment neither sees the other when it
+/// decides: refuses ("backfill.overlap") when one of `lanes` is of a range that has come
+/// since and overlaps. `identity`: the lane that is about to be added to them.
+arrow::Status CheckNewLanes(const BackfillDecision& decision,
+                            const StreamIdentity& identity,
+                            const std::vector<std::string>& lanes);
 
 }  // namespace dxt

@@ -113,6 +113,23 @@ TEST_F(BackfillTest, ARangeThatOverlapsOneThatRunsIsRefused) {
   EXPECT_EQ(Decide(), "1..15");
 }
 
+TEST_F(BackfillTest, ARangeThatHasJustBegunIsRefusedTooAndOneThatWasLookedAtIsNot) {
+  Other("15..30", "30");
+  in_.mode = LoadMode::kUpsert;
+  const auto decision = *DecideBackfill(in_);
+  StreamIdentity own;
+  own.lane = in_.own.name;
+  const auto code = [&](std::vector<std::string> lanes) {
+    const auto checked = CheckNewLanes(decision, own, lanes);
+    return checked.ok() ? "" : GetErrorInfo(checked).code;
+  };
+  EXPECT_EQ(code({}), "");
+  EXPECT_EQ(code({"sync", "backfill/10..20", "backfill/15..30"}), "");
+  EXPECT_EQ(code({"backfill/20..30", "backfill/1..10", "backfill/a..z"}), "");
+  EXPECT_EQ(code({"sync", "backfill/19..30"}), "backfill.overlap");
+  EXPECT_EQ(code({"backfill/1..11"}), "backfill.overlap");
+}
+
 TEST_F(BackfillTest, OverOneThatEndedOnlyUpsertGoesAgain) {
   Other("15..30", "30");
   EXPECT_EQ(Decide(), "backfill.overlap");

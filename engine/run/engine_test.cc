@@ -78,6 +78,32 @@ class FakeJournal : public Journal {
   bool fail_checkpoint_ = false;
 };
 
+/// A target without a ledger, as it were: it promises less.
+class ForgetfulConnector final : public Connector {
+ public:
+  explicit ForgetfulConnector(const Connector& kept) : kept_(kept), info_(kept.info()) {
+    info_.name = "forgetful";
+    info_.guarantee = Guarantee::kAtLeastOnce;
+  }
+  const ConnectorInfo& info() const override { return info_; }
+  const ConfigSpec& spec() const override { return kept_.spec(); }
+  arrow::Result<ConfigValue> ParseUrl(std::string_view url) const override {
+    return kept_.ParseUrl(url);
+  }
+  std::string Identity(const ConfigView& config) const override {
+    return "forgetful " + kept_.Identity(config);
+  }
+  arrow::Result<std::unique_ptr<Destination>> OpenDestination(
+      const ConfigView& config, const ConnectorContext& context,
+      std::stop_token stop) const override {
+    return kept_.OpenDestination(config, context, stop);
+  }
+
+ private:
+  const Connector& kept_;
+  ConnectorInfo info_;
+};
+
 class EngineTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -399,6 +425,46 @@ TEST_F(EngineTest, ABackfillOwnsItsLaneBeforeItReads) {
   const RunResult first = Run();
   ASSERT_EQ(first.state, RunState::kSucceeded) << Why(first);
   EXPECT_EQ(TargetIds("orders"), (Ids{1, 2}));
+}
+
+TEST_F(EngineTest, OfTwoOverlappingBackfillsThatBeginAtOneMomentOneIsRefused) {
+  Seed("orders", {{1, 10, "a"}, {2, 20, "b"}, {3, 30, "c"}});
+  auto& stream = AddStream("orders");
+  stream.extract.incremental = true;
+  stream.extract.watermark_field = "at";
+  stream.extract.initial_value = "50";
+  // Between the plan of the first and its taking over, the second begins and ends.
+  options_.backfill = {"0", "25"};
+  target_->Before("acquire", [&](std::stop_token) -> arrow::Status {
+    options_.backfill = {"20", "40"};
+    const RunResult second = Run();
+    EXPECT_EQ(second.state, RunState::kSucceeded) << Why(second);
+    options_.backfill = {"0", "25"};
+    return arrow::Status::OK();
+  });
+  const RunResult first = Run();
+  EXPECT_EQ(GetErrorInfo(first.streams[0].error).code, "backfill.overlap") << Why(first);
+  EXPECT_EQ(first.ExitCode(), 2);
+  EXPECT_EQ(TargetIds("orders"), (Ids{2, 3}));
+  // Who was refused is in nobody's way.
+  options_.backfill = {"0", "20"};
+  const RunResult third = Run();
+  EXPECT_EQ(third.state, RunState::kSucceeded) << Why(third);
+  EXPECT_EQ(TargetIds("orders"), (Ids{1, 2, 3}));
+}
+
+TEST_F(EngineTest, ATargetThatPromisesLessIsRefusedWhereTheGuaranteeIsRequired) {
+  Seed("orders", {{1, 10, "a"}});
+  AddStream("orders");
+  const ForgetfulConnector forgetful(*memory_);
+  pipeline_.target.connector = &forgetful;
+  pipeline_.guarantee_required = true;
+  const RunResult refused = Run();
+  EXPECT_EQ(GetErrorInfo(refused.streams[0].error).code, "plan.guarantee");
+  EXPECT_EQ(refused.ExitCode(), 2);
+  EXPECT_EQ(TargetIds("orders"), Ids());
+  pipeline_.guarantee_required = false;
+  EXPECT_EQ(Run().state, RunState::kSucceeded);
 }
 
 TEST_F(EngineTest, AFirstRegularRunDoesNotBeginWhereABackfillEnded) {

@@ -41,6 +41,11 @@ arrow::Result<std::optional<LoadRecord>> TakeOver(PreparedStream& stream,
   Owner owner;
   owner.run = context.run_id;
   owner.text = context.owner;
+  if (stream.backfill) {
+    owner.admits = [&stream](const std::vector<std::string>& lanes) {
+      return CheckNewLanes(*stream.backfill, stream.identity, lanes);
+    };
+  }
   const StreamIdentity identities[] = {stream.identity};
   ARROW_ASSIGN_OR_RAISE(auto owned, stream.destination->Acquire(identities, owner, stop));
   *ownership = owned.front();

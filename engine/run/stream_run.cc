@@ -209,6 +209,11 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
   if (stream->backfill && !stream->backfill->Complete()) {
     ARROW_ASSIGN_OR_RAISE(stream, OwnLane(std::move(stream), stop));
   }
+  // What this run was planned on must be there for readers as well, also when it has
+  // nothing to add.
+  if (options_.phase != Phase::kExtract) {
+    ARROW_RETURN_NOT_OK(stream->destination->Settle(stream->identity, stop));
+  }
   if (!stream->staged) {
     ARROW_RETURN_NOT_OK(Stream(*stream, stop));
     return stream->Whole() ? ReleaseOlder() : arrow::Status::OK();
@@ -224,7 +229,7 @@ arrow::Result<std::unique_ptr<PreparedStream>> StreamRun::OwnLane(
     std::unique_ptr<PreparedStream> stream, std::stop_token stop) {
   Ownership ownership;
   ARROW_RETURN_NOT_OK(TakeOver(*stream, context_, meter_, &ownership, stop).status());
-  // Of two that began at one moment each sees the other now.
+  // What another one brought between the plan and now is part of it.
   stream.reset();
   return PrepareStream(pipeline_, config_, options_, context_, stop);
 }

@@ -17,6 +17,7 @@ class Decider {
     }
     if (in_.full_refresh) return decision_;
     decision_.accepted = Directed(CursorDirective::Kind::kAccept) && in_.last;
+    ARROW_RETURN_NOT_OK(CheckLedger());
     ARROW_RETURN_NOT_OK(Stored());
     if (in_.cli_value) ARROW_RETURN_NOT_OK(FromCommandLine());
     decision_.inclusive = in_.config->extract.inclusive &&
@@ -28,6 +29,52 @@ class Decider {
  private:
   bool Directed(CursorDirective::Kind kind) const {
     return in_.directive && in_.directive->kind == kind;
+  }
+
+  /// The state store never overrules a ledger, but it remembers the loads that it saw
+  /// committed: a ledger that tells of them otherwise was changed by hand.
+  arrow::Status CheckLedger() const {
+    const bool asked = in_.directive || in_.cli_value;
+    if (asked || !in_.has_ledger || !in_.target_exists || in_.target_empty ||
+        !in_.stored || in_.stored->load_id.empty() || in_.stored->cursor_after.empty() ||
+        in_.stored->fingerprint != in_.fingerprint) {
+      return arrow::Status::OK();
+    }
+    const LoadRecord& known = *in_.stored;
+    const std::string id = "load " + known.load_id;
+    if (in_.last && in_.last->window_seq >= known.window_seq) {
+      const bool same = in_.last->load_id != known.load_id ||
+                        in_.last->cursor_after == known.cursor_after;
+      return same ? arrow::Status::OK()
+                  : LedgerChanged(id + " ended at " + known.cursor_after +
+                                  ", and its row in the ledger says " +
+                                  (in_.last->cursor_after.empty()
+                                       ? "nothing"
+                                       : in_.last->cursor_after));
+    }
+    if (!in_.cursor_in_target) return arrow::Status::OK();
+    ARROW_ASSIGN_OR_RAISE(const auto maximum, in_.target_max());
+    // An older copy was restored, the ledger with it; or without it, but all is there.
+    const std::string& reached = in_.last ? in_.last->cursor_after : known.cursor_after;
+    const int order = maximum && !reached.empty()
+                          ? CompareCursors(*maximum, reached, in_.type)
+                          : (maximum ? 1 : -1);
+    if (in_.last ? order <= 0 : order == 0) return arrow::Status::OK();
+    return LedgerChanged(id + ", which ended at " + known.cursor_after +
+                         ", is not in the ledger, and the target ends at " +
+                         maximum.value_or("nothing"));
+  }
+
+  arrow::Status LedgerChanged(const std::string& how) const {
+    const std::string& known = in_.stored->cursor_after;
+    return MakeError(
+        ErrorClass::kGuard, "state.ledger_changed",
+        "The ledger of stream '" + id_ +
+            "' in the target was changed by hand, or is not the target's: " + how,
+        "dxtctl state set " + id_ + " '" + known +
+            "' goes on from there, dxtctl state accept " + id_ +
+            " believes the target, dxtctl state reset " + id_ +
+            " loads again from the start");
   }
 
   arrow::Status Stored() {

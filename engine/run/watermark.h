@@ -47,7 +47,7 @@ struct WatermarkDecision {
 };
 
 /// Decides, or fails: kConfig "state.changed", "state.unknown_cursor",
-/// "cursor.duplicates"; kGuard "state.target_behind".
+/// "cursor.duplicates"; kGuard "state.target_behind", "state.ledger_changed".
 arrow::Result<WatermarkDecision> DecideWatermark(const WatermarkInputs& inputs);
 
 }  // namespace dxt

@@ -89,6 +89,43 @@ TEST_F(WatermarkTest, ATableThatLostRowsStopsTheRun) {
   EXPECT_EQ(DecideWatermark(in_).ValueOrDie().value, "250");
 }
 
+TEST_F(WatermarkTest, ALedgerThatWasEditedStopsTheRun) {
+  in_.last = Load("250");
+  in_.last->load_id = "L3";
+  in_.stored = in_.last;
+  EXPECT_EQ(FailureCode(), "ok");
+  in_.last->cursor_after = "90";
+  EXPECT_EQ(FailureCode(), "state.ledger_changed");
+  in_.last->cursor_after = "";
+  EXPECT_EQ(FailureCode(), "state.ledger_changed");
+  in_.last->cursor_after = "90";
+  in_.directive = CursorDirective{CursorDirective::Kind::kSet, "250"};
+  EXPECT_EQ(DecideWatermark(in_).ValueOrDie().value, "250");
+  in_.directive = CursorDirective{CursorDirective::Kind::kAccept, ""};
+  EXPECT_EQ(DecideWatermark(in_).ValueOrDie().value, "90");
+  in_.directive.reset();
+  // Another state folder has loaded since.
+  in_.last->window_seq = 4;
+  in_.last->load_id = "L4";
+  EXPECT_EQ(DecideWatermark(in_).ValueOrDie().value, "90");
+}
+
+TEST_F(WatermarkTest, ALedgerThatLostRowsStopsTheRunUnlessTheTargetLostThemToo) {
+  in_.stored = Load("250");
+  in_.stored->load_id = "L3";
+  in_.last = Load("100");
+  in_.last->window_seq = 2;
+  EXPECT_EQ(DecideWatermark(in_).ValueOrDie().value, "100") << "an older copy";
+  maximum_ = std::optional<std::string>("250");
+  EXPECT_EQ(FailureCode(), "state.ledger_changed");
+  in_.last.reset();
+  EXPECT_EQ(DecideWatermark(in_).ValueOrDie().value, "250") << "the rows tell the same";
+  maximum_ = std::optional<std::string>("251");
+  EXPECT_EQ(FailureCode(), "state.ledger_changed");
+  in_.target_empty = true;
+  EXPECT_FALSE(DecideWatermark(in_).ValueOrDie().value);
+}
+
 TEST_F(WatermarkTest, AnEmptiedTargetIsLoadedAgainWithAWarning) {
   in_.last = Load("250");
   in_.target_empty = true;

@@ -1,6 +1,9 @@
 // When it arrives: the write protocol of contracts §3.
+#include <algorithm>
+
 #include <arrow/api.h>
 
+#include "base/error.h"
 #include "tests/conformance/assertions.h"
 #include "tests/conformance/suite.h"
 
@@ -287,6 +290,37 @@ void SharedTargetsAreSeen(Harness& harness) {
   EXPECT_TRUE(shared);
 }
 
+/// Who adds a lane is asked with those that are there, and leaves none when refused.
+void AnOwnerIsAdmittedBesideTheOtherLanes(Harness& harness) {
+  ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
+  ASSERT_OK_AND_ASSIGN(auto spec, SpecOf(harness, *target, PeopleBy(LoadMode::kAppend)));
+  std::vector<std::string> seen;
+  bool admits = true;
+  Owner owner;
+  owner.text = "a";
+  owner.admits = [&](const std::vector<std::string>& lanes) {
+    seen = lanes;
+    return admits ? arrow::Status::OK()
+                  : MakeError(ErrorClass::kConfig, "backfill.overlap", "No");
+  };
+  const auto acquire = [&](const std::string& lane) {
+    spec.identity.lane = lane;
+    return target->Acquire({&spec.identity, 1}, owner, {}).status();
+  };
+  ASSERT_OK(acquire("backfill/1..2"));
+  EXPECT_EQ(seen, std::vector<std::string>());
+  admits = false;
+  const auto refused = acquire("backfill/2..3");
+  EXPECT_EQ(GetErrorInfo(refused).code, "backfill.overlap") << refused;
+  EXPECT_EQ(seen, std::vector<std::string>{"backfill/1..2"});
+  admits = true;
+  ASSERT_OK(acquire("backfill/3..4"));
+  EXPECT_EQ(seen, std::vector<std::string>{"backfill/1..2"});
+  ASSERT_OK_AND_ASSIGN(auto lanes, target->Lanes(spec.identity, {}));
+  std::sort(lanes.begin(), lanes.end());
+  EXPECT_EQ(lanes, (std::vector<std::string>{"backfill/1..2", "backfill/3..4"}));
+}
+
 void AcquireTakesSeveralStreams(Harness& harness) {
   ASSERT_OK_AND_ASSIGN(auto target, harness.OpenDestination());
   Wanted one = PeopleBy(LoadMode::kAppend), two = one;
@@ -340,6 +374,8 @@ std::vector<Case> ProtocolCases() {
       {"LedgerKeepsTheRecord", kLedger, LedgerKeepsTheRecord},
       {"AWindowWithoutRowsMovesTheCursor", kLedger, AWindowWithoutRowsMovesTheCursor},
       {"SharedTargetsAreSeen", kLedger, SharedTargetsAreSeen},
+      {"AnOwnerIsAdmittedBesideTheOtherLanes", kLedger,
+       AnOwnerIsAdmittedBesideTheOtherLanes},
       {"AcquireTakesSeveralStreams", kLedger, AcquireTakesSeveralStreams},
       {"AStopEndsAWrite",
        static_cast<uint32_t>(Capability::kWrite) |
