@@ -198,7 +198,7 @@ TEST(SlowClient, SubmitsThatWaitForTheDiskWaitTogetherAndHoldUpNoOtherCall) {
   std::counting_semaphore<kSubmits> inside(0);
   Gate gate;
   DispatcherOptions options;
-  options.max_workers = 0;
+  options.own_threads = false;
   options.seal = [&](std::string_view, std::string_view) {
     inside.release();
     gate.Pass();

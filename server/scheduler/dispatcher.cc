@@ -24,8 +24,6 @@ size_t StreamsOf(const RunRecord& run) {
 
 /// While some store the end of a run, others execute the next.
 constexpr int kThreadsPerPlace = 2;
-/// For runs so short that most of their time is spent on being stored.
-constexpr int kStoringThreads = 6;
 
 }  // namespace
 
@@ -63,7 +61,7 @@ Dispatcher::Dispatcher(DispatcherOptions options, const ConnectorRegistry& regis
       run_logs_(options_.store_logs ? std::make_unique<LogWriter>(store.logs(), log)
                                     : nullptr),
       queue_(options_.memory_budget) {
-  if (options_.max_workers > 0) {
+  if (options_.own_threads) {
     watch_ = std::jthread([this](std::stop_token stop) { Watch(stop); });
   }
 }
@@ -244,9 +242,10 @@ void Dispatcher::Enqueue(JobPtr job) {
   if (stopping_) job->stop.request_stop();
   queue_.Add(QueuedOf(job->run, job->submission));
   jobs_[job->run.id] = std::move(job);
-  const int free = kThreadsPerPlace * options_.max_workers + kStoringThreads +
-                   lost_workers_ - static_cast<int>(workers_.size());
-  if (idle_workers_ < static_cast<int>(queue_.waiting()) && free > 0 && !stopping_) {
+  const int free = kThreadsPerPlace * options_.max_workers + lost_workers_ -
+                   static_cast<int>(workers_.size());
+  const bool wanted = idle_workers_ < static_cast<int>(queue_.waiting()) && free > 0;
+  if (wanted && options_.own_threads && !stopping_) {
     workers_.emplace_back([this] { Work(); });
   }
   ++changes_;
@@ -288,9 +287,8 @@ DispatcherStatus Dispatcher::Status() const {
   std::lock_guard lock(mutex_);
   status.queued = queue_.waiting();
   status.busy = static_cast<int>(queue_.running());
-  if (options_.max_workers > 0) {
-    status.busy = std::min(status.busy, options_.max_workers);
-  }
+  // Those whose end is being stored are no longer busy.
+  status.busy = std::min(status.busy, options_.max_workers);
   status.memory_reserved = queue_.memory_used();
   status.draining = draining_;
   return status;

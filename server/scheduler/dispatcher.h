@@ -8,7 +8,6 @@
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -37,9 +36,9 @@ struct DispatcherOptions {
   /// ParseDocuments, or what a test puts in its place; unset = with the registry.
   std::function<ParsedDocuments(const DocumentInputs&)> parse;
   std::filesystem::path state_dir;
-  /// Runs that execute at a time; storing the end of one is no part of it. 0 = no
-  /// threads: the caller begins and ends runs itself.
+  /// Runs that execute at a time; storing the end of one is no part of it.
   int max_workers = 16;
+  bool own_threads = true;  ///< Else the caller begins and ends runs itself.
   int threads_per_run = 2;
   int64_t memory_budget = 1 << 30;  ///< Shared by the runs that execute.
   std::string server = "private";   ///< RunResult::server.
@@ -135,11 +134,13 @@ class Dispatcher {
   /// The services of work that is no run (list, test, discover, preview).
   RunContext ContextWithoutRun(Observer& observer, Journal& journal) const;
 
-  // For a caller that executes runs itself (max_workers 0).
+  // For a caller that executes runs itself (`own_threads` false).
 
-  /// The next run, claimed; null when none may execute now.
+  /// The next run, claimed and in one of the workers' places; null when none may execute
+  /// now. A run that is not returned here stays QUEUED.
   std::shared_ptr<Job> Begin();
-  /// Stores what came of it, and makes its dependents in the same transaction.
+  /// Frees its place, stores what came of it, and makes its dependents in the same
+  /// transaction.
   void End(const std::shared_ptr<Job>& job, RunResult result);
   static const std::string& IdOf(const Job& job);
   static std::stop_token StopOf(const Job& job);
@@ -184,18 +185,14 @@ class Dispatcher {
                                 std::map<std::string, Submission>& submissions,
                                 std::map<std::string, Admission>& admissions);
   void Started(const JobPtr& job, std::chrono::system_clock::time_point now);
-  void StartTimeout(const JobPtr& job);
   void Settle(const JobPtr& job, RunResult& result);
   /// True when an end that the store refused like this is worth another try.
   bool MayBeStored(const arrow::Status& refused, int attempt) const;
   void Release(const JobPtr& job);
-  /// As Begin; it keeps its turn among those that wait for a place.
+  /// The next run of the queue, RUNNING from here on.
   JobPtr Claim();
-  void GiveTurn(const Job& job);
   /// Its worker's place is free for the next run.
   void LeavePlace(Job& job);
-  /// Begins a run, unless enough are begun, and waits until it has a place.
-  JobPtr BeginInPlace();
   void Work();
   RunResult Execute(Job& job);
   RunContext ContextFor(const Job& job, Observer& observer, Journal& journal) const;
@@ -216,12 +213,7 @@ class Dispatcher {
   uint64_t changes_ = 0;      ///< Grows with all that may let a run begin.
   int idle_workers_ = 0;
   int lost_workers_ = 0;  ///< Given up, and not returned yet.
-  int places_taken_ = 0;  ///< By runs that execute.
-  int begun_ = 0;         ///< Without a place yet.
-  bool brief_ = false;    ///< The last one executed in less time than a sync may take.
-  uint64_t last_turn_ = 0;
-  std::set<uint64_t> turns_;  ///< Of runs without a place, as they left the queue.
-  std::condition_variable place_left_;
+  int places_taken_ = 0;  ///< By runs that are begun or execute.
   RunQueue queue_;
   std::map<std::string, JobPtr, std::less<>> jobs_;  ///< Not ended.
   std::deque<std::pair<std::string, std::shared_ptr<RunFeed>>> ended_;

@@ -120,7 +120,6 @@ void Dispatcher::RequestStop(Job& job, StopReason reason) {
     if (!job.stuck) job.stuck = clock_.Tick() + options_.stuck_after;
     // One that is not claimed yet hears of it when it is.
     if (job.held) job.stop.request_stop();
-    place_left_.notify_all();
   }
   job.feed->AddState("CANCELLING");
 }
@@ -171,7 +170,7 @@ void Dispatcher::GiveUp(const JobPtr& job) {
     if (job->lost || !job->held) return;
     job->lost = true;
     // Another thread takes its place; there is none where the caller executes.
-    if (options_.max_workers > 0) ++lost_workers_;
+    if (options_.own_threads) ++lost_workers_;
     LeavePlace(*job);
     reason = job->stop_reason;
   }
@@ -218,7 +217,7 @@ void Dispatcher::Drain(std::chrono::milliseconds grace) {
   ++changes_;
   changed_.notify_all();
   // Without workers of its own, the caller ends what it began.
-  if (options_.max_workers == 0) return;
+  if (!options_.own_threads) return;
   const auto ended = [this] { return queue_.running() == 0; };
   if (changed_.wait_for(lock, grace, ended)) return;
   std::vector<JobPtr> running;

@@ -23,10 +23,6 @@ constexpr int kStoreAttempts = 750;
 constexpr int kLastStoreAttempts = 5;
 constexpr std::chrono::milliseconds kStoreWait{200};
 constexpr std::chrono::milliseconds kMostStoreWait{5000};
-/// While runs are this short, places would stand empty most of the time for the syncs of
-/// claims: so many more are claimed meanwhile, which one sync serves.
-constexpr std::chrono::milliseconds kBrief{20};
-constexpr int kMostAhead = 6;
 
 }  // namespace
 
@@ -68,19 +64,18 @@ arrow::Result<std::vector<std::string>> Dispatcher::Completed(const RunRecord& r
 }
 
 Dispatcher::JobPtr Dispatcher::Begin() {
+  std::unique_lock lock(mutex_);
+  if (places_taken_ >= options_.max_workers) return nullptr;
+  // Held from before the claim: a run that is claimed has nothing more to wait for.
+  ++places_taken_;
+  lock.unlock();
   JobPtr job = Claim();
-  if (job == nullptr) return job;
-  {
-    std::lock_guard lock(mutex_);
-    GiveTurn(*job);
-  }
-  StartTimeout(job);
+  lock.lock();
+  // One that was given up already needs no place.
+  const bool executes = job && !job->lost;
+  if (executes) job->executes = true;
+  if (!executes) --places_taken_;
   return job;
-}
-
-void Dispatcher::GiveTurn(const Job& job) {
-  turns_.erase(job.turn);
-  place_left_.notify_all();
 }
 
 Dispatcher::JobPtr Dispatcher::Claim() {
@@ -92,8 +87,6 @@ Dispatcher::JobPtr Dispatcher::Claim() {
       const auto id = queue_.Take();
       if (!id) return nullptr;
       job = jobs_.find(*id)->second;
-      job->turn = ++last_turn_;
-      turns_.insert(job->turn);
     }
     const auto now = clock_.Now();
     auto claimed = store_.runs().Claim(job->run.id, FormatTime(now));
@@ -101,10 +94,6 @@ Dispatcher::JobPtr Dispatcher::Claim() {
       job->lease = *claimed;
       Started(job, now);
       return job;
-    }
-    {
-      std::lock_guard lock(mutex_);
-      GiveTurn(*job);
     }
     if (GetErrorInfo(claimed.status()).error_class != ErrorClass::kFenced) {
       // A full disk, say. The run waits on, and workers ask again after a while, unless
@@ -138,21 +127,16 @@ void Dispatcher::Started(const JobPtr& job, std::chrono::system_clock::time_poin
     listener->OnStarted(job->run, std::chrono::duration<double>(now - queued).count());
   }
   job->feed->AddState("RUNNING");
-  std::lock_guard lock(mutex_);
-  claims_fail_ = false;
-  job->held = true;
-  // A stop that came before there was anything to stop.
-  if (job->stop_reason != StopReason::kNone) job->stop.request_stop();
-}
-
-void Dispatcher::StartTimeout(const JobPtr& job) {
   const auto timeout = job->submission.pipeline.runtime.timeout_ms;
-  if (!timeout) return;
   {
     std::lock_guard lock(mutex_);
-    job->times_out = clock_.Tick() + std::chrono::milliseconds(*timeout);
+    claims_fail_ = false;
+    job->held = true;
+    // A stop that came before there was anything to stop.
+    if (job->stop_reason != StopReason::kNone) job->stop.request_stop();
+    if (timeout) job->times_out = clock_.Tick() + std::chrono::milliseconds(*timeout);
   }
-  SetAlarm(job, std::chrono::milliseconds(*timeout));
+  if (timeout) SetAlarm(job, std::chrono::milliseconds(*timeout));
 }
 
 RunResult Dispatcher::Execute(Job& job) {
@@ -245,6 +229,8 @@ void Dispatcher::End(const JobPtr& job, RunResult result) {
   bool lost, released;
   {
     std::lock_guard lock(mutex_);
+    // The next run is claimed while this one is stored, by the same sync.
+    LeavePlace(*job);
     lost = job->lost;
     released = job->stop_reason == StopReason::kDrain &&
                result.state != RunState::kSucceeded && result.state != RunState::kFailed;
@@ -300,32 +286,6 @@ void Dispatcher::LeavePlace(Job& job) {
   --places_taken_;
   ++changes_;
   changed_.notify_one();
-  place_left_.notify_all();
-}
-
-Dispatcher::JobPtr Dispatcher::BeginInPlace() {
-  std::unique_lock lock(mutex_);
-  const int most = options_.max_workers + (brief_ ? kMostAhead : 0);
-  if (places_taken_ + begun_ >= most) return nullptr;
-  ++begun_;
-  lock.unlock();
-  JobPtr job = Claim();
-  lock.lock();
-  if (job != nullptr) {
-    // One that was asked to stop needs no place to say so.
-    place_left_.wait(lock, [&] {
-      const bool free = places_taken_ < options_.max_workers;
-      return (free && *turns_.begin() == job->turn) || job->stop.stop_requested() ||
-             job->lost;
-    });
-    GiveTurn(*job);
-    if (!job->lost) {
-      job->executes = true;
-      ++places_taken_;
-    }
-  }
-  --begun_;
-  return job;
 }
 
 void Dispatcher::Work() {
@@ -333,19 +293,8 @@ void Dispatcher::Work() {
   while (true) {
     const uint64_t seen = changes_;
     lock.unlock();
-    const JobPtr job = BeginInPlace();
-    if (job) {
-      StartTimeout(job);
-      const auto began = clock_.Tick();
-      RunResult result = Execute(*job);
-      {
-        std::lock_guard held(mutex_);
-        // One that was stopped says nothing of the others.
-        if (!job->stop.stop_requested()) brief_ = clock_.Tick() - began < kBrief;
-        LeavePlace(*job);
-      }
-      End(job, std::move(result));
-    }
+    const JobPtr job = Begin();
+    if (job) End(job, Execute(*job));
     lock.lock();
     if (job && job->lost) {
       --lost_workers_;

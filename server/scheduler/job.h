@@ -15,7 +15,6 @@ struct Dispatcher::Job {
   int claims_failed = 0;  ///< The store refused so many.
   bool executes = false;  ///< Has one of the workers' places.
   bool lost = false;      ///< Its worker was given up; whatever it brings back is void.
-  uint64_t turn = 0;      ///< To execute, of those that are begun.
   StopReason stop_reason = StopReason::kNone;
   std::optional<std::chrono::steady_clock::time_point> times_out, stuck;
 

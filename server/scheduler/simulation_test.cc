@@ -82,14 +82,14 @@ PipelineDocument DocumentOf(const std::string& project, const std::string& text)
   PipelineDocument pipeline;
   pipeline.project.name = project;
   pipeline.name = text.substr(0, 1);
-  pipeline.runtime.memory_limit = 1;
+  pipeline.runtime.memory_limit = text[3] - '0';
   pipeline.runtime.overlap = static_cast<Overlap>(text[1] - '0');
   pipeline.runtime.fail_interrupted = text[2] == 'f';
   pipeline.runtime.timeout_ms = 12 * 60 * 1000;
   return pipeline;
 }
 
-/// Stored pipelines whose documents are "<name><overlap><r|f>".
+/// Stored pipelines whose documents are "<name><overlap><r|f><memory>".
 class SimulatedSource : public RunSource {
  public:
   SimulatedSource(StateStore& store) : store_(store) {}
@@ -122,7 +122,8 @@ class World {
         tell_(tell),
         project_("s" + std::to_string(seed)),
         source_(store),
-        jumps_(Draw(2) == 0) {}
+        jumps_(Draw(2) == 0),
+        places_(1 + static_cast<size_t>(Draw(3))) {}
 
   /// "" or what went wrong.
   std::string Run() {
@@ -135,6 +136,7 @@ class World {
   }
 
  private:
+  static constexpr int64_t kMemory = 3;
   struct Execution {
     std::shared_ptr<Dispatcher::Job> job;
     Lease lease;
@@ -165,7 +167,8 @@ class World {
       PipelineRecord record;
       record.project = project_;
       record.name = name;
-      record.document.text = name + std::to_string(Draw(3)) + (Draw(4) == 0 ? "f" : "r");
+      record.document.text = name + std::to_string(Draw(3)) + (Draw(4) == 0 ? "f" : "r") +
+                             std::to_string(1 + Draw(2));
       record.overlap = "queue";
       record.created_at = record.updated_at = FormatTime(clock_.Now());
       Must(store_.definitions().ApplyPipeline(record, std::nullopt), "pipeline");
@@ -197,9 +200,10 @@ class World {
 
   void Start() {
     DispatcherOptions options;
-    options.max_workers = 0;
+    options.max_workers = static_cast<int>(places_);
+    options.own_threads = false;
     options.resumes = true;
-    options.memory_budget = 3;
+    options.memory_budget = kMemory;
     options.source = &source_;
     options.store_logs = false;
     options.stuck_after = seconds(60);
@@ -370,10 +374,35 @@ class World {
     }
   }
 
+  /// The run that must begin now, or "": of those that wait and whose pipeline does not
+  /// execute, the first by priority and age, where a place and its memory are free.
+  std::string Next() {
+    std::set<std::string> busy;
+    int64_t free = kMemory;
+    for (const auto& [id, execution] : live_) {
+      busy.insert(execution.pipeline);
+      free -= texts_[execution.pipeline][3] - '0';
+    }
+    std::pair<int, std::string> first{1, ""};
+    bool fits = false;
+    for (const auto& run : RunsAfter(first_run_, {"QUEUED", "RUNNING"})) {
+      Check(run.state == "QUEUED" || run.interrupted || live_.count(run.id),
+            "run " + run.id + " is shown as RUNNING, and nothing executes it");
+      if (live_.count(run.id) || busy.count(run.pipeline)) continue;
+      const std::pair<int, std::string> rank(-run.priority, run.id);
+      if (!first.second.empty() && first < rank) continue;
+      first = rank;
+      fits = texts_[run.pipeline][3] - '0' <= free;
+    }
+    return fits && live_.size() < places_ ? first.second : "";
+  }
+
   void Begin() {
+    const std::string next = Next();
     const auto job = dispatcher_->Begin();
+    const std::string id = job ? Dispatcher::IdOf(*job) : "";
+    Check(id == next, "run \"" + next + "\" was to begin, and \"" + id + "\" did");
     if (!job) return;
-    const std::string& id = Dispatcher::IdOf(*job);
     const auto run = Must(store_.runs().Get(id), "get");
     Check(!live_.count(id), "run " + id + " is executed twice");
     for (const auto& [other, execution] : live_) {
@@ -546,6 +575,7 @@ class World {
   SimulatedClock clock_;
   SimulatedSource source_;
   const bool jumps_;
+  const size_t places_;
   Time created_, highest_;
   std::map<std::string, Time> found_until_;
   ConnectorRegistry registry_;
