@@ -116,8 +116,8 @@ arrow::Result<std::vector<bool>> Chosen(std::span<const StreamConfig> streams,
       const std::string nearest = NearestSpelling(term, ids);
       return MakeError(ErrorClass::kConfig, "selector.unknown",
                        "There is no stream '" + term + "'",
-                       nearest.empty() ? "The streams are: " + IdList(streams)
-                                       : "Did you mean '" + nearest + "'?");
+                       (nearest.empty() ? "" : "Did you mean '" + nearest + "'? ") +
+                           "The streams are: " + IdList(streams));
     }
     for (size_t i = 0; i < streams.size(); ++i) {
       chosen[i] =

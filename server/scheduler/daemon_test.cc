@@ -175,6 +175,40 @@ TEST_F(DaemonTest, ARunThatWaitsForAWorkerIsQueuedAndHasUsedNothing) {
             std::find(order.begin(), order.end(), "c"));
 }
 
+TEST_F(DaemonTest, ASelectionThatTheRunWouldRefuseIsRefusedBefore) {
+  StorePipeline("a");
+  const auto submit = [&](const char* pipeline, const char* select,
+                          const char* exclude = "") {
+    RunOptions options;
+    options.select = select;
+    options.exclude = exclude;
+    return dispatcher_->Submit(*catalog_->Prepare("shop", pipeline, options, {}))
+        .status();
+  };
+  const auto unknown = submit("a", "nope");
+  EXPECT_EQ(CodeOf(unknown), "selector.unknown");
+  EXPECT_NE(GetErrorInfo(unknown).hint.find("orders, items"), std::string::npos);
+  EXPECT_EQ(CodeOf(submit("a", "tag:none")), "selector.empty");
+  EXPECT_EQ(CodeOf(submit("a", "", "a,,b")), "selector.invalid");
+  RunOptions refresh;
+  refresh.full_refresh_streams = {"nope"};
+  EXPECT_EQ(
+      CodeOf(dispatcher_->Submit(*catalog_->Prepare("shop", "a", refresh, {})).status()),
+      "selector.unknown");
+  EXPECT_TRUE(RunsOf("a").empty());
+  EXPECT_TRUE(submit("a", "orders").ok());
+  // Only the source knows what such a stream becomes.
+  ASSERT_TRUE(catalog_
+                  ->ApplyPipeline("shop",
+                                  {"",
+                                   "name: all\nsource: 'memory:src'\ntarget: "
+                                   "'memory:dst'\nstreams:\n- {id: all, source: 's.*', "
+                                   "target: '{name}'}\n"},
+                                  Origin::kApi, {}, false)
+                  ->record);
+  EXPECT_TRUE(submit("all", "nope").ok());
+}
+
 TEST_F(DaemonTest, AConnectionServesAsManyRunsAsItMay) {
   ASSERT_TRUE(catalog_
                   ->ApplyProject("shop",

@@ -9,6 +9,7 @@
 #include "base/ids.h"
 #include "base/log.h"
 #include "base/time_text.h"
+#include "engine/run/selection.h"
 #include "server/scheduler/catalog.h"
 #include "server/scheduler/job.h"
 #include "server/scheduler/log_writer.h"
@@ -90,6 +91,7 @@ arrow::Status Dispatcher::ConfigureLog(const ProjectDocument& project) {
 }
 
 arrow::Status Dispatcher::Check(const Submission& submission) const {
+  ARROW_RETURN_NOT_OK(CheckSelection(submission.pipeline, submission.options));
   const int64_t needed = submission.pipeline.runtime.memory_limit;
   if (needed > options_.memory_budget) {
     return MakeError(ErrorClass::kConfig, "run.memory",

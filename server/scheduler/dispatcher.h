@@ -92,7 +92,8 @@ class Dispatcher {
 
   /// Stores and queues a run, or without `resumes` continues an interrupted one of the
   /// same pipeline. Does not wait for it. kConfig "run.memory" when it can never fit the
-  /// budget, "run.request_reused"; kTransient "server.draining".
+  /// budget, "selector.…" of a selection that the run would refuse, "run.request_reused";
+  /// kTransient "server.draining".
   arrow::Result<RunRecord> Submit(Submission submission,
                                   const AuditRecord* audit = nullptr);
   /// Checks what Submit checks, and stores nothing.
