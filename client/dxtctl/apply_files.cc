@@ -28,8 +28,13 @@ std::vector<fs::path> DocumentsIn(const fs::path& folder) {
 }  // namespace
 
 Result<std::vector<ApplyFile>> ReadApplyFiles(
-    const std::vector<std::string>& names,
+    const std::vector<std::string>& by_option, const std::vector<std::string>& by_word,
     const std::function<bool(const std::string& path)>& wanted) {
+  std::vector<std::string> names = by_option;
+  names.insert(names.end(), by_word.begin(), by_word.end());
+  if (names.empty()) {
+    return UsageError("No file is named", "Say which: -f FILE, a folder, or - for stdin");
+  }
   std::vector<ApplyFile> files;
   std::error_code error;
   for (const auto& name : names) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 
 #include <google/protobuf/util/time_util.h>
@@ -62,6 +63,17 @@ std::string TimeText(const Timestamp& time, TimeFormat format) {
   }
   const int64_t ago = TimeUtil::GetCurrentTime().seconds() - time.seconds();
   return ago >= 0 ? RoughText(ago) + " ago" : "in " + RoughText(-ago);
+}
+
+std::string ClockText(const Timestamp& time, int64_t ahead_seconds) {
+  const time_t shown = time.seconds() + ahead_seconds;
+  std::tm parts{};
+  gmtime_r(&shown, &parts);
+  char text[48];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S ", &parts);
+  const int64_t minutes = std::abs(ahead_seconds) / 60;
+  return text + std::string(ahead_seconds < 0 ? "-" : "+") +
+         Formatted("%02lld:%02lld", minutes / 60, minutes % 60);
 }
 
 std::string DurationText(double seconds) {

@@ -38,6 +38,13 @@ TEST(TimesTest, TablesShowHowLongAgo) {
   EXPECT_EQ(TimeText({}, TimeFormat::kRelative), "-");
 }
 
+TEST(TimesTest, ClocksShowTheirOffset) {
+  const auto time = TimeUtil::SecondsToTimestamp(1774746000);  // 2026-03-29T01:00:00Z
+  EXPECT_EQ(ClockText(time, 7200), "2026-03-29 03:00:00 +02:00");
+  EXPECT_EQ(ClockText(time, 0), "2026-03-29 01:00:00 +00:00");
+  EXPECT_EQ(ClockText(time, -12600), "2026-03-28 21:30:00 -03:30");
+}
+
 TEST(TimesTest, DurationsAreShortToRead) {
   EXPECT_EQ(DurationText(2.34), "2.3s");
   EXPECT_EQ(DurationText(312), "5m12s");

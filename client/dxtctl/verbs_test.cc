@@ -45,6 +45,11 @@ TEST_F(VerbsTest, PipelinesAreStoredUnderTheProjectWithTheirAbsolutePath) {
       CallOf({"pipelines", "apply", "-f", file, "--dry-run", "--etag", "7"}),
       R"(PipelineService.ApplyPipeline {"parent":"projects/default","document":{"path":")" +
           file + R"(","text":"name: orders\n"},"etag":"7","validateOnly":true})");
+  EXPECT_EQ(CallOf({"pipelines", "apply", file, "--project", "shop"}),
+            CallOf({"pipelines", "apply", "-f", file, "--project", "shop"}));
+  const auto none = Ctl({"pipelines", "apply"});
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_NE(none.err.find("-f FILE"), std::string::npos) << none.err;
 }
 
 TEST_F(VerbsTest, AFolderOfPipelinesIsAppliedWithoutItsProjectFile) {

@@ -348,7 +348,9 @@ arrow::Status ScheduleServiceImpl::FireTimes(const v1::ListFireTimesRequest& req
     *response.add_times() = TimeUtil::MillisecondsToTimestamp(
         std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch())
             .count());
+    response.add_utc_offsets()->set_seconds(parsed.UtcOffset(time).count());
   };
+  response.set_timezone(parsed.timezone());
   if (request.has_end_time()) {
     // A tick at the very start belongs to the range.
     for (const auto time : parsed.Between(at - std::chrono::milliseconds(1),

@@ -376,4 +376,10 @@ std::vector<CronSchedule::Time> CronSchedule::Between(Time start, Time end,
   return ticks;
 }
 
+std::string CronSchedule::timezone() const { return zone_->zone.name(); }
+
+std::chrono::seconds CronSchedule::UtcOffset(Time at) const {
+  return std::chrono::seconds(zone_->zone.At(ToAbsl(at)).offset);
+}
+
 }  // namespace dxt

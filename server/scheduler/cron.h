@@ -38,6 +38,11 @@ class CronSchedule {
   /// The ticks after `start` and before `end`, at most `limit`.
   std::vector<Time> Between(Time start, Time end, size_t limit) const;
 
+  /// IANA name; "UTC" where none was given.
+  std::string timezone() const;
+  /// How far the clocks of that zone are ahead of UTC then.
+  std::chrono::seconds UtcOffset(Time at) const;
+
  private:
   struct Zone;
   struct Fields {

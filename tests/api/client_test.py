@@ -392,6 +392,14 @@ class Schedules(ApiTest):
         self.assertEqual(len(self.schedules.ListFireTimes(
             schedules.ListFireTimesRequest(cron="* * * * *"), timeout=LIMIT).times), 10)
 
+    def test_fire_times_come_with_their_zones_offset(self):
+        answer = self.schedules.ListFireTimes(schedules.ListFireTimesRequest(
+            cron="30 2 * * *", timezone="Europe/Berlin", page_size=3,
+            start_time=timestamp_pb2.Timestamp(seconds=1792800000)), timeout=LIMIT)  # 2026-10-24
+        self.assertEqual([t.seconds for t in answer.times], [1792801800, 1792888200, 1792978200])
+        self.assertEqual([offset.seconds for offset in answer.utc_offsets], [7200, 7200, 3600])
+        self.assertEqual(answer.timezone, "Europe/Berlin")
+
     def test_what_is_wrong_with_a_schedule_is_said(self):
         pipeline = self.apply("refused").name
         bad = grpc.StatusCode.INVALID_ARGUMENT

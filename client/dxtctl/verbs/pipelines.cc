@@ -13,7 +13,7 @@ namespace dxt::ctl {
 namespace {
 
 struct ApplyOptions {
-  std::vector<std::string> files;
+  std::vector<std::string> files, paths;
   std::string etag;
   bool validate_only = false;
 };
@@ -59,9 +59,8 @@ void PrintPipeline(Invocation& invocation, const v1::Pipeline& pipeline) {
 }
 
 Result<int> ApplyPipelines(Invocation& invocation, const ApplyOptions& options) {
-  CTL_ASSIGN(const auto files, ReadApplyFiles(options.files, [](const std::string& path) {
-               return !IsProjectFile(path);
-             }));
+  const auto wanted = [](const std::string& path) { return !IsProjectFile(path); };
+  CTL_ASSIGN(const auto files, ReadApplyFiles(options.files, options.paths, wanted));
   if (!options.etag.empty() && files.size() != 1) {
     return UsageError("--etag is of one pipeline", "Apply one file at a time");
   }
@@ -247,8 +246,8 @@ void AddApply(Verb parent, Invocation& invocation) {
       "  dxtctl pipelines apply -f orders.yaml\n"
       "  dxtctl pipelines apply -f pipelines/ --validate-only");
   verb.Add("--file,-f", options->files,
-           "Pipeline file, folder of them, or - for stdin; may be repeated")
-      .Required();
+           "Pipeline file, folder of them, or - for stdin; may be repeated");
+  verb.Add("path", options->paths, "As --file");
   verb.AddFlag("--validate-only,--dry-run", options->validate_only,
                "Check them; store nothing");
   verb.Add("--etag", options->etag,

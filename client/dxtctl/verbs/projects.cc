@@ -10,7 +10,7 @@ namespace dxt::ctl {
 namespace {
 
 struct ProjectOptions {
-  std::vector<std::string> files;
+  std::vector<std::string> files, paths;
   std::string name, etag;
   bool validate_only = false, document = false, force = false;
 };
@@ -41,7 +41,8 @@ void PrintProject(Invocation& invocation, const v1::Project& project) {
 }
 
 Result<int> ApplyProject(Invocation& invocation, const ProjectOptions& options) {
-  CTL_ASSIGN(const auto files, ReadApplyFiles(options.files, IsProjectFile));
+  CTL_ASSIGN(const auto files,
+             ReadApplyFiles(options.files, options.paths, IsProjectFile));
   if (!options.etag.empty() && files.size() != 1) {
     return UsageError("--etag is of one project", "Apply one file at a time");
   }
@@ -141,10 +142,9 @@ void AddProjects(Verb root, Invocation& invocation) {
       verb, invocation, "apply", "Store a project file, or change the stored one",
       "  dxtctl projects apply -f dxt_project.yaml", ApplyProject, applied,
       /*named=*/false);
-  apply
-      .Add("--file,-f", applied->files,
-           "Project file, its folder, or - for stdin; may be repeated")
-      .Required();
+  apply.Add("--file,-f", applied->files,
+            "Project file, its folder, or - for stdin; may be repeated");
+  apply.Add("path", applied->paths, "As --file");
   apply.AddFlag("--validate-only,--dry-run", applied->validate_only,
                 "Check it; store nothing");
   apply.Add("--etag", applied->etag,

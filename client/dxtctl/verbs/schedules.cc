@@ -223,8 +223,18 @@ Result<int> Next(Invocation& invocation, const OneScheduleOptions& options) {
   const TimeFormat format = invocation.time_format() == TimeFormat::kLocal
                                 ? TimeFormat::kLocal
                                 : TimeFormat::kIso;
-  for (const auto& time : response.times())
-    std::printf("%s\n", TimeText(time, format).c_str());
+  const bool own_zone = invocation.format() != OutputFormat::kName &&
+                        response.timezone() != "UTC" &&
+                        response.utc_offsets_size() == response.times_size();
+  for (int i = 0; i < response.times_size(); ++i) {
+    std::string line = TimeText(response.times(i), format);
+    if (own_zone) {
+      // Beside UTC, so that a change of daylight saving time is seen.
+      line += "  " + ClockText(response.times(i), response.utc_offsets(i).seconds()) +
+              " " + response.timezone();
+    }
+    std::printf("%s\n", line.c_str());
+  }
   if (response.times().empty()) invocation.Note("It does not fire in that time.");
   return kExitOk;
 }
