@@ -120,6 +120,11 @@ TEST_F(ConfigTest, ListsAndMapsComeFromEveryLayer) {
   loaded = LoadDaemonConfig(sources_);
   EXPECT_FALSE(loaded.ok());
   EXPECT_EQ(DescribeConfig(loaded).find("hunter2"), std::string::npos);
+  sources_.flags["secrets"] = {"A=env:A", "hunter2"};
+  loaded = LoadDaemonConfig(sources_);
+  EXPECT_EQ(Codes(loaded), "config.wrong_type ");
+  EXPECT_NE(DescribeConfig(loaded).find("value 2 is not NAME=VALUE"), std::string::npos);
+  EXPECT_EQ(DescribeConfig(loaded).find("hunter2"), std::string::npos);
 }
 
 TEST_F(ConfigTest, WhatARunningDaemonCannotChangeIsNamed) {

@@ -3,8 +3,6 @@
 #include <sstream>
 #include <utility>
 
-#include "base/spelling.h"
-
 namespace dxt {
 namespace {
 
@@ -51,15 +49,18 @@ ConfigValue FromTexts(const OptionSpec& spec, std::vector<std::string> texts,
   ConfigValue value;
   value.mark = value.key_mark = mark;
   value.kind = spec.kind == OptionKind::kList ? Kind::kList : Kind::kMap;
+  int number = 0;
   for (auto& text : texts) {
+    ++number;
     if (spec.kind == OptionKind::kList) {
       value.list.push_back(ScalarValue(std::move(text), mark));
       continue;
     }
     const size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0) {
+      // It is not shown: it may be a secret whose name was forgotten.
       problems.Error(mark, name, "config.wrong_type",
-                     "'" + Shortened(text, 60) + "' is not NAME=VALUE");
+                     "value " + std::to_string(number) + " is not NAME=VALUE");
       continue;
     }
     value.map.emplace_back(text.substr(0, equals),
