@@ -3,7 +3,6 @@
 #include <fstream>
 #include <thread>
 
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -15,17 +14,14 @@
 #include "server/alerts/alerts.h"
 #include "server/api/api_server.h"
 #include "server/api/attachments.h"
-#include "server/api/certificates.h"
-#include "server/api/file_roots.h"
-#include "server/api/tokens.h"
 #include "server/daemon/command_line.h"
 #include "server/daemon/notify.h"
 #include "server/daemon/options.h"
-#include "server/daemon/secrets.h"
 #include "server/daemon/wakeups.h"
 #include "server/http/http_server.h"
 #include "server/http/pages.h"
 #include "server/http/run_metrics.h"
+#include "server/part_settings.h"
 #include "server/scheduler/catalog.h"
 #include "server/scheduler/dispatcher.h"
 #include "server/scheduler/schedule_loop.h"
@@ -48,15 +44,6 @@ constexpr std::chrono::seconds kAlertGrace{5};
 /// And for the collector of traces.
 constexpr std::chrono::seconds kTraceGrace{3};
 
-std::string OwnerText() {
-  char host[256] = "";
-  gethostname(host, sizeof host - 1);
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string boot;
-  file >> boot;
-  return std::string(host) + "/" + boot + "/" + std::to_string(getpid());
-}
-
 /// A client that went must not leave a daemon behind that cannot end: transactions roll
 /// back when their connections close, however the process goes.
 void EndWithin(std::chrono::milliseconds limit) {
@@ -72,25 +59,6 @@ void SayReady(int fd) {
   close(fd);
 }
 
-/// What of the configuration is read from further files, and read again on SIGHUP.
-struct Credentials {
-  std::shared_ptr<dxt::Certificates> certificates;
-  std::shared_ptr<dxt::TokenFile> tokens;
-
-  static arrow::Result<Credentials> Load(const dxt::DaemonConfig& config) {
-    Credentials loaded;
-    if (!config.tls_cert.empty() && !config.tls_key.empty()) {
-      ARROW_ASSIGN_OR_RAISE(
-          loaded.certificates,
-          dxt::Certificates::Load(config.tls_cert, config.tls_key, config.tls_client_ca));
-    }
-    if (!config.token_file.empty()) {
-      ARROW_ASSIGN_OR_RAISE(loaded.tokens, dxt::TokenFile::Load(config.token_file));
-    }
-    return loaded;
-  }
-};
-
 void AddProblem(const arrow::Status& status, dxt::LoadedConfig& loaded) {
   if (status.ok()) return;
   dxt::Problem problem;
@@ -103,8 +71,8 @@ void AddProblem(const arrow::Status& status, dxt::LoadedConfig& loaded) {
 /// One dxtd, from its start to its end.
 class Daemon {
  public:
-  Daemon(const dxt::CommandLine& line, dxt::LoadedConfig loaded, Credentials credentials,
-         const Wakeups& wakeups)
+  Daemon(const dxt::CommandLine& line, dxt::LoadedConfig loaded,
+         dxt::Credentials credentials, const Wakeups& wakeups)
       : line_(line),
         loaded_(std::move(loaded)),
         config_(loaded_.config),
@@ -127,7 +95,7 @@ class Daemon {
     dxt::Clock& clock = dxt::SystemClock();
     ids_ = dxt::MakeIdSource(clock);
     ARROW_RETURN_NOT_OK(dxt::RegisterBuiltinConnectors(registry_));
-    ARROW_RETURN_NOT_OK(MakeFolders());
+    if (!line_.is_private) ARROW_RETURN_NOT_OK(dxt::MakeFolders(config_));
     ARROW_ASSIGN_OR_RAISE(log_, dxt::Log::Make(config_.log));
     for (const auto& problem : loaded_.problems) {
       log_->Write(dxt::LogLevel::kWarning, "configuration", dxt::FormatProblem(problem));
@@ -147,17 +115,18 @@ class Daemon {
       ARROW_ASSIGN_OR_RAISE(auto sealer, dxt::Sealer::Make(config_.state_dir));
       sealer_ = std::make_unique<dxt::Sealer>(std::move(sealer));
     }
-    ARROW_ASSIGN_OR_RAISE(auto values, CatalogSettings(config_));
+    ARROW_ASSIGN_OR_RAISE(auto values, dxt::CatalogSettings(config_));
     catalog_ =
         std::make_unique<dxt::Catalog>(std::move(values), registry_, clock, *store_);
     // Whoever started a private one sees what happens.
     if (!line_.is_private) {
       ARROW_ASSIGN_OR_RAISE(
-          alerts_, dxt::Alerts::Make({&clock, log_.get(), store_.get(), catalog_.get(),
-                                      config_.state_dir, ServerName()}));
+          alerts_,
+          dxt::Alerts::Make({&clock, log_.get(), store_.get(), catalog_.get(),
+                             config_.state_dir, dxt::ServerName(config_, false)}));
     }
     if (!config_.traces.url.empty()) {
-      ARROW_ASSIGN_OR_RAISE(const auto options, TracingSettings(config_.traces));
+      ARROW_ASSIGN_OR_RAISE(const auto options, dxt::TracingSettings(config_.traces));
       ARROW_ASSIGN_OR_RAISE(tracing_, dxt::Tracing::Make(options, clock, log_.get()));
     }
     dispatcher_ = std::make_unique<dxt::Dispatcher>(DispatcherSettings(), registry_,
@@ -184,8 +153,9 @@ class Daemon {
     parts.state_dir = config_.state_dir;
     parts.version = DXT_VERSION;
     parts.is_private = line_.is_private;
-    parts.file_roots = Roots();
-    ARROW_ASSIGN_OR_RAISE(api_, dxt::ApiServer::Make(parts, Listening()));
+    parts.file_roots = dxt::RootsOf(config_, line_.is_private);
+    ARROW_ASSIGN_OR_RAISE(
+        api_, dxt::ApiServer::Make(parts, dxt::ListenSettings(config_, credentials_)));
     if (config_.http_listen) ARROW_RETURN_NOT_OK(StartHttp());
     if (!line_.is_private) {
       maintenance_ = std::jthread([this](std::stop_token stop) { Maintain(stop); });
@@ -262,69 +232,12 @@ class Daemon {
         dxt::SystemClock().WaitUntil(dxt::SystemClock().Tick() + kBetweenPrunings, stop));
   }
 
-  arrow::Status MakeFolders() const {
-    if (line_.is_private) return arrow::Status::OK();
-    std::error_code error;
-    if (!fs::exists(config_.state_dir, error)) {
-      fs::create_directories(config_.state_dir, error);
-      if (!error) chmod(config_.state_dir.c_str(), 0700);
-    }
-    if (error || access(config_.state_dir.c_str(), W_OK) != 0) {
-      return dxt::MakeError(
-          dxt::ErrorClass::kConfig, "server.state_dir",
-          "cannot write in the state folder " + config_.state_dir.string(),
-          "Name another one with state_dir, or give this user the "
-          "right to write there");
-    }
-    for (const auto& address : config_.listen) {
-      if (address.is_unix) {
-        fs::create_directories(fs::path(address.text).parent_path(), error);
-      }
-    }
-    return arrow::Status::OK();
-  }
-
-  /// Values for stored documents: of the configuration, over those of the environment.
-  static arrow::Result<dxt::CatalogOptions> CatalogSettings(
-      const dxt::DaemonConfig& config) {
-    dxt::CatalogOptions options;
-    options.variables = dxt::VariablesFromEnvironment(environ);
-    for (const auto& [name, value] : config.variables) options.variables[name] = value;
-    ARROW_ASSIGN_OR_RAISE(const auto secrets, dxt::SecretsAt(config.secrets));
-    for (const auto& [name, value] : secrets) {
-      options.variables[name] = value;
-      options.secrets.insert(name);
-    }
-    return options;
-  }
-
-  static arrow::Result<dxt::TracingOptions> TracingSettings(
-      const dxt::TraceConfig& config) {
-    dxt::TracingOptions options;
-    options.url = config.url;
-    options.service_name = config.service_name;
-    options.version = DXT_VERSION;
-    options.resource = config.resource;
-    ARROW_ASSIGN_OR_RAISE(options.headers, dxt::SecretsAt(config.headers));
-    options.headers.insert(config.secret_headers.begin(), config.secret_headers.end());
-    return options;
-  }
-
   void LoadPipelines() {
     if (config_.pipelines_dir.empty()) return;
     const auto changes = catalog_->LoadFolder(config_.pipelines_dir);
     const bool good = changes.ok() && changes->refused.empty();
     log_->Write(good ? dxt::LogLevel::kInfo : dxt::LogLevel::kError, "pipelines_loaded",
                 changes.ok() ? changes->Summary() : changes.status().message());
-  }
-
-  dxt::FileRoots Roots() const {
-    return line_.is_private ? dxt::FileRoots::Anywhere()
-                            : dxt::FileRoots::Below(config_.file_roots);
-  }
-
-  std::string ServerName() const {
-    return line_.is_private ? "private" : config_.listen.front().text;
   }
 
   dxt::DispatcherOptions DispatcherSettings() {
@@ -335,9 +248,10 @@ class Daemon {
     options.listeners.push_back(&metrics_);
     if (!line_.is_private) {
       // Schedules, upstream runs and retries come past no service that would ask.
-      options.permit = [roots = Roots()](const dxt::PipelineDocument& pipeline) {
-        return roots.Check(pipeline);
-      };
+      options.permit =
+          [roots = dxt::RootsOf(config_, false)](const dxt::PipelineDocument& pipeline) {
+            return roots.Check(pipeline);
+          };
     }
     if (sealer_) {
       options.seal = [this](std::string_view run,
@@ -353,25 +267,12 @@ class Daemon {
     options.threads_per_run =
         static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     options.memory_budget = config_.memory_budget;
-    options.server = ServerName();
-    options.owner = OwnerText();
+    options.server = dxt::ServerName(config_, line_.is_private);
+    options.owner = dxt::OwnerText();
     if (alerts_) {
       for (auto* listener : alerts_->listeners()) options.listeners.push_back(listener);
     }
     if (tracing_) options.listeners.push_back(tracing_->listener());
-    return options;
-  }
-
-  dxt::ListenOptions Listening() const {
-    dxt::ListenOptions options;
-    for (const auto& address : config_.listen) {
-      options.places.push_back({address.is_unix, address.text});
-    }
-    options.socket_mode = config_.socket_mode;
-    options.socket_group = config_.socket_group;
-    options.certificates = credentials_.certificates;
-    options.tokens = credentials_.tokens;
-    options.reflection = config_.reflection;
     return options;
   }
 
@@ -422,7 +323,7 @@ class Daemon {
     auto again = dxt::LoadDaemonConfig(line_.sources);
     if (again.ok()) {
       say("log", log_->Configure(again.config.log));
-      auto values = CatalogSettings(again.config);
+      auto values = dxt::CatalogSettings(again.config);
       say("variables", values.status());
       if (values.ok()) catalog_->SetVariables(std::move(*values));
       for (const auto& option : dxt::NeedRestart(loaded_, again)) {
@@ -477,7 +378,7 @@ class Daemon {
   const dxt::CommandLine& line_;
   const dxt::LoadedConfig loaded_;
   const dxt::DaemonConfig& config_;
-  const Credentials credentials_;
+  const dxt::Credentials credentials_;
   const Wakeups& wakeups_;
   dxt::ServiceNotifier notifier_;
   dxt::ConnectorRegistry registry_;
@@ -498,14 +399,6 @@ class Daemon {
   std::atomic<bool> draining_{false};
   std::jthread maintenance_;
 };
-
-/// A private daemon's places are what dxtctl says, not what a service would take.
-void MakePrivate(const dxt::CommandLine& line, dxt::DaemonConfig& config) {
-  config.listen = {{true, line.socket.string()}};
-  config.socket_mode = 0600;
-  config.log.file = config.state_dir / "logs/dxt.log";
-  if (line.sources.flags.count("workers") == 0) config.workers = 16;
-}
 
 int CheckConfig(const dxt::LoadedConfig& loaded) {
   std::fputs(dxt::DescribeConfig(loaded).c_str(), stdout);
@@ -529,8 +422,8 @@ int main(int argc, char** argv) {
   }
   const Wakeups wakeups(/*reloads=*/!line->is_private);
   auto loaded = dxt::LoadDaemonConfig(line->sources);
-  if (line->is_private) MakePrivate(*line, loaded.config);
-  auto credentials = Credentials::Load(loaded.config);
+  if (line->is_private) dxt::MakePrivate(*line, loaded.config);
+  auto credentials = dxt::Credentials::Load(loaded.config);
   AddProblem(credentials.status(), loaded);
   if (line->check_config) return CheckConfig(loaded);
   if (!loaded.ok()) {
