@@ -113,8 +113,11 @@ class Daemon:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+        log = self.log.read_text(errors="replace")
         if self._own:
             self._own.cleanup()
+        if "Sanitizer: " in log:
+            raise AssertionError("dxtd reported:\n" + log[log.index("Sanitizer: ") - 100:])
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
