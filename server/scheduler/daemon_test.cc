@@ -118,15 +118,18 @@ TEST_F(DaemonTest, TheHighestPriorityRunsFirst) {
 class SlowListener : public RunListener {
  public:
   void OnEnded(const RunRecord&, const RunResult&, const PipelineDocument&) override {
+    called_ = true;
+    called_.notify_all();
     let_go_.wait(false);
   }
+  void AwaitCall() { called_.wait(false); }
   void LetGo() {
     let_go_ = true;
     let_go_.notify_all();
   }
 
  private:
-  std::atomic<bool> let_go_{false};
+  std::atomic<bool> called_{false}, let_go_{false};
 };
 
 TEST_F(DaemonTest, TheNextRunExecutesWhileTheEndOfAnotherIsDealtWith) {
@@ -144,6 +147,30 @@ TEST_F(DaemonTest, TheNextRunExecutesWhileTheEndOfAnotherIsDealtWith) {
   listener.LetGo();
   Ended(first.id);
   Ended(second.id);
+  Shut();
+  options_.listeners.clear();
+  Start();
+}
+
+TEST_F(DaemonTest, ARunThatIsCancelledCanBeWatchedBeforeItsEndIsTold) {
+  SlowListener listener;
+  options_.max_workers = 1;
+  options_.listeners = {&listener};
+  Shut();
+  Start();
+  StorePipeline("a");
+  StorePipeline("b");
+  const auto first = *Run("a");
+  engine_->AwaitRunning(1);
+  const auto waiting = *Run("b");
+  std::thread canceller([&] { EXPECT_TRUE(dispatcher_->Cancel(waiting.id).ok()); });
+  listener.AwaitCall();
+  EXPECT_NE(dispatcher_->Feed(waiting.id), nullptr);
+  listener.LetGo();
+  canceller.join();
+  EXPECT_EQ(Ended(waiting.id).state, "CANCELLED");
+  engine_->Release();
+  Ended(first.id);
   Shut();
   options_.listeners.clear();
   Start();

@@ -308,7 +308,10 @@ arrow::Result<RunRecord> Dispatcher::Cancel(std::string_view id, std::string_vie
     if (found != jobs_.end()) {
       job = found->second;
       waiting = queue_.Remove(id);
-      if (waiting) jobs_.erase(found);
+      if (waiting) {
+        ended_.emplace_back(job->run.id, job->feed);
+        jobs_.erase(found);
+      }
     }
   }
   if (waiting) {
@@ -385,10 +388,10 @@ void Dispatcher::Tell(const JobPtr& job, const RunResult& result,
     listener->OnEnded(record, result, job->submission.pipeline);
   }
   {
-    constexpr size_t kKeptFeeds = 32;
+    constexpr size_t kKeptFeeds = 64;  // Most are in there twice.
     std::lock_guard lock(mutex_);
     ended_.emplace_back(record.id, job->feed);
-    if (ended_.size() > kKeptFeeds) ended_.pop_front();
+    while (ended_.size() > kKeptFeeds) ended_.pop_front();
   }
   job->feed->End(std::move(record));
 }

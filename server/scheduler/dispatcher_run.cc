@@ -277,6 +277,8 @@ void Dispatcher::Release(const JobPtr& job) {
   std::lock_guard lock(mutex_);
   queue_.Done(job->run.id);
   jobs_.erase(job->run.id);
+  // Whoever asks for its feed before the end is told finds it all the same.
+  ended_.emplace_back(job->run.id, job->feed);
   ++changes_;
   changed_.notify_all();
 }
