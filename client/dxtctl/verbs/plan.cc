@@ -1,37 +1,54 @@
-
+// Verbs that look at what a run would do, or did, and change nothing.
 #include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 
 namespace dxt::ctl {
+namespace {
 
-void AddPlan(Verb root, Invocation& invocation) {
-  auto options = std::make_shared<RunVerbOptions>();
+/// A dry run of a pipeline; `options` is kept by the verb's action.
+Verb AddDryVerb(Verb root, Invocation& invocation,
+                const std::shared_ptr<RunVerbOptions>& options, const char* name,
+                const char* summary, const char* examples) {
   options->dry_run = true;
-  const Verb verb =
-      root.AddVerb("plan", "Show what a run would do; the same as run --dry-run");
-  verb.Examples(
-      "  dxtctl plan orders.yaml --select customers\n"
-      "  dxtctl plan orders.yaml --diff");
+  const Verb verb = root.AddVerb(name, summary);
+  verb.Examples(examples);
   verb.Add("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
       .Required();
   AddRunOptions(verb, *options);
+  verb.SetAction(invocation, options, ExecuteRunVerb);
+  return verb;
+}
+
+}  // namespace
+
+void AddPlan(Verb root, Invocation& invocation) {
+  auto options = std::make_shared<RunVerbOptions>();
+  const Verb verb = AddDryVerb(root, invocation, options, "plan",
+                               "Show what a run would do; the same as run --dry-run",
+                               "  dxtctl plan orders.yaml --select customers\n"
+                               "  dxtctl plan orders.yaml --diff");
   AddReadOptions(verb, *options);
   AddKeepOptions(verb, *options);
   AddDiffOption(verb, *options);
-  verb.SetAction(invocation, options, ExecuteRunVerb);
 }
 
 void AddDiff(Verb root, Invocation& invocation) {
   auto options = std::make_shared<RunVerbOptions>();
-  options->dry_run = options->diff = true;
-  const Verb verb = root.AddVerb(
-      "diff", "Show which records a run would change; the same as plan --diff");
-  verb.Examples("  dxtctl diff orders.yaml --select customers");
-  verb.Add("pipeline", options->documents.pipeline, "Pipeline file; - = stdin")
-      .Required();
-  AddRunOptions(verb, *options);
+  options->diff = true;
+  const Verb verb =
+      AddDryVerb(root, invocation, options, "diff",
+                 "Show which records a run would change; the same as plan --diff",
+                 "  dxtctl diff orders.yaml --select customers");
   AddReadOptions(verb, *options);
-  verb.SetAction(invocation, options, ExecuteRunVerb);
+}
+
+void AddVerify(Verb root, Invocation& invocation) {
+  auto options = std::make_shared<RunVerbOptions>();
+  options->verify = true;
+  AddDryVerb(root, invocation, options, "verify",
+             "Compare every row of the targets with their sources; change nothing",
+             "  dxtctl verify orders.yaml --select customers\n"
+             "  dxtctl verify orders.yaml -o json | jq '.streams[].verify'");
 }
 
 }  // namespace dxt::ctl
