@@ -155,7 +155,11 @@ TEST(QueryPlanTest, NoCallWalksTheHistory) {
   const std::filesystem::path folder = mkdtemp(name.data());
   {
     const auto store = SqliteStateStore::Make(folder).ValueOrDie();
-    g_statements.clear();  // A migration may walk, once.
+    {
+      // The store's own threads are at work already.
+      std::lock_guard lock(g_mutex);
+      g_statements.clear();  // A migration may walk, once.
+    }
     UseRuns(*store);
     ListRuns(*store);
     UseDefinitions(*store);
