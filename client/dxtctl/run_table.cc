@@ -26,6 +26,10 @@ std::string TriggerText(const v1::Run& run) {
   return v1::Trigger::Kind_Name(run.trigger().kind());
 }
 
+std::string StateCell(const v1::Run& run) {
+  return StateText(run) + (run.interrupted() ? " (interrupted)" : "");
+}
+
 }  // namespace
 
 RunTable::RunTable(Invocation& invocation)
@@ -45,7 +49,7 @@ RunTable::RunTable(Invocation& invocation)
 void RunTable::Add(const v1::Run& run) {
   table_.Add(
       run, run.name(),
-      {LastPart(run.name()), ShortName(run.pipeline()), StateText(run), TriggerText(run),
+      {LastPart(run.name()), ShortName(run.pipeline()), StateCell(run), TriggerText(run),
        TimeText(run.create_time(), invocation_.time_format()), TookText(run),
        run.pipeline_revision() == 0 ? "" : std::to_string(run.pipeline_revision()),
        std::to_string(run.priority()), std::to_string(run.attempt()),
@@ -69,7 +73,7 @@ void PrintRun(Invocation& invocation, const v1::Run& run) {
       {{"run", LastPart(run.name())},
        {"pipeline", ShortName(run.pipeline())},
        {"revision", number(run.pipeline_revision())},
-       {"state", StateText(run)},
+       {"state", StateCell(run)},
        {"waiting for", run.waiting_for()},
        {"made by",
         TriggerText(run) +

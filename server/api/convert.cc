@@ -7,6 +7,7 @@
 #include "dxt/v1/project_service.pb.h"
 #include "dxt/v1/run_service.pb.h"
 #include "server/api/resource_names.h"
+#include "state/runs.h"
 
 namespace dxt {
 namespace {
@@ -178,6 +179,7 @@ v1::Run ToProto(const RunRecord& run) {
   if (!run.started_at.empty()) SetTime(run.started_at, proto.mutable_start_time());
   if (!run.ended_at.empty()) SetTime(run.ended_at, proto.mutable_end_time());
   proto.set_resumed(run.resumed);
+  proto.set_interrupted(run.interrupted && !IsTerminalRunState(run.state));
   proto.set_dry_run(run.dry_run);
   if (run.exit_code) proto.set_exit_code(*run.exit_code);
   proto.set_result_json(run.result_json);

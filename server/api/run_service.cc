@@ -239,7 +239,11 @@ Reply RunServiceImpl::ListRuns(CallContext* context, const v1::ListRunsRequest* 
     (query.ascending ? query.after_id : query.before_id) = page->after;
     const auto runs = parts_.store->runs().List(query);
     if (!runs.ok()) return ToGrpc(runs.status());
-    for (const auto& run : *runs) *response->add_runs() = ToProto(run);
+    for (const auto& run : *runs) {
+      auto& listed = *response->add_runs() = ToProto(run);
+      if (IsTerminalRunState(run.state)) continue;
+      listed.set_waiting_for(parts_.dispatcher->WaitingFor(run.id));
+    }
     if (static_cast<int>(runs->size()) == query.limit) {
       response->set_next_page_token(page->TokenAfter(runs->back().id));
     }

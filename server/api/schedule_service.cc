@@ -1,11 +1,13 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "base/clock.h"
+#include "engine/run/selection.h"
 #include "server/api/convert.h"
 #include "server/api/paging.h"
 #include "server/api/resource_names.h"
 #include "server/api/services.h"
 #include "server/api/status_map.h"
+#include "server/scheduler/catalog.h"
 #include "server/scheduler/cron.h"
 #include "server/scheduler/dispatcher.h"
 #include "server/scheduler/schedule_loop.h"
@@ -101,9 +103,20 @@ grpc::Status Copy(const v1::Schedule& from, const std::string& project, const Ha
   return refused;
 }
 
+/// A selection that no tick could run. Silent about a pipeline that cannot be prepared
+/// today: it may be paused, or a variable may be missing that is there when a tick fires.
+arrow::Status CheckStreams(const ApiParts& parts, const ScheduleRecord& record) {
+  ARROW_ASSIGN_OR_RAISE(auto options, ParseRunOptions(record.options));
+  const auto prepared =
+      parts.catalog->Prepare(record.project, record.pipeline, std::move(options), {});
+  if (!prepared.ok()) return arrow::Status::OK();
+  return CheckSelection(prepared->pipeline, prepared->options);
+}
+
 /// Checks the whole of it, and says when it fires next.
 arrow::Status SetNext(const ApiParts& parts, ScheduleRecord& record) {
   ARROW_RETURN_NOT_OK(CheckSchedule(record));
+  ARROW_RETURN_NOT_OK(CheckStreams(parts, record));
   return FirstDue(record, parts.clock->Now()).Value(&record.next_at);
 }
 

@@ -409,6 +409,7 @@ class Schedules(ApiTest):
                  ("x", {**good, "max_instances": -1}, bad), ("x", {**good, "priority": 5000}, bad),
                  ("X y", good, bad), ("", good, bad), ("x", {**good, "pipeline": ""}, bad),
                  ("x", {**good, "pipeline": "projects/other/pipelines/refused"}, bad),
+                 ("x", {**good, "options": runs.RunOptions(select="nope")}, bad),
                  ("x", {**good, "pipeline": "projects/default/pipelines/none"}, grpc.StatusCode.NOT_FOUND)]
         for name, fields, code in cases:
             with self.subTest(name=name, fields=fields):

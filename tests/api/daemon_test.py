@@ -328,6 +328,33 @@ streams: [{{id: t, kind: query, source: SELECT 1 AS i, target: t, load: {{mode: 
             self.assertLessEqual(len(listed), len(taken) + len(clients))
             self.assertEqual(rows, len(listed))
 
+    def test_an_interrupted_run_that_waits_for_a_worker_says_so(self):
+        with Daemon("--workers", "2") as daemon:
+            folder, messages = daemon.folder, proto("run_service")
+            (folder / "source.db").touch()
+            with daemon.channel() as channel:
+                stub = service("run").RunServiceStub(channel)
+                runs = [stub.SubmitRun(messages.SubmitRunRequest(documents=documents(
+                    folder / f"{name}.yaml", ENDLESS.format(folder=folder, name=name))), timeout=LIMIT).name
+                    for name in ("one", "two")]
+                for run in runs:
+                    wait_until(lambda: self.state_of(channel, run) == "RUNNING")
+            daemon.kill()
+            daemon.flags = ("--workers", "1")
+            daemon.start()
+            with daemon.channel() as channel:
+                stub = service("run").RunServiceStub(channel)
+
+                def listed():
+                    return stub.ListRuns(messages.ListRunsRequest(parent="projects/default"), timeout=LIMIT).runs
+                wait_until(lambda: sorted(run.interrupted for run in listed()) == [False, True])
+                waits = next(run for run in listed() if run.interrupted)
+                self.assertEqual((waits.attempt, waits.waiting_for), (1, "a free worker"))
+                executed = next(run for run in listed() if not run.interrupted)
+                self.assertEqual((executed.attempt, executed.waiting_for), (2, ""))
+                stub.CancelRun(messages.CancelRunRequest(name=executed.name), timeout=LIMIT)
+                wait_until(lambda: not stub.GetRun(messages.GetRunRequest(name=waits.name), timeout=LIMIT).interrupted)
+
     @unittest.skipUnless(can_mount(), "no mount namespaces here")
     def test_a_full_state_disk_refuses_submits_loses_none_and_the_daemon_goes_on(self):
         with tempfile.TemporaryDirectory(prefix="dxt-api-") as folder:
