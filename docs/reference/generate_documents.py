@@ -31,7 +31,7 @@ def is_substitute(schema):
 
 def type_of(schema):
     if "enum" in schema:
-        return ", ".join(f"`{word}`" for word in schema["enum"])
+        return ", ".join(f"`{word}`" for word in schema["enum"] if word is not None)
     kind = schema.get("type")
     if "anyOf" in schema:
         options = [s for s in schema["anyOf"] if not is_substitute(s)]

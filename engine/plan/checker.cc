@@ -219,6 +219,12 @@ void Checker::WrongType(ConfigValue& value, const OptionSpec& spec,
 }
 
 void Checker::Check(ConfigValue& value, const OptionSpec& spec, const std::string& path) {
+  // What YAML reads as nothing is a word where it stands among the choices.
+  if (value.kind == Kind::kNull && value.written.empty() &&
+      Contains(spec.choices, "null")) {
+    value.kind = Kind::kScalar;
+    value.scalar = "null";
+  }
   if (value.kind == Kind::kNull) return;
   switch (spec.kind) {
     case OptionKind::kList:

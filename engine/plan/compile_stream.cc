@@ -278,6 +278,11 @@ void ReadLoad(const Draft& draft, StreamConfig& stream) {
   if (on_error == "skip") load.on_error = OnError::kSkip;
   if (on_error == "dead_letter") load.on_error = OnError::kDeadLetter;
   ReadMaxRejected(draft, load);
+  if (const ConfigValue* values = draft.Get("load", "values"); IsSet(values)) {
+    for (const auto& kind : ValueKinds()) {
+      load.values.Set(kind, TextAt(*values, kind.name));
+    }
+  }
   load.partial_replace = draft.Flag("load", "partial_replace");
   load.shared_target = draft.Flag("load", "shared_target");
   if (const auto text = draft.Text("load", "max_shrink"); !text.empty()) {
@@ -358,6 +363,12 @@ void CheckFieldNames(const Draft& draft, const StreamConfig& stream) {
 }
 
 /// A row that a mirror does not read is one that it deletes, so it reads all.
+/// The key by which rows may be left out, null where none may.
+const char* LeavesOutBy(const LoadConfig& load) {
+  if (!load.leaves_rows_out()) return nullptr;
+  return load.on_error != OnError::kFail ? "on_error" : "values";
+}
+
 void CheckMirror(const Draft& draft, const StreamConfig& stream) {
   if (stream.load.mode != LoadMode::kMirror) {
     const ConfigValue* own = draft.own.Get("load");
@@ -382,10 +393,11 @@ void CheckMirror(const Draft& draft, const StreamConfig& stream) {
                 "read a view or a query that is the whole of what is mirrored, or use "
                 "upsert");
   }
-  if (stream.load.on_error != OnError::kFail) {
-    draft.Error("load", "on_error", "load.mirror_left_out",
-                "mirror would delete the rows whose new version on_error leaves out",
-                "use on_error: fail, or mode: upsert");
+  if (const char* key = LeavesOutBy(stream.load)) {
+    draft.Error("load", key, "load.mirror_left_out",
+                "mirror would delete the rows whose new version " + std::string(key) +
+                    " leaves out",
+                "use on_error: fail and no quarantine, or mode: upsert");
   }
 }
 
@@ -414,10 +426,12 @@ void CheckHistory(const Draft& draft, const StreamConfig& stream) {
                 "use deletes: keep, or extract.mode: full");
     return;
   }
-  if (load.on_error != OnError::kFail) {
-    draft.Error("load", "on_error", "load.scd2_left_out",
-                "scd2 would close the versions of rows that on_error leaves out",
-                "use on_error: fail, or say load.scd2: {deletes: keep}");
+  if (const char* key = LeavesOutBy(load)) {
+    draft.Error(
+        "load", key, "load.scd2_left_out",
+        "scd2 would close the versions of rows that " + std::string(key) + " leaves out",
+        "use on_error: fail and no quarantine, or say load.scd2: {deletes: "
+        "keep}");
   }
   if (!stream.filters.empty() || !stream.where.empty()) {
     draft.Error("load", "mode", "load.scd2_filtered",
@@ -440,6 +454,11 @@ void CheckLoad(const Draft& draft, const StreamConfig& stream) {
   }
   CheckMirror(draft, stream);
   CheckHistory(draft, stream);
+  if (load.on_error == OnError::kSkip && load.values.quarantines()) {
+    draft.Error("load", "values", "load.values_skip",
+                "quarantine keeps rows that on_error: skip would drop",
+                "use on_error: dead_letter, which keeps all of them");
+  }
   if (IsSet(keys)) {
     std::map<std::string, int> seen;
     for (const auto& key : keys->list) {

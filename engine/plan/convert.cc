@@ -120,8 +120,8 @@ arrow::Status Context::Fail(Fault fault, const arrow::Array& array, int64_t row,
   info.code = CodeOf(fault);
   info.column = column;
   info.hint =
-      "Correct the value at the source, or give the field or its target a type that "
-      "holds it";
+      "Correct the value at the source, give the field or its target a type that holds "
+      "it, or choose what becomes of such values with load.values";
   return MakeError(std::move(info), "Column '" + column + "': the value '" +
                                         Shown(std::move(text)) + "' " +
                                         std::string(ProblemOf(fault)) + ToString(to));

@@ -14,6 +14,7 @@
 #include "connectors/sdk/destination.h"
 #include "connectors/sdk/stream.h"
 #include "connectors/sdk/types.h"
+#include "engine/plan/value_policies.h"
 
 namespace dxt {
 
@@ -124,6 +125,7 @@ struct LoadConfig {
   double max_shrink = 0.5;
   std::optional<bool> allow_empty;  ///< Default: contracts 3.7.
   OnError on_error = OnError::kFail;
+  ValuePolicies values;
   /// How many rows may be left out: a number of a stream's, or a part of them.
   int64_t max_rejected = 1000;
   std::optional<double> max_rejected_percent;  ///< In place of `max_rejected`.
@@ -136,6 +138,10 @@ struct LoadConfig {
   /// Whether each load stands for the whole source: what it does not bring is gone.
   bool whole() const {
     return IsWhole(mode) || (mode == LoadMode::kHistory && history.closes_unseen);
+  }
+  /// Whether rows may be left out of a load in place of failing it.
+  bool leaves_rows_out() const {
+    return on_error != OnError::kFail || values.quarantines();
   }
   bool windowed() const { return window_rows || window_bytes || window_ms; }
 };

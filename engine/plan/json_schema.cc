@@ -29,7 +29,12 @@ Json NumberSchema(const OptionSpec& spec, const char* type, const char* quoted) 
 }
 
 Json TextSchema(const OptionSpec& spec) {
-  if (!spec.choices.empty()) return OrVariable({{"enum", spec.choices}});
+  if (!spec.choices.empty()) {
+    Json words = spec.choices;
+    const bool null = std::find(words.begin(), words.end(), "null") != words.end();
+    if (null) words.push_back(nullptr);
+    return OrVariable({{"enum", std::move(words)}});
+  }
   Json text = {{"type", {"string", "number", "boolean"}}};
   if (!spec.pattern.empty()) {
     text["pattern"] = "^(?:" + spec.pattern + ")$|" + kVariable;

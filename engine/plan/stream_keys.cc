@@ -1,5 +1,6 @@
 #include "connectors/sdk/types.h"
 #include "engine/plan/keys.h"
+#include "engine/plan/value_policies.h"
 
 namespace dxt {
 namespace {
@@ -37,6 +38,22 @@ OptionSpec FilterKeys() {
                                 .Required()
                                 .Of({Key("", OptionKind::kString, "")})}),
                })});
+}
+
+OptionSpec ValueKeys() {
+  std::vector<OptionSpec> kinds;
+  for (const auto& kind : ValueKinds()) {
+    OptionSpec key = Key(std::string(kind.name), OptionKind::kString,
+                         "What becomes of " + std::string(kind.help) + ".")
+                         .Default("fail");
+    key.choices = kind.Choices();
+    kinds.push_back(std::move(key));
+  }
+  return Key("values", OptionKind::kObject,
+             "What is loaded in place of a value that does not fit, by the reason; "
+             "quarantine keeps its row as a dead letter. Values of keys and of the "
+             "watermark are never changed.")
+      .Fields(std::move(kinds));
 }
 
 OptionSpec MirrorKeys() {
@@ -178,6 +195,7 @@ OptionSpec LoadKeys() {
               .Example("1%")
               .Matching(R"([0-9]{1,12}|[0-9]{1,3}(\.[0-9]{1,6})?%)",
                         "a number of records, or a percentage such as 1%"),
+          ValueKeys(),
           Key("partial_replace", OptionKind::kBoolean,
               "Allow replace with an incremental or limited read.")
               .Default("false"),

@@ -13,6 +13,7 @@
 #include <arrow/type_fwd.h>
 
 #include "engine/run/rejected_row.h"
+#include "engine/run/value_mender.h"
 
 namespace dxt {
 
@@ -35,6 +36,7 @@ struct QueuedBatch {
   /// The window before this batch is complete, up to this cursor ("" = rows without one).
   std::optional<std::string> window_end;
   std::vector<RejectedRow> rejected = {};  ///< Left out of this batch.
+  ValueChanges changed = {};               ///< Among the values of this batch.
   BatchPlace place = {};
 };
 

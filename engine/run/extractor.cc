@@ -138,6 +138,8 @@ arrow::Status Extractor::Prepare() {
     }
     conversions_.emplace_back();
     constants_.emplace_back();
+    menders_.push_back(
+        stream_.Mender(column.id, column.source, ValueDomain{.deliver = field.type}));
     if (column.read_index < 0) {
       ARROW_ASSIGN_OR_RAISE(constants_.back(), LoadTime(field, *context_.clock));
     } else if (!stream_.raw[i]) {
@@ -333,10 +335,11 @@ arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
   ARROW_RETURN_NOT_OK(FollowCursor(*batch));
   std::vector<RejectedRow> rejected;
   if (rejecter_) stream_.rejects->Saw(batch->num_rows());
-  auto converted = Convert(*batch);
+  ValueChanges changed;
+  auto converted = Convert(*batch, &changed);
   if (!converted.ok() && rejecter_) {
     ARROW_ASSIGN_OR_RAISE(batch, LeaveOut(batch, &rejected));
-    converted = Convert(*batch);
+    converted = Convert(*batch, &changed);
   }
   const auto cursors = boundary_ ? batch->column(stream_.columns.cursor_read) : nullptr;
   if (!converted.ok()) {
@@ -353,7 +356,7 @@ arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
   }
   window_filled_ = true;
   return sink({std::move(batch), std::exchange(window_end_, std::nullopt),
-               std::move(rejected), place_});
+               std::move(rejected), std::move(changed), place_});
 }
 
 arrow::Result<int64_t> Extractor::RowsWithinLimit(const arrow::RecordBatch& batch) {
@@ -405,14 +408,19 @@ arrow::Status Extractor::FollowCursor(const arrow::RecordBatch& batch) {
 }
 
 arrow::Result<std::shared_ptr<arrow::Array>> Extractor::ConvertColumn(
-    const arrow::RecordBatch& batch, int column, int64_t from, int64_t* bad_row) const {
+    const arrow::RecordBatch& batch, int column, int64_t from, int64_t* bad_row,
+    ValueChanges* changed) const {
   if (constants_[column]) {
     ARROW_ASSIGN_OR_RAISE(auto scalar, constants_[column]->GetScalar(0));
     return arrow::MakeArrayFromScalar(*scalar, batch.num_rows() - from);
   }
   auto array = batch.column(stream_.columns.columns[column].read_index);
   if (from > 0) array = array->Slice(from);
-  return conversions_[column] ? conversions_[column]->Apply(array, bad_row) : array;
+  if (!conversions_[column]) return array;
+  const auto convert = [&](const std::shared_ptr<arrow::Array>& values, int64_t* row) {
+    return conversions_[column]->Apply(values, row);
+  };
+  return menders_[column].Apply(array, convert, bad_row, changed);
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::LeaveOut(
@@ -423,24 +431,26 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::LeaveOut(
     const int read = stream_.columns.columns[i].read_index;
     columns.push_back(constants_[i] ? nullptr : batch->column(read));
     if (columns.back()) continue;
-    ARROW_ASSIGN_OR_RAISE(columns.back(),
-                          ConvertColumn(*batch, static_cast<int>(i), 0, nullptr));
+    ARROW_ASSIGN_OR_RAISE(
+        columns.back(), ConvertColumn(*batch, static_cast<int>(i), 0, nullptr, nullptr));
   }
   return rejecter_->LeaveOut(
       batch, columns,
       [&](int column, int64_t from, int64_t* bad_row) {
-        return ConvertColumn(*batch, column, from, bad_row);
+        ValueChanges sought;  // Counted once the rows that stay are converted.
+        return ConvertColumn(*batch, column, from, bad_row, &sought);
       },
       rejected);
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Extractor::Convert(
-    const arrow::RecordBatch& batch) {
+    const arrow::RecordBatch& batch, ValueChanges* changed) {
+  changed->clear();
   std::vector<std::shared_ptr<arrow::Array>> arrays;
   arrays.reserve(conversions_.size());
   for (size_t i = 0; i < conversions_.size(); ++i) {
     int64_t bad_row = -1;
-    auto converted = ConvertColumn(batch, static_cast<int>(i), 0, &bad_row);
+    auto converted = ConvertColumn(batch, static_cast<int>(i), 0, &bad_row, changed);
     if (!converted.ok()) {
       return WithKey(converted.status(),
                      RowKey(batch, std::max<int64_t>(bad_row, 0), stream_.columns.key_ids,

@@ -17,6 +17,7 @@
 #include "engine/run/filter.h"
 #include "engine/run/prepared_stream.h"
 #include "engine/run/rejects.h"
+#include "engine/run/value_mender.h"
 #include "engine/run/window_cutter.h"
 
 namespace dxt {
@@ -85,9 +86,10 @@ class Extractor {
   arrow::Result<int64_t> RowsWithinLimit(const arrow::RecordBatch& batch);
   arrow::Status PrepareRejecter();
   arrow::Result<std::shared_ptr<arrow::Array>> ConvertColumn(
-      const arrow::RecordBatch& batch, int column, int64_t from, int64_t* bad_row) const;
+      const arrow::RecordBatch& batch, int column, int64_t from, int64_t* bad_row,
+      ValueChanges* changed) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
-      const arrow::RecordBatch& batch);
+      const arrow::RecordBatch& batch, ValueChanges* changed);
   /// `batch` without the rows that cannot be converted.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> LeaveOut(
       const std::shared_ptr<arrow::RecordBatch>& batch,
@@ -105,11 +107,12 @@ class Extractor {
   ReadSpec read_;                      ///< With the hidden columns that filters need.
   std::unique_ptr<RowFilter> filter_;  ///< Null when the source filters.
   std::vector<std::unique_ptr<Conversion>> conversions_;  ///< Null for raw and generated.
+  std::vector<ValueMender> menders_;
   std::vector<std::shared_ptr<arrow::Array>> constants_;  ///< One element, for generated.
   StreamSchema fields_;
   std::shared_ptr<arrow::Schema> schema_;
   std::unique_ptr<Boundary> boundary_;     ///< Null when nothing is known of the bound.
-  std::unique_ptr<RowRejecter> rejecter_;  ///< Null with on_error: fail.
+  std::unique_ptr<RowRejecter> rejecter_;  ///< Null where no row may be left out.
   std::optional<std::string> last_cursor_;
   std::optional<HeldBack> held_back_;
   std::vector<std::string> notes_;

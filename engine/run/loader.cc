@@ -93,6 +93,7 @@ arrow::Status Loader::Prepare(std::shared_ptr<arrow::Schema> incoming) {
     const TablePlan::Column& target = stream_.table_plan.columns[i];
     conversions_.emplace_back();
     checks_.emplace_back();
+    menders_.emplace_back();
     if (stream_.raw[i]) {
       fields.push_back(arrow::field(target.name, arrow::binary(), target.nullable));
       continue;
@@ -104,6 +105,7 @@ arrow::Status Loader::Prepare(std::shared_ptr<arrow::Schema> incoming) {
     ARROW_ASSIGN_OR_RAISE(conversions_.back(),
                           Conversion::Make(field, target.domain.deliver, options));
     checks_.back() = ValueCheck(field, target.domain);
+    menders_.back() = stream_.Mender(column.id, field, target.domain);
     Field delivered;
     delivered.name = target.name;
     delivered.type = target.domain.deliver;
@@ -197,7 +199,9 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Deliverable(
   auto converted = Convert(hand, batch);
   if (converted.ok() || !hand.rejecter) return converted;
   const auto step = [&](int column, int64_t from, int64_t* bad_row) {
-    return ConvertColumn(hand, batch, static_cast<size_t>(column), from, bad_row);
+    ValueChanges sought;  // Counted once the rows that stay are converted.
+    return ConvertColumn(hand, batch, static_cast<size_t>(column), from, bad_row,
+                         &sought);
   };
   ARROW_ASSIGN_OR_RAISE(
       const auto kept,
@@ -232,6 +236,15 @@ std::vector<RejectedRow> Loader::TakeRejected() {
   return all;
 }
 
+ValueChanges Loader::TakeChanged() {
+  ValueChanges all;
+  for (auto& hand : hands_) {
+    all.Add(hand.changed);
+    hand.changed.clear();
+  }
+  return all;
+}
+
 void Loader::Reject(std::vector<RejectedRow> rows, int writer) {
   std::move(rows.begin(), rows.end(), std::back_inserter(hands_[writer].rejected));
 }
@@ -242,8 +255,11 @@ arrow::Status Loader::AppendFiles(const std::vector<std::string>& paths,
 }
 
 bool Loader::CanReadFiles() const {
-  // A reader of files leaves no row out.
-  if (!stream_.target_can.Has(Capability::kReadsParquet) || stream_.rejects) return false;
+  // A reader of files leaves no row out, and mends none.
+  if (!stream_.target_can.Has(Capability::kReadsParquet) || stream_.rejects ||
+      stream_.config.load.values.any()) {
+    return false;
+  }
   for (size_t i = 0; i < conversions_.size(); ++i) {
     const bool named =
         stream_.columns.columns[i].id == stream_.table_plan.columns[i].name;
@@ -287,14 +303,17 @@ arrow::Status Loader::MissingValue(const Hand& hand, size_t column,
 
 arrow::Result<std::shared_ptr<arrow::Array>> Loader::ConvertColumn(
     const Hand& hand, const arrow::RecordBatch& batch, size_t column, int64_t from,
-    int64_t* bad_row) const {
+    int64_t* bad_row, ValueChanges* changed) const {
   auto array = batch.column(static_cast<int>(column));
   if (from > 0) array = array->Slice(from);
   if (conversions_[column]) {
-    ARROW_ASSIGN_OR_RAISE(array, conversions_[column]->Apply(array, bad_row));
-    if (!checks_[column].empty()) {
-      ARROW_RETURN_NOT_OK(checks_[column].Check(*array, bad_row));
-    }
+    const auto fit = [&](const std::shared_ptr<arrow::Array>& values,
+                         int64_t* row) -> arrow::Result<std::shared_ptr<arrow::Array>> {
+      ARROW_ASSIGN_OR_RAISE(auto converted, conversions_[column]->Apply(values, row));
+      ARROW_RETURN_NOT_OK(checks_[column].Check(*converted, row));
+      return converted;
+    };
+    ARROW_ASSIGN_OR_RAISE(array, menders_[column].Apply(array, fit, bad_row, changed));
   }
   if (array->null_count() == 0 || !NeedsValue(column)) return array;
   *bad_row = 0;
@@ -303,18 +322,20 @@ arrow::Result<std::shared_ptr<arrow::Array>> Loader::ConvertColumn(
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> Loader::Convert(
-    const Hand& hand, const arrow::RecordBatch& batch) const {
+    Hand& hand, const arrow::RecordBatch& batch) const {
+  ValueChanges changed;
   std::vector<std::shared_ptr<arrow::Array>> arrays;
   arrays.reserve(conversions_.size());
   for (size_t i = 0; i < conversions_.size(); ++i) {
     int64_t bad_row = -1;
-    auto converted = ConvertColumn(hand, batch, i, 0, &bad_row);
+    auto converted = ConvertColumn(hand, batch, i, 0, &bad_row, &changed);
     if (!converted.ok()) {
       return BadValue(converted.status(), hand, batch, bad_row,
                       stream_.columns.columns[i]);
     }
     arrays.push_back(std::move(*converted));
   }
+  hand.changed.Add(changed);
   return arrow::RecordBatch::Make(outgoing_, batch.num_rows(), std::move(arrays));
 }
 

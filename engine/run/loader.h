@@ -62,6 +62,12 @@ class Loader {
   }
   /// Rows of this window that were left out before it.
   void Reject(std::vector<RejectedRow> rows, int writer = 0);
+  /// Values of this window that were changed before it.
+  void Changed(const ValueChanges& changed, int writer = 0) {
+    hands_[writer].changed.Add(changed);
+  }
+  /// What was changed since the last call.
+  ValueChanges TakeChanged();
   /// What was left out so far; it is the caller's then, and not stored with the commit.
   std::vector<RejectedRow> TakeRejected();
   /// The writer itself reads sealed Parquet segments; only when `CanReadFiles`.
@@ -78,8 +84,9 @@ class Loader {
   /// One writer, and what is known of the rows that went through it.
   struct Hand {
     std::unique_ptr<Writer> writer;
-    std::unique_ptr<RowRejecter> rejecter;  ///< Null with on_error: fail.
+    std::unique_ptr<RowRejecter> rejecter;  ///< Null where none may be.
     std::vector<RejectedRow> rejected;      ///< Of the window.
+    ValueChanges changed;                   ///< Likewise.
     int64_t rows = 0;
   };
 
@@ -95,11 +102,11 @@ class Loader {
   bool NeedsValue(size_t column) const;
   arrow::Result<std::shared_ptr<arrow::Array>> ConvertColumn(
       const Hand& hand, const arrow::RecordBatch& batch, size_t column, int64_t from,
-      int64_t* bad_row) const;
+      int64_t* bad_row, ValueChanges* changed) const;
   arrow::Status MissingValue(const Hand& hand, size_t column,
                              const arrow::Array& array) const;
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
-      const Hand& hand, const arrow::RecordBatch& batch) const;
+      Hand& hand, const arrow::RecordBatch& batch) const;
   arrow::Status BadValue(const arrow::Status& status, const Hand& hand,
                          const arrow::RecordBatch& batch, int64_t row,
                          const PlannedColumn& column) const;
@@ -111,6 +118,7 @@ class Loader {
   StreamMeter& meter_;
   std::vector<std::unique_ptr<Conversion>> conversions_;  ///< Null for raw columns.
   std::vector<ValueCheck> checks_;
+  std::vector<ValueMender> menders_;
   std::shared_ptr<arrow::Schema> incoming_, outgoing_;
   Ownership ownership_;
   LoadRecord record_;

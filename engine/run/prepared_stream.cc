@@ -36,6 +36,17 @@ ConnectorContext LentTo(const RunContext& context, const RuntimeConfig* runtime)
   return lent;
 }
 
+ValueMender PreparedStream::Mender(const std::string& id, Field from,
+                                   ValueDomain domain) const {
+  const auto& keys = columns.key_ids;
+  const bool decides = std::find(keys.begin(), keys.end(), id) != keys.end() ||
+                       id == config.extract.watermark_field ||
+                       id == config.load.dedup_sort;
+  if (decides || !config.load.values.changes_values()) return {};
+  from.name = id;
+  return ValueMender(config.load.values, std::move(from), std::move(domain));
+}
+
 const PlannedColumn* PreparedStream::Column(const std::string& id) const {
   for (const auto& column : columns.columns) {
     if (column.id == id) return &column;

@@ -16,6 +16,7 @@
 #include "engine/run/backfill.h"
 #include "engine/run/engine.h"
 #include "engine/run/rejects.h"
+#include "engine/run/value_mender.h"
 #include "engine/run/watermark.h"
 
 namespace dxt {
@@ -47,7 +48,7 @@ struct PreparedStream {
   bool staged = false;
   bool accept_shrink = false;  ///< --accept-shrink: no guard for this run.
   BufferFormat buffer = BufferFormat::kParquet;
-  std::shared_ptr<RejectTally> rejects;  ///< Null with on_error: fail.
+  std::shared_ptr<RejectTally> rejects;  ///< Null where no row may be left out.
   std::vector<Warning> warnings;
 
   /// Into how many splits the read is cut at most: more than there are readers, so that
@@ -76,6 +77,9 @@ struct PreparedStream {
   /// into this very table.
   bool KeysAreTracked() const;
   const PlannedColumn* Column(const std::string& id) const;
+  /// What mends values of a field on their way from `from` to `domain`; nothing does
+  /// that of a key, the watermark, or the field that equal keys are sorted by.
+  ValueMender Mender(const std::string& id, Field from, ValueDomain domain) const;
   /// Of the watermark field, for the record of the load; "" = none, or not known.
   std::string CursorType() const;
   /// Target column by which the latest of equal keys wins; "" = the last that arrives.

@@ -35,7 +35,7 @@ arrow::Result<std::map<int64_t, BadRow>> FindBadRows(int columns, int64_t rows,
       const auto made = step(column, at, &bad_row);
       if (made.ok()) break;
       const arrow::Status& why = made.status();
-      if (bad_row < 0 || GetErrorInfo(why).error_class != ErrorClass::kData) return why;
+      if (bad_row < 0 || !tally.Takes(GetErrorInfo(why))) return why;
       const bool found = bad_rows.emplace(at + bad_row, BadRow{column, why}).second;
       if (found) ARROW_RETURN_NOT_OK(tally.Count(why));
       at += bad_row + 1;
@@ -47,10 +47,18 @@ arrow::Result<std::map<int64_t, BadRow>> FindBadRows(int columns, int64_t rows,
 }  // namespace
 
 RejectTally::RejectTally(const LoadConfig& load, std::string stream)
-    : stores_(load.on_error == OnError::kDeadLetter),
+    : takes_all_(load.on_error != OnError::kFail),
+      stores_(load.on_error != OnError::kSkip),
+      values_(load.values),
       max_rows_(load.max_rejected),
       max_percent_(load.max_rejected_percent),
       stream_(std::move(stream)) {}
+
+bool RejectTally::Takes(const ErrorInfo& why) const {
+  if (why.error_class != ErrorClass::kData) return false;
+  const auto kind = ValueKindOf(why.code);
+  return takes_all_ || (kind && values_.For(*kind) == ValuePolicy::kQuarantine);
+}
 
 arrow::Status RejectTally::TooMany(const std::string& limit,
                                    const std::string& last) const {

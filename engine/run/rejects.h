@@ -1,5 +1,6 @@
 #pragma once
-// Rows that are left out of a load in place of failing it (`load.on_error`).
+// Rows that are left out of a load in place of failing it (`load.on_error`, and
+// `load.values` with quarantine).
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -24,6 +25,8 @@ class RejectTally {
   RejectTally(const LoadConfig& load, std::string stream);
 
   bool stores() const { return stores_; }
+  /// Whether a row that fails so is left out; else it fails the stream.
+  bool Takes(const ErrorInfo& why) const;
   /// kData `load.too_many_rejected`, naming `why`, when one more is one too many.
   arrow::Status Count(const arrow::Status& why);
   /// The same once the rows that are kept in memory until the commit hold too much.
@@ -36,7 +39,9 @@ class RejectTally {
  private:
   arrow::Status TooMany(const std::string& limit, const std::string& last) const;
 
+  const bool takes_all_;  ///< Not only what `load.values` quarantines.
   const bool stores_;
+  const ValuePolicies values_;
   const int64_t max_rows_;
   const std::optional<double> max_percent_;
   const std::string stream_;

@@ -150,9 +150,10 @@ class Replay {
   /// `batch`, of the letters' types, in those of `fields`, without what cannot be.
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Convert(
       std::shared_ptr<arrow::RecordBatch> batch, const StreamSchema& letter,
-      const StreamSchema& fields, const std::shared_ptr<RejectTally>& tally,
-      std::vector<RejectedRow>* rejected) const {
+      const StreamSchema& fields, const PreparedStream& stream,
+      std::vector<RejectedRow>* rejected, ValueChanges* changed) const {
     std::vector<std::unique_ptr<Conversion>> conversions;
+    std::vector<ValueMender> menders;
     StreamSchema arriving;
     arrow::ArrayVector arrays;
     for (const auto& field : fields.fields) {
@@ -164,18 +165,28 @@ class Replay {
       ARROW_ASSIGN_OR_RAISE(auto conversion,
                             Conversion::Make(*from, field.type, options));
       conversions.push_back(std::move(conversion));
+      menders.push_back(
+          stream.Mender(field.name, *from, ValueDomain{.deliver = field.type}));
     }
     batch = arrow::RecordBatch::Make(ArrowSchema(arriving), batch->num_rows(), arrays);
-    const auto step = [&](int column, int64_t from, int64_t* bad_row) {
-      return conversions[column]->Apply(batch->column(column)->Slice(from), bad_row);
+    const auto convert = [&](size_t column, const std::shared_ptr<arrow::Array>& array,
+                             int64_t* bad_row, ValueChanges* changes) {
+      const auto apply = [&](const std::shared_ptr<arrow::Array>& values, int64_t* row) {
+        return conversions[column]->Apply(values, row);
+      };
+      return menders[column].Apply(array, apply, bad_row, changes);
     };
-    ARROW_ASSIGN_OR_RAISE(auto rejecter, RowRejecter::Make(tally, arriving, {}));
+    const auto step = [&](int column, int64_t from, int64_t* bad_row) {
+      ValueChanges sought;  // Counted once the rows that stay are converted.
+      return convert(column, batch->column(column)->Slice(from), bad_row, &sought);
+    };
+    ARROW_ASSIGN_OR_RAISE(auto rejecter, RowRejecter::Make(stream.rejects, arriving, {}));
     ARROW_ASSIGN_OR_RAISE(auto kept,
                           rejecter->LeaveOut(batch, batch->columns(), step, rejected));
     arrow::ArrayVector converted;
     for (size_t i = 0; i < conversions.size(); ++i) {
-      ARROW_ASSIGN_OR_RAISE(auto array,
-                            conversions[i]->Apply(kept->column(static_cast<int>(i))));
+      ARROW_ASSIGN_OR_RAISE(
+          auto array, convert(i, kept->column(static_cast<int>(i)), nullptr, changed));
       converted.push_back(std::move(array));
     }
     return arrow::RecordBatch::Make(ArrowSchema(fields), kept->num_rows(),
@@ -208,8 +219,10 @@ class Replay {
       return true;
     }
     std::vector<RejectedRow> rejected;
+    ValueChanges changed;
     ARROW_ASSIGN_OR_RAISE(batch,
-                          Convert(batch, letter, fields, stream->rejects, &rejected));
+                          Convert(batch, letter, fields, *stream, &rejected, &changed));
+    loader->Changed(changed);
     // Places of the rows that the loader sees.
     std::set<int64_t> refused;
     for (const auto& row : rejected) refused.insert(row.position);
@@ -256,6 +269,10 @@ class Replay {
     result_.window_seq = loader.record().window_seq;
     result_.rows_written += committed.rows_written;
     result_.rows_deduplicated += committed.rows_deduplicated;
+    result_.values_changed.Add(loader.TakeChanged());
+    for (const auto& message : result_.values_changed.Messages()) {
+      result_.warnings.push_back({"values.changed", message});
+    }
     for (const auto& warning : committed.warnings) {
       result_.warnings.push_back({warning.code, warning.message});
     }

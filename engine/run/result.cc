@@ -143,6 +143,13 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
   for (const auto& warning : stream.warnings) {
     warnings.push_back({{"code", warning.code}, {"message", warning.message}});
   }
+  Json changed = Json::array();
+  for (const auto& change : stream.values_changed.Entries()) {
+    changed.push_back({{"column", change.column},
+                       {"kind", ValueKindName(change.kind)},
+                       {"policy", ValuePolicyName(change.policy)},
+                       {"values", change.values}});
+  }
   Json json = {{"id", stream.id},
                {"state", StreamStateName(stream.state)},
                {"target", stream.target},
@@ -164,6 +171,7 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
                {"rows_rejected", stream.rows_rejected},
                {"dead_letters", stream.dead_letters},
                {"rows_deduplicated", stream.rows_deduplicated},
+               {"values_changed", std::move(changed)},
                {"bytes_read", stream.bytes_read},
                {"bytes_written", stream.bytes_written},
                {"seconds", Rounded(stream.seconds)},

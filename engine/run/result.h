@@ -6,6 +6,8 @@
 
 #include <arrow/status.h>
 
+#include "engine/run/value_mender.h"
+
 namespace dxt {
 
 enum class StreamState : uint8_t {
@@ -110,6 +112,7 @@ struct StreamResult {
   int64_t rows_read = 0, rows_written = 0, rows_deleted = 0, rows_rejected = 0,
           rows_deduplicated = 0, bytes_read = 0, bytes_written = 0;
   int64_t dead_letters = 0;  ///< Of the rejected rows, those that are stored.
+  ValueChanges values_changed;
   double seconds = 0;
   bool began_writing =
       false;  ///< Past the plan: a failure is the run's, not the document's.

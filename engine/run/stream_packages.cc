@@ -75,12 +75,16 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
   PackageStore packages = packages_;
   std::mutex rejecting;
   std::vector<RejectedRow> rejected;
+  ValueChanges changed;
   std::vector<PackageManifest> sealed;
   PackageSpec spec = SpecOfPackage(stream, *extractor);
   ARROW_ASSIGN_OR_RAISE(auto writer, packages.Create(spec));
   const auto seal = [&](const std::string& last) -> arrow::Status {
     ARROW_RETURN_NOT_OK(HoldRejected(stream, spec, &rejected));
-    return SealPackage(*writer, spec, CursorAfter(stream, last), &sealed);
+    ARROW_RETURN_NOT_OK(SealPackage(*writer, spec, CursorAfter(stream, last), &sealed));
+    result_.values_changed.Add(changed);
+    changed.clear();
+    return arrow::Status::OK();
   };
   meter_.SetPhase(StreamPhase::kReading);
   arrow::Status status = extractor->Run(
@@ -91,8 +95,9 @@ arrow::Result<std::vector<PackageManifest>> StreamRun::ExtractPackages(
           spec.cursor_before = sealed.back().seal.cursor_after;
           ARROW_ASSIGN_OR_RAISE(writer, packages.Create(spec));
         }
-        if (!next.rejected.empty()) {
+        if (!next.rejected.empty() || !next.changed.empty()) {
           const std::lock_guard lock(rejecting);
+          changed.Add(next.changed);
           std::move(next.rejected.begin(), next.rejected.end(),
                     std::back_inserter(rejected));
         }

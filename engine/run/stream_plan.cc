@@ -56,7 +56,7 @@ class Preparer {
     out_->mode = config.load.mode;
     if (Refreshed(options, config.id)) out_->mode = LoadMode::kReplace;
     out_->accept_shrink = options.accept_shrink;
-    if (config.load.on_error != OnError::kFail) {
+    if (config.load.leaves_rows_out()) {
       out_->rejects = std::make_shared<RejectTally>(config.load, config.id);
     }
     out_->identity.pipeline = pipeline.project.name + "/" + pipeline.name;
@@ -281,7 +281,7 @@ class Preparer {
       FieldType type = column.domain.deliver;
       // A reader of text stops at the first cell that is not of its type; rows can be
       // left out where the engine converts them.
-      if (out_->rejects && IsReadAsText(type)) {
+      if ((out_->rejects || out_->config.load.values.any()) && IsReadAsText(type)) {
         read_as_text_.emplace_back(source, type);
         type = FieldType{DType::kString};
       }

@@ -77,7 +77,12 @@ StreamResult StreamRun::Execute(std::stop_token stop) {
     // What windows have committed stays.
     if (result_.windows == 0) result_.rows_written = 0;
   }
-  if (!options_.dry_run) TellOfRejected();
+  if (!options_.dry_run) {
+    TellOfRejected();
+    for (auto& message : result_.values_changed.Messages()) {
+      Warn("values.changed", std::move(message));
+    }
+  }
   result_.seconds =
       std::chrono::duration<double>(context_.clock->Tick() - started).count();
   meter_.SetPhase(StreamPhase::kDone);
@@ -89,7 +94,7 @@ StreamResult StreamRun::Execute(std::stop_token stop) {
 }
 
 arrow::Status StreamRun::CountRejected(StreamResult* result) const {
-  if (config_.load.on_error == OnError::kFail) return arrow::Status::OK();
+  if (!config_.load.leaves_rows_out()) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(const auto counts, context_.journal->Rejected(Identity()));
   result->rows_rejected = counts.rows;
   result->dead_letters = counts.dead_letters;
@@ -474,6 +479,7 @@ arrow::Status StreamRun::Write(PreparedStream& stream, Extractor& extractor,
       ARROW_RETURN_NOT_OK(BeginWindow(stream, *loader, stop));
     }
     loader->Reject(std::move(next.rejected));
+    loader->Changed(next.changed);
     ARROW_RETURN_NOT_OK(loader->Append(*next.batch, stop));
     ARROW_ASSIGN_OR_RAISE(next, queue.Pop(stop));
   }
@@ -489,6 +495,7 @@ arrow::Status StreamRun::WriteTogether(Loader& loader, BatchQueue& queue,
   const auto write_all = [&](int writer, QueuedBatch next) -> arrow::Status {
     while (next.batch) {
       loader.Reject(std::move(next.rejected), writer);
+      loader.Changed(next.changed, writer);
       ARROW_RETURN_NOT_OK(
           loader.Append(writer, *next.batch, next.place.ordinal(), quit.get_token()));
       ARROW_ASSIGN_OR_RAISE(next, queue.Pop(quit.get_token()));
@@ -535,7 +542,7 @@ arrow::Status StreamRun::CommitWindow(const PreparedStream& stream, Loader& load
   return arrow::Status::OK();
 }
 
-void StreamRun::Took(const Loader& loader, const CommitResult& committed) {
+void StreamRun::Took(Loader& loader, const CommitResult& committed) {
   load_id_.clear();
   ++result_.windows;
   meter_.CountWindow();
@@ -544,6 +551,7 @@ void StreamRun::Took(const Loader& loader, const CommitResult& committed) {
   result_.rows_written += committed.rows_written;
   result_.rows_deleted += committed.rows_deleted;
   result_.rows_deduplicated += committed.rows_deduplicated;
+  result_.values_changed.Add(loader.TakeChanged());
   for (const auto& warning : committed.warnings) Warn(warning.code, warning.message);
   if (result_.watermark) result_.watermark->after = loader.record().cursor_after;
   meter_.Event(Severity::kInfo, "load_committed",

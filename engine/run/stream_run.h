@@ -102,7 +102,7 @@ class StreamRun {
                              const std::string& last, std::stop_token stop);
   void TellOfRead(const Extractor& extractor);
   void TellOfRejected();
-  void Took(const Loader& loader, const CommitResult& committed);
+  void Took(Loader& loader, const CommitResult& committed);
   void Warn(std::string code, std::string message);
   static arrow::Status ContinueFrom(const PackageManifest& newest,
                                     PreparedStream& stream);

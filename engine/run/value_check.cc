@@ -46,7 +46,8 @@ arrow::Status Misfit(const std::string& column, std::string_view kind,
   info.code = "value." + std::string(kind);
   info.column = column;
   info.hint =
-      "Correct the value at the source, or give the target column a type that holds it";
+      "Correct the value at the source, give the target column a type that holds it, or "
+      "choose what becomes of such values with load.values";
   return MakeError(std::move(info), "Column '" + column + "': " + value + " " + why);
 }
 
