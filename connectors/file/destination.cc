@@ -222,7 +222,11 @@ class FileDestination final : public Destination {
       }
       Ownership ownership;
       ARROW_ASSIGN_OR_RAISE(ownership.epoch, ledger.Bump(identity, owner, Now()));
-      taken_.push_back({identity, target, ownership.epoch, std::move(made)});
+      // A range is its owner's until it is loaded or given up with `state reset`: it is
+      // planned anew, and its package loaded, by other destinations than this one.
+      if (!owner.admits) {
+        taken_.push_back({identity, target, ownership.epoch, std::move(made)});
+      }
       ARROW_ASSIGN_OR_RAISE(ownership.last, Last(ledger, identity));
       owned.push_back(std::move(ownership));
     }

@@ -218,6 +218,30 @@ TEST_F(DestinationTest, AFenceThatSomebodyElseHasRaisedStays) {
   EXPECT_TRUE(std::filesystem::exists(Path("_dxt/a.csv/s/fence.json")));
 }
 
+TEST_F(DestinationTest, ARangeStaysTakenWhenTheDestinationThatTookItIsGone) {
+  StreamIdentity range;
+  range.pipeline = "p/p";
+  range.stream = "s";
+  range.lane = "backfill/1..9";
+  range.target = "out.csv";
+  Owner owner;
+  owner.admits = [](const std::vector<std::string>&) { return arrow::Status::OK(); };
+  const StreamIdentity identities[] = {range};
+  ASSERT_TRUE(OpenDestination()->Acquire(identities, owner, {}).ok());
+  std::vector<std::string> seen;
+  owner.admits = [&](const std::vector<std::string>& lanes) -> arrow::Status {
+    seen = lanes;
+    return MakeError(ErrorClass::kConfig, "backfill.overlap", "taken");
+  };
+  StreamIdentity overlapping = range;
+  overlapping.lane = "backfill/5..12";
+  const StreamIdentity others[] = {overlapping};
+  const auto refused = OpenDestination()->Acquire(others, owner, {});
+  EXPECT_EQ(GetErrorInfo(refused.status()).code, "backfill.overlap");
+  EXPECT_EQ(seen, std::vector<std::string>{range.lane});
+  EXPECT_EQ(*OpenDestination()->Lanes(overlapping, {}), seen);
+}
+
 TEST_F(DestinationTest, WritesToTheFileBehindALink) {
   WriteText("real/data.txt", "{\"id\":7,\"name\":\"n7\"}\n");
   std::filesystem::create_symlink("real/data.txt", Path("link.jsonl"));
