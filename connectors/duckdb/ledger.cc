@@ -41,11 +41,16 @@ Ledger::Ledger(Session& session, std::string schema, Clock& clock)
 
 arrow::Result<bool> Ledger::Exists(std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
-      auto rows, session_.Rows("SELECT 1 FROM duckdb_tables() WHERE schema_name = $1 AND "
+      auto rows, session_.Rows("SELECT table_name, column_name FROM duckdb_columns() "
+                               "WHERE schema_name = $1 AND "
                                "table_name IN ('_dxt_loads', '_dxt_fence') "
                                "AND database_name = current_database()",
                                kReading, stop, {schema_}));
-  return rows.size() == 2;
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const auto& row : rows) {
+    found.emplace_back(row.at(0).value_or(""), row.at(1).value_or(""));
+  }
+  return Texts(schema_, clock_).IsWhole(found);
 }
 
 arrow::Status Ledger::Create(std::stop_token stop) {

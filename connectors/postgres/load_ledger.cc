@@ -31,11 +31,18 @@ LoadLedger::LoadLedger(Connection& connection, std::string schema)
 
 arrow::Result<bool> LoadLedger::Exists(std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(
-      auto found,
-      connection_.Query("SELECT pg_catalog.to_regclass($1) IS NOT NULL AND "
-                        "pg_catalog.to_regclass($2) IS NOT NULL",
-                        {sql_.loads_table(), sql_.fence_table()}, kDoing, stop));
-  return found.Bool(0, 0);
+      auto columns,
+      connection_.Query("SELECT c.relname, a.attname FROM pg_catalog.pg_class c JOIN "
+                        "pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN "
+                        "pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > "
+                        "0 AND NOT a.attisdropped WHERE n.nspname = $1 AND c.relname IN "
+                        "('_dxt_loads', '_dxt_fence')",
+                        {schema_}, kDoing, stop));
+  std::vector<std::pair<std::string, std::string>> found;
+  for (int row = 0; row < columns.rows(); ++row) {
+    found.emplace_back(columns.Text(row, 0), columns.Text(row, 1));
+  }
+  return sql_.IsWhole(found);
 }
 
 arrow::Status LoadLedger::Ensure(std::stop_token stop) {

@@ -18,7 +18,8 @@ class LoadLedger {
  public:
   LoadLedger(Connection& connection, std::string schema);
 
-  /// True when both tables are there. Writes nothing.
+  /// True when both tables are there; kConfig "state.ledger_damaged" as of
+  /// LedgerSql::IsWhole. Writes nothing.
   arrow::Result<bool> Exists(std::stop_token stop);
   /// As Exists; kAuth "pg.metadata_denied", with the SQL for an administrator, when
   /// Ensure could not make the tables or loads could not use them.

@@ -1,6 +1,20 @@
 #include "connectors/sql/ledger.h"
 
+#include <set>
+
+#include "base/error.h"
+
 namespace dxt::sql {
+namespace {
+
+const std::vector<std::string>& FenceColumns() {
+  static const std::vector<std::string> columns = {"pipeline", "stream", "lane",
+                                                   "epoch",    "owner",  "renewed_at"};
+  return columns;
+}
+
+}  // namespace
+
 const std::vector<std::string>& LedgerSql::LoadColumns() {
   static const std::vector<std::string> columns = {
       "pipeline",     "stream",        "lane",         "window_seq",   "load_id",
@@ -90,6 +104,41 @@ std::string LedgerSql::BumpFence() const {
 std::string LedgerSql::CheckFence() const {
   return "UPDATE " + fence_table() + " SET renewed_at = " + clock_ +
          ", owner = $5 WHERE pipeline = $1 AND stream = $2 AND lane = $3 AND epoch = $4";
+}
+
+arrow::Result<bool> LedgerSql::IsWhole(
+    const std::vector<std::pair<std::string, std::string>>& found) const {
+  const auto check = [&](const std::string& bare, const std::string& table,
+                         const std::vector<std::string>& wanted) -> arrow::Result<bool> {
+    std::set<std::string> columns;
+    for (const auto& [of, column] : found) {
+      if (of == bare) columns.insert(column);
+    }
+    if (columns.empty()) return false;
+    for (const auto& column : wanted) {
+      if (!columns.contains(column)) return Damaged(table, column);
+    }
+    return true;
+  };
+  ARROW_ASSIGN_OR_RAISE(const bool loads,
+                        check(prefix_ + "loads", loads_table(), LoadColumns()));
+  ARROW_ASSIGN_OR_RAISE(const bool fence,
+                        check(prefix_ + "fence", fence_table(), FenceColumns()));
+  return loads && fence;
+}
+
+arrow::Status LedgerSql::Damaged(const std::string& table,
+                                 const std::string& column) const {
+  return MakeError(
+      ErrorClass::kConfig, "state.ledger_damaged",
+      "The table " + table +
+          ", by which dxt knows what it has loaded, was altered: it "
+          "has no column '" +
+          column + "'. Nothing was changed",
+      "Restore it from a backup, or run DROP TABLE " + loads_table() + "; DROP TABLE " +
+          fence_table() +
+          "; the next run then goes on where the state folder and the target agree, and "
+          "else says what dxtctl state set STREAM VALUE is needed for");
 }
 
 std::string LedgerSql::InsertLoad() const {

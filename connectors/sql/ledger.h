@@ -1,7 +1,10 @@
 #pragma once
 // The statements of the write protocol (contracts 3.2), one text for every SQL target.
 #include <string>
+#include <utility>
 #include <vector>
+
+#include <arrow/result.h>
 
 #include "connectors/sql/identifier.h"
 
@@ -38,6 +41,12 @@ class LedgerSql {
   /// $1 pipeline, $2 stream, $3 lane, $4 epoch, $5 owner: touches the fence if it is
   /// still ours; no row changed = fenced.
   std::string CheckFence() const;
+  /// The columns of the tables called `loads` and `fence`, as the catalogue has them:
+  /// bare names of table and column. False when one of the tables is missing; kConfig
+  /// "state.ledger_damaged" when one that is there has lost a column, and how to repair
+  /// it.
+  arrow::Result<bool> IsWhole(
+      const std::vector<std::pair<std::string, std::string>>& found) const;
   /// All columns of LoadColumns() but committed_at, in that order.
   std::string InsertLoad() const;
   /// $1 pipeline, $2 stream, $3 lane: keeps the newest 1,000 rows.
@@ -49,6 +58,8 @@ class LedgerSql {
   static const std::vector<std::string>& LoadColumns();
 
  private:
+  arrow::Status Damaged(const std::string& table, const std::string& column) const;
+
   std::string container_, timestamp_type_, clock_, prefix_;
 };
 

@@ -29,10 +29,17 @@ arrow::Status BindLane(const StreamIdentity& identity, Statement* statement) {
 
 arrow::Result<bool> HasLedger(Connection& connection) {
   ARROW_ASSIGN_OR_RAISE(
-      auto names,
-      connection.Prepare("SELECT 1 WHERE 2 = (SELECT count(*) FROM sqlite_schema WHERE "
-                         "type = 'table' AND name IN ('_dxt_loads', '_dxt_fence'))"));
-  return names.Step();
+      auto columns,
+      connection.Prepare("SELECT t.name, c.name FROM sqlite_schema AS t, "
+                         "pragma_table_info(t.name) AS c WHERE t.type = 'table' AND "
+                         "t.name IN ('_dxt_loads', '_dxt_fence')"));
+  std::vector<std::pair<std::string, std::string>> found;
+  while (true) {
+    ARROW_ASSIGN_OR_RAISE(const bool more, columns.Step());
+    if (!more) break;
+    found.emplace_back(columns.Text(0), columns.Text(1));
+  }
+  return Sql().IsWhole(found);
 }
 
 arrow::Status CreateLedger(Connection& connection) {

@@ -13,7 +13,8 @@ namespace dxt::sqlite {
 class Connection;
 
 /// False when the file lacks one of the ledger's tables, or both: nothing was ever
-/// loaded, or somebody dropped them.
+/// loaded, or somebody dropped them. kConfig "state.ledger_damaged" as of
+/// LedgerSql::IsWhole.
 arrow::Result<bool> HasLedger(Connection& connection);
 arrow::Status CreateLedger(Connection& connection);
 arrow::Result<std::optional<LoadRecord>> NewestLoad(Connection& connection,
