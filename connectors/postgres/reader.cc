@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "connectors/postgres/decoder.h"
+#include "connectors/postgres/type_map.h"
 
 namespace dxt::postgres {
 namespace {
@@ -69,6 +70,53 @@ class CopyReader : public Reader {
   bool end_ = false;
 };
 
+/// Whether `now` arrives as the decoder of `column` expects it.
+bool ArrivesAsPlanned(const ColumnRead& column, const PgType& now) {
+  if (column.raw) {
+    const PgType planned = ParseType(column.native.type);
+    return planned.name == now.name && planned.array == now.array;
+  }
+  const Arrival planned = ArrivalOf(column);
+  const bool text = planned.wire == Wire::kText && now.wire == Wire::kJson;
+  return planned.array == now.array && (planned.wire == now.wire || text);
+}
+
+/// Bytes of COPY do not say of what type they are: eight of them may be a number or a
+/// time. Asked inside the read's transaction, from then on nobody can alter the table.
+arrow::Status CheckArrivals(Connection& connection, const ReadSpec& spec,
+                            const std::string& select, std::stop_token stop) {
+  const std::string doing = ReadingOf(spec);
+  ARROW_ASSIGN_OR_RAISE(const auto columns,
+                        connection.DescribeStatement(select, doing, stop));
+  std::string oids, modifiers;
+  for (const auto& column : columns) {
+    oids += (oids.empty() ? "{" : ",") + std::to_string(column.type);
+    modifiers += (modifiers.empty() ? "{" : ",") + std::to_string(column.modifier);
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      const auto named,
+      connection.Query("SELECT pg_catalog.format_type(q.oid, q.typmod) FROM "
+                       "ROWS FROM (pg_catalog.unnest($1::oid[]), "
+                       "pg_catalog.unnest($2::int4[])) WITH ORDINALITY "
+                       "AS q(oid, typmod, n) ORDER BY q.n",
+                       {oids + "}", modifiers + "}"}, doing, stop));
+  for (size_t i = 0; i < spec.columns.size(); ++i) {
+    const ColumnRead& column = spec.columns[i];
+    const std::string now = named.Text(static_cast<int>(i), 0);
+    if (ArrivesAsPlanned(column, ParseType(now))) continue;
+    ErrorInfo info;
+    info.error_class = ErrorClass::kTransient;
+    info.code = "pg.source_changed";
+    info.column = column.name;
+    info.hint = "Run it again: it is planned anew";
+    return MakeError(std::move(info), "Column '" + column.name + "' of " +
+                                          spec.ref.source + " was " + column.native.type +
+                                          " when the read was planned, and arrives as " +
+                                          now + " now");
+  }
+  return arrow::Status::OK();
+}
+
 }  // namespace
 
 std::string ReadingOf(const ReadSpec& spec) {
@@ -86,6 +134,7 @@ arrow::Result<std::unique_ptr<Reader>> OpenCopyReader(
     const std::string& select, std::optional<HeldBack> held,
     std::shared_ptr<SharedSnapshot> snapshot, std::stop_token stop) {
   ARROW_ASSIGN_OR_RAISE(auto decoder, RowDecoder::Make(spec.columns));
+  ARROW_RETURN_NOT_OK(CheckArrivals(*connection, spec, select, stop));
   ARROW_RETURN_NOT_OK(connection->StartCopyOut(
       "COPY (" + select + "\n) TO STDOUT (FORMAT binary)", ReadingOf(spec), stop));
   return std::make_unique<CopyReader>(pool, std::move(connection), std::move(decoder),

@@ -72,6 +72,44 @@ TEST_F(SourceTest, NamesMatchExactlyThenByCaseThenAreSuggested) {
             "(1,2,3)");
 }
 
+/// COPY's bytes would be taken for what they were when the read was planned: a time for
+/// a number, another type's text for a text.
+TEST_F(SourceTest, AColumnAlteredAfterThePlanIsNoticedBeforeItIsRead) {
+  Sql("CREATE TABLE t (id int, v bigint, w text, n numeric(6,2)); "
+      "INSERT INTO t VALUES (1, 2, '3', 4.5)");
+  auto source = OpenSource();
+  StreamRef ref;
+  ref.source = "t";
+  auto info = source->Describe(ref, {});
+  ASSERT_OK(info);
+  ReadSpec spec;
+  spec.ref = ref;
+  for (const auto& field : info->columns.fields) {
+    spec.columns.push_back({field.name, field.name, "", field.type, field.native});
+  }
+  const auto open = [&] {
+    auto plan = source->PlanRead(spec, 1, {});
+    EXPECT_TRUE(plan.ok()) << plan.status().ToString();
+    return source->OpenReader(spec, plan->splits.front(), std::nullopt, {}).status();
+  };
+  ASSERT_OK(open());
+  // What the same bytes still mean is nobody's concern.
+  Sql("ALTER TABLE t ALTER n TYPE numeric(12,4)");
+  ASSERT_OK(open());
+  Sql("ALTER TABLE t ALTER v TYPE timestamp USING now()");
+  auto changed = open();
+  EXPECT_EQ(CodeOf(changed), "pg.source_changed");
+  EXPECT_EQ(GetErrorInfo(changed).column, "v");
+  EXPECT_TRUE(IsRetryable(GetErrorInfo(changed).error_class));
+  Sql("ALTER TABLE t ALTER v TYPE bigint USING 2, ALTER w TYPE int USING 3");
+  EXPECT_EQ(CodeOf(open()), "pg.source_changed");
+  for (auto& column : spec.columns) column.raw = column.name == "v";
+  Sql("ALTER TABLE t ALTER w TYPE text");
+  ASSERT_OK(open());
+  Sql("ALTER TABLE t ALTER v TYPE double precision");
+  EXPECT_EQ(CodeOf(open()), "pg.source_changed");
+}
+
 TEST_F(SourceTest, QueriesAreDescribedAndReadWithPlaceholders) {
   Sql("CREATE TABLE t AS SELECT i AS id, i::numeric(6,2) AS n FROM generate_series(1, "
       "20) i");
