@@ -15,8 +15,10 @@ namespace dxt::postgres {
 namespace {
 
 constexpr int64_t kFirstCapacity = 256;
+constexpr uint64_t kDayMicros = 86'400'000'000;  // 24:00:00, which PostgreSQL has.
 
 constexpr ValueProblem kBadSize{"pg.protocol", "has a binary value of unexpected size"};
+constexpr ValueProblem kBadTime{"pg.protocol", "has a time of day beyond 24:00:00"};
 constexpr ValueProblem kTooOld{
     "pg.timestamp_out_of_range", "holds a timestamp after the year 294246",
     "Read it as text with `column::text` in `source.expression`"};
@@ -75,6 +77,15 @@ struct Decode {
                                   int32_t size) {
     if (size != 8) return &kBadSize;
     *Values<uint64_t>(column) = Load64(data);
+    ++column.length_;
+    return nullptr;
+  }
+  static const ValueProblem* Time(ColumnBuilder& column, const uint8_t* data,
+                                  int32_t size) {
+    if (size != 8) return &kBadSize;
+    const uint64_t micros = Load64(data);
+    if (micros > kDayMicros) return &kBadTime;
+    *Values<uint64_t>(column) = micros;
     ++column.length_;
     return nullptr;
   }
@@ -216,8 +227,9 @@ ColumnBuilder::AppendFunction ColumnBuilder::Choose(const FieldType& type,
       return &Decode::Int4;
     case Wire::kInt8:
     case Wire::kFloat8:
-    case Wire::kTime:
       return &Decode::Int8;
+    case Wire::kTime:
+      return &Decode::Time;
     case Wire::kDate:
       return &Decode::Date;
     case Wire::kTimestamp:

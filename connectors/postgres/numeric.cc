@@ -57,7 +57,12 @@ bool Parse(const uint8_t* data, int32_t size, Header* header) {
   header->sign = Load16(data + 4);
   header->dscale = Load16(data + 6);
   header->digits = data + 8;
-  return size == 8 + 2 * header->ndigits;
+  if (size != 8 + 2 * header->ndigits) return false;
+  // More in a group would be more digits than are counted.
+  for (int i = 0; i < header->ndigits; ++i) {
+    if (Load16(header->digits + 2 * i) > 9999) return false;
+  }
+  return true;
 }
 
 const ValueProblem* Special(uint16_t sign) {

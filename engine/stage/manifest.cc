@@ -103,6 +103,10 @@ PackageManifest Read(const Json& json) {
   for (const auto& item : json.at("segments")) {
     Segment segment;
     segment.file = item.at("file");
+    if (segment.file.empty() || segment.file.starts_with('.') ||
+        segment.file.find_first_of(std::string_view("/\0", 2)) != std::string::npos) {
+      throw std::runtime_error("it names a file elsewhere");
+    }
     segment.rows = item.at("rows");
     segment.bytes = item.at("bytes");
     segment.sha256 = item.at("sha256");

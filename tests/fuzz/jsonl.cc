@@ -1,0 +1,16 @@
+// JSON and JSONL files: a byte of options, one of the size of the pieces that the text
+// comes in, then the text.
+#include "tests/fuzz/file_reads.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace dxt;
+  fuzz::Input input(data, size);
+  const uint8_t flags = input.Byte();
+  file::FormatOptions options;
+  options.format = flags & 1 ? file::Format::kJson : file::Format::kJsonl;
+  if (flags & 2) options.encoding = file::Encoding::kUtf16;
+  if (flags & 4) options.string_columns = {"a"};
+  const int64_t piece = 1 + input.Byte();
+  fuzz::CheckPieces(std::string(input.rest()), piece, options);
+  return 0;
+}
