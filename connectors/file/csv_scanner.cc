@@ -87,6 +87,9 @@ class CsvScanner final : public RecordScanner {
     CellBlock block;
     ARROW_RETURN_NOT_OK(ScanWindow(1, INT64_MAX, &block));
     if (block.rows == 0) return arrow::Status::OK();
+    // Blank lines may stand before it.
+    const char* const first = block.base + block.cells[0].begin;
+    const int64_t line = block.first_line + std::count(block.base, first, '\n');
     std::set<std::string> seen;
     for (int i = 0; i < block.columns; ++i) {
       if (!options_.header) {
@@ -97,12 +100,12 @@ class CsvScanner final : public RecordScanner {
       std::string name(block.Text(cell));
       if (cell.kind == Cell::kEscaped) name = UnescapeQuotes(name, options_.quote);
       if (name.empty()) {
-        return Error("file.empty_column_name", block.first_line,
+        return Error("file.empty_column_name", line,
                      "column " + std::to_string(i + 1) + " of the header has no name",
                      "Name it in the file");
       }
       if (!seen.insert(name).second) {
-        return Error("file.duplicate_column", block.first_line,
+        return Error("file.duplicate_column", line,
                      "the header names the column '" + name + "' twice",
                      "Rename one of them in the file");
       }
@@ -138,8 +141,13 @@ class CsvScanner final : public RecordScanner {
       SpecialFinder finder(block->base, size, 0, options_.delimiter, finder_quote_);
       while (block->rows < max_rows &&
              (block->rows == 0 || consumed_ < static_cast<size_t>(max_bytes))) {
-        ARROW_ASSIGN_OR_RAISE(const Outcome outcome, ScanRow(finder, size, block));
-        if (outcome != Outcome::kRow) break;
+        const auto outcome = ScanRow(finder, size, block);
+        if (!outcome.ok()) {
+          // What is wrong with the rows before it comes first.
+          ARROW_RETURN_NOT_OK(input_->CheckUtf8(consumed_));
+          return outcome.status();
+        }
+        if (*outcome != Outcome::kRow) break;
       }
       if (block->rows > 0 || input_->eof()) break;
       // Nothing whole is in the window. Blank lines before are dropped for good.

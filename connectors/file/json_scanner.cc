@@ -220,8 +220,13 @@ class JsonScanner final : public RecordScanner {
       while (block->rows < max_rows &&
              (block->rows == 0 || consumed_ < static_cast<size_t>(max_bytes)) &&
              (block->rows == 0 || block->columns == static_cast<int>(names_.size()))) {
-        ARROW_ASSIGN_OR_RAISE(const bool more, ScanRow(block));
-        if (!more) break;
+        const auto more = ScanRow(block);
+        if (!more.ok()) {
+          // What is wrong with the rows before it comes first.
+          ARROW_RETURN_NOT_OK(input_->CheckUtf8(consumed_));
+          return more.status();
+        }
+        if (!*more) break;
       }
       if (block->rows > 0 || input_->eof()) break;
       input_->Consume(consumed_, lines_);

@@ -50,6 +50,23 @@ std::string At(std::string_view base, std::string_view path) {
   return JoinPath(base, path);
 }
 
+bool StaysInside(std::string_view path) {
+  return !path.starts_with('/') &&
+         ("/" + std::string(path) + "/").find("/../") == std::string::npos;
+}
+
+/// Rows lie where others may write: one of ours moves nothing from or to elsewhere, but
+/// what was staged beside the target.
+bool IsOurs(const LedgerRow& row) {
+  for (const auto& [from, to] : row.moves) {
+    const std::string_view staged = from;
+    const bool beside = staged.starts_with("../.");
+    if (!StaysInside(beside ? staged.substr(3) : staged) || !StaysInside(to))
+      return false;
+  }
+  return std::all_of(row.removes.begin(), row.removes.end(), StaysInside);
+}
+
 Json ToJson(const LedgerRow& row) {
   const LoadRecord& r = row.record;
   return Json{{"schema", "dxt.load/1"},
@@ -117,6 +134,7 @@ arrow::Result<LedgerRow> Ledger::Read(const std::string& path) const {
   } catch (const Json::exception&) {
     return Broken(*target_.store, path);
   }
+  if (!IsOurs(row)) return Broken(*target_.store, path);
   return row;
 }
 

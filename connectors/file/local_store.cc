@@ -9,18 +9,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <system_error>
 
 #include <arrow/io/file.h>
 #include <arrow/util/io_util.h>
 
 #include "base/error.h"
+#include "connectors/file/root.h"
 #include "connectors/file/store.h"
 
 namespace dxt::file {
 namespace {
-
-namespace stdfs = std::filesystem;
 
 /// What a failed system call asks of the user. A full disk is not retried: it stays full.
 arrow::Status SystemError(int error, const std::string& what, const std::string& path) {
@@ -50,6 +48,13 @@ arrow::Status SystemError(int error, const std::string& what, const std::string&
     case EISDIR:
       info.error_class = ErrorClass::kConfig;
       info.code = "file.is_folder";
+      break;
+    case EXDEV:
+      info.error_class = ErrorClass::kConfig;
+      info.code = "file.outside";
+      info.hint =
+          "Links in a connection's folder are relative and stay inside; make a "
+          "connection for the folder that this one leads to";
       break;
     default:
       info.error_class = ErrorClass::kTransient;
@@ -137,20 +142,6 @@ class FolderLock final : public StoreLock {
   Descriptor fd_;  // Closing it gives the flock up.
 };
 
-arrow::Status SyncFolder(const std::string& folder) {
-  const Descriptor fd(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0) return SystemError(errno, "open the folder", folder);
-  if (fsync(fd.get()) != 0 && errno != EINVAL) return SystemError(errno, "sync", folder);
-  return arrow::Status::OK();
-}
-
-arrow::Status MakeFolders(const std::string& folder) {
-  std::error_code error;
-  stdfs::create_directories(folder, error);
-  if (error) return SystemError(error.value(), "make the folder", folder);
-  return arrow::Status::OK();
-}
-
 Entry EntryOf(std::string path, const struct stat& info) {
   Entry entry;
   entry.path = std::move(path);
@@ -162,12 +153,15 @@ Entry EntryOf(std::string path, const struct stat& info) {
 
 class LocalStore final : public Store {
  public:
+  explicit LocalStore(const std::string& root) : root_(Root::Make(root)) {}
+
   bool is_local() const override { return true; }
   std::string Show(std::string_view path) const override { return std::string(path); }
 
   arrow::Result<std::optional<Entry>> Stat(const std::string& path) override {
+    const Descriptor fd(root_.Open(path, O_PATH));
     struct stat info{};
-    if (stat(path.c_str(), &info) != 0) {
+    if (fd.get() < 0 || fstat(fd.get(), &info) != 0) {
       if (errno == ENOENT || errno == ENOTDIR) return std::optional<Entry>();
       return SystemError(errno, "look at", path);
     }
@@ -191,68 +185,64 @@ class LocalStore final : public Store {
 
   arrow::Result<std::shared_ptr<arrow::io::RandomAccessFile>> OpenRandom(
       const std::string& path) override {
-    auto file = arrow::io::ReadableFile::Open(path);
+    const int fd = root_.Open(path, O_RDONLY);
+    if (fd < 0) return SystemError(errno, "open", path);
+    struct stat info{};
+    if (fstat(fd, &info) == 0 && S_ISDIR(info.st_mode)) {
+      close(fd);
+      return SystemError(EISDIR, "open", path);
+    }
+    auto file = arrow::io::ReadableFile::Open(fd);
     if (!file.ok()) return FromArrow(file.status(), "open", path);
     return std::shared_ptr<arrow::io::RandomAccessFile>(std::move(*file));
   }
 
   arrow::Result<std::shared_ptr<arrow::io::OutputStream>> OpenOutput(
       const std::string& path) override {
-    ARROW_RETURN_NOT_OK(MakeFolders(std::string(ParentPath(path))));
-    const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    ARROW_RETURN_NOT_OK(MakeParent(path));
+    const int fd = root_.Open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
     if (fd < 0) return SystemError(errno, "make", path);
     return std::make_shared<LocalOutput>(fd, path);
   }
 
   arrow::Status Sync(const std::string& path) override {
     // LocalOutput::Close has synced the bytes; the name is synced here.
-    return SyncFolder(std::string(ParentPath(path)));
+    return SyncParent(path);
   }
 
   arrow::Status Move(const std::string& from, const std::string& to) override {
-    ARROW_RETURN_NOT_OK(MakeFolders(std::string(ParentPath(to))));
-    if (rename(from.c_str(), to.c_str()) != 0) return SystemError(errno, "rename", from);
-    return SyncFolder(std::string(ParentPath(to)));
+    ARROW_RETURN_NOT_OK(MakeParent(to));
+    ARROW_ASSIGN_OR_RAISE(const int moved, RenameEntry(from, to, 0));
+    // Another file system is no place outside.
+    if (moved != 0) return SystemError(moved == EXDEV ? EIO : moved, "rename", from);
+    return SyncParent(to);
   }
 
   arrow::Result<bool> Exchange(const std::string& a, const std::string& b) override {
-    if (syscall(SYS_renameat2, AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(),
-                RENAME_EXCHANGE) != 0) {
-      if (errno == EINVAL || errno == ENOSYS) return false;
-      return SystemError(errno, "exchange", b);
-    }
-    ARROW_RETURN_NOT_OK(SyncFolder(std::string(ParentPath(b))));
+    ARROW_ASSIGN_OR_RAISE(const int exchanged, RenameEntry(a, b, RENAME_EXCHANGE));
+    if (exchanged == EINVAL || exchanged == ENOSYS) return false;
+    if (exchanged != 0) return SystemError(exchanged, "exchange", b);
+    ARROW_RETURN_NOT_OK(SyncParent(b));
     return true;
   }
 
   arrow::Status Remove(const std::string& path) override {
-    std::error_code error;
-    stdfs::remove_all(path, error);
-    if (error) return SystemError(error.value(), "remove", path);
+    if (root_.Remove(path) != 0) return SystemError(errno, "remove", path);
     return arrow::Status::OK();
   }
 
   void RemoveEmpty(const std::string& folder) override {
-    if (rmdir(folder.c_str()) == 0) {
-      ARROW_UNUSED(SyncFolder(std::string(ParentPath(folder))));
+    std::string name;
+    const Descriptor parent(root_.OpenParent(folder, &name));
+    if (parent.get() >= 0 && unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR) == 0) {
+      ARROW_UNUSED(SyncParent(folder));
     }
   }
 
   arrow::Result<std::string> FollowLink(const std::string& path) override {
-    constexpr int kMostLinks = 40;  // As Linux follows.
-    stdfs::path at = path;
-    for (int i = 0; i < kMostLinks; ++i) {
-      std::error_code error;
-      if (!stdfs::is_symlink(stdfs::symlink_status(at, error))) return at.string();
-      const stdfs::path link = stdfs::read_symlink(at, error);
-      if (error) return SystemError(error.value(), "follow the link", path);
-      const stdfs::path to = at.parent_path() / link;
-      // Folders on the way may be links too, so that `..` is not the part before it.
-      const stdfs::path folder = stdfs::weakly_canonical(to.parent_path(), error);
-      if (error) return SystemError(error.value(), "follow the link", path);
-      at = folder / to.filename();
-    }
-    return SystemError(ELOOP, "follow the link", path);
+    std::string real = path;
+    if (root_.FollowLink(&real) != 0) return SystemError(errno, "follow the link", path);
+    return real;
   }
 
   arrow::Result<bool> Put(const std::string& path, std::string_view bytes,
@@ -268,7 +258,7 @@ class LocalStore final : public Store {
           output->Write(bytes.data(), static_cast<int64_t>(bytes.size()));
       const arrow::Status closed = written.ok() ? output->Close() : written;
       if (!closed.ok()) {
-        unlink(temporary.c_str());
+        ARROW_UNUSED(Remove(temporary));
         return closed;
       }
     }
@@ -276,22 +266,25 @@ class LocalStore final : public Store {
       ARROW_RETURN_NOT_OK(Move(temporary, path));
       return true;
     }
-    const int linked = link(temporary.c_str(), path.c_str());
+    std::string from, to;
+    const Descriptor parent(root_.OpenParent(temporary, &from));
+    to = BaseName(path);
+    const int linked = linkat(parent.get(), from.c_str(), parent.get(), to.c_str(), 0);
     const int error = errno;
-    unlink(temporary.c_str());
+    unlinkat(parent.get(), from.c_str(), 0);
     if (linked != 0) {
       if (error == EEXIST) return false;
       return SystemError(error, "make", path);
     }
-    ARROW_RETURN_NOT_OK(SyncFolder(folder));
+    ARROW_RETURN_NOT_OK(SyncParent(path));
     return true;
   }
 
   arrow::Status Touch(const std::string& path) override {
-    ARROW_RETURN_NOT_OK(MakeFolders(std::string(ParentPath(path))));
-    const Descriptor fd(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
+    ARROW_RETURN_NOT_OK(MakeParent(path));
+    const Descriptor fd(root_.Open(path, O_WRONLY | O_CREAT, 0666));
     if (fd.get() < 0) return SystemError(errno, "make", path);
-    return SyncFolder(std::string(ParentPath(path)));
+    return SyncParent(path);
   }
 
   arrow::Result<std::string> Get(const std::string& path) override {
@@ -313,15 +306,16 @@ class LocalStore final : public Store {
     constexpr int64_t kPauseMs = 20;
     for (int64_t waited = 0;; waited += kPauseMs) {
       ARROW_RETURN_NOT_OK(MakeFolders(folder));
-      const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+      const int fd = root_.Open(folder, O_RDONLY | O_DIRECTORY);
       // A load that made it and failed has just removed it.
       if (fd < 0 && errno == ENOENT) continue;
       if (fd < 0) return SystemError(errno, "open the folder", folder);
       auto lock = std::make_unique<FolderLock>(fd);
       if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
         // A replace may have exchanged the folder between open and flock.
+        const Descriptor there(root_.Open(folder, O_PATH));
         struct stat mine{}, now{};
-        if (fstat(fd, &mine) == 0 && stat(folder.c_str(), &now) == 0 &&
+        if (fstat(fd, &mine) == 0 && fstat(there.get(), &now) == 0 &&
             mine.st_ino == now.st_ino && mine.st_dev == now.st_dev) {
           return std::unique_ptr<StoreLock>(std::move(lock));
         }
@@ -344,19 +338,56 @@ class LocalStore final : public Store {
   }
 
   arrow::Status Check(const std::string& folder) override {
-    struct stat info{};
-    if (stat(folder.c_str(), &info) != 0)
-      return SystemError(errno, "open the folder", folder);
-    if (access(folder.c_str(), R_OK | X_OK) != 0)
+    const Descriptor fd(root_.Open(folder, O_PATH | O_DIRECTORY));
+    if (fd.get() < 0) return SystemError(errno, "open the folder", folder);
+    if (faccessat(fd.get(), ".", R_OK | X_OK, 0) != 0)
       return SystemError(errno, "read", folder);
     return arrow::Status::OK();
   }
 
  private:
+  /// Makes the name of `path` durable.
+  arrow::Status SyncParent(const std::string& path) const {
+    std::string name;
+    const Descriptor parent(root_.OpenParent(path, &name));
+    const Descriptor fd(
+        parent.get() < 0 ? -1
+                         : openat(parent.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd.get() < 0) return SystemError(errno, "open the folder of", path);
+    if (fsync(fd.get()) != 0 && errno != EINVAL) return SystemError(errno, "sync", path);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status MakeParent(const std::string& path) const {
+    if (root_.MakeParent(path) != 0)
+      return SystemError(errno, "make the folder of", path);
+    return arrow::Status::OK();
+  }
+
+  arrow::Status MakeFolders(const std::string& folder) const {
+    if (root_.MakeFolders(folder) != 0)
+      return SystemError(errno, "make the folder", folder);
+    return arrow::Status::OK();
+  }
+
+  /// What renameat2 says of two names, whose folders must be inside.
+  arrow::Result<int> RenameEntry(const std::string& from, const std::string& to,
+                                 unsigned flags) const {
+    std::string old_name, new_name;
+    const Descriptor old_folder(root_.OpenParent(from, &old_name));
+    if (old_folder.get() < 0) return SystemError(errno, "rename", from);
+    const Descriptor new_folder(root_.OpenParent(to, &new_name));
+    if (new_folder.get() < 0) return SystemError(errno, "rename", to);
+    const long done = syscall(SYS_renameat2, old_folder.get(), old_name.c_str(),
+                              new_folder.get(), new_name.c_str(), flags);
+    return done == 0 ? 0 : errno;
+  }
+
   arrow::Status ListInto(const std::string& folder, bool recursive, int depth,
                          std::vector<Entry>* entries) {
     constexpr int kMaxDepth = 64;  // A symbolic link may point back up.
-    DIR* dir = opendir(folder.c_str());
+    const int fd = root_.Open(folder, O_RDONLY | O_DIRECTORY);
+    DIR* dir = fd < 0 ? nullptr : fdopendir(fd);
     if (!dir) {
       if (errno == ENOENT || errno == ENOTDIR) return arrow::Status::OK();
       return SystemError(errno, "list", folder);
@@ -366,9 +397,11 @@ class LocalStore final : public Store {
       const std::string_view name = item->d_name;
       if (name == "." || name == "..") continue;
       std::string path = JoinPath(folder, name);
+      const Descriptor there(root_.Open(path, O_PATH));
       struct stat info{};
-      if (stat(path.c_str(), &info) != 0)
+      if (there.get() < 0 ? errno != EXDEV : fstat(there.get(), &info) != 0)
         continue;  // Gone meanwhile, or a dangling link.
+      // A link that leads outside is listed, so that reading it is refused, not silent.
       if (S_ISDIR(info.st_mode) && recursive && depth < kMaxDepth) {
         ARROW_RETURN_NOT_OK(ListInto(path, true, depth + 1, entries));
       }
@@ -376,11 +409,15 @@ class LocalStore final : public Store {
     }
     return arrow::Status::OK();
   }
+
+  const Root root_;
 };
 
 }  // namespace
 
-std::shared_ptr<Store> MakeLocalStore() { return std::make_shared<LocalStore>(); }
+std::shared_ptr<Store> MakeLocalStore(const std::string& root) {
+  return std::make_shared<LocalStore>(root);
+}
 
 std::string JoinPath(std::string_view folder, std::string_view name) {
   std::string path(folder);

@@ -77,6 +77,59 @@ bool MatchClass(std::string_view pattern, size_t* at, char c) {
   return matched != negate;
 }
 
+/// One match. Each place of pattern and path is tried once, so that no pattern takes
+/// longer than the two are long.
+class GlobMatch {
+ public:
+  GlobMatch(std::string_view pattern, std::string_view path)
+      : pattern_(pattern), path_(path) {}
+
+  bool From(size_t p, size_t s) {
+    for (bool arrived = true; p < pattern_.size();) {
+      const char c = pattern_[p];
+      if (c == '*') {
+        if (!FirstTime(p, s, arrived)) return false;
+        const bool deep = p + 1 < pattern_.size() && pattern_[p + 1] == '*';
+        const size_t rest = p + (deep ? 2 : 1);
+        // `**/` also stands for no folder at all.
+        if (arrived && deep && StartsWith(pattern_.substr(rest), "/") &&
+            From(rest + 1, s)) {
+          return true;
+        }
+        if (From(rest, s)) return true;
+        if (s == path_.size() || (path_[s] == '/' && !deep)) return false;
+        ++s;
+        arrived = false;
+        continue;
+      }
+      arrived = true;
+      if (s == path_.size()) return false;
+      if (c == '[' && pattern_.find(']', p + 2) != std::string_view::npos) {
+        if (path_[s] == '/' || !MatchClass(pattern_, &p, path_[s])) return false;
+        ++s;
+        continue;
+      }
+      if (c != path_[s] && (c != '?' || path_[s] == '/')) return false;
+      ++p;
+      ++s;
+    }
+    return s == path_.size();
+  }
+
+ private:
+  bool FirstTime(size_t p, size_t s, bool arrived) {
+    const size_t places = path_.size() + 1;
+    if (tried_.empty()) tried_.resize(pattern_.size() * places * 2);
+    const size_t place = (p * places + s) * 2 + arrived;
+    if (tried_[place]) return false;
+    tried_[place] = true;
+    return true;
+  }
+
+  std::string_view pattern_, path_;
+  std::vector<bool> tried_;  ///< Stars of the pattern, at places of the path.
+};
+
 arrow::Status Missing(const Location& location, const std::string& path,
                       const std::string& why) {
   std::string hint = "Check the connection's url and the stream's path";
@@ -131,32 +184,7 @@ bool HasGlob(std::string_view text) {
 }
 
 bool MatchGlob(std::string_view pattern, std::string_view path) {
-  size_t p = 0, s = 0;
-  while (p < pattern.size()) {
-    const char c = pattern[p];
-    if (c == '*') {
-      const bool deep = p + 1 < pattern.size() && pattern[p + 1] == '*';
-      std::string_view rest = pattern.substr(p + (deep ? 2 : 1));
-      // `**/` also stands for no folder at all.
-      if (deep && StartsWith(rest, "/") && MatchGlob(rest.substr(1), path.substr(s)))
-        return true;
-      for (size_t i = s; i <= path.size(); ++i) {
-        if (MatchGlob(rest, path.substr(i))) return true;
-        if (i < path.size() && path[i] == '/' && !deep) return false;
-      }
-      return false;
-    }
-    if (s == path.size()) return false;
-    if (c == '[' && pattern.find(']', p + 2) != std::string_view::npos) {
-      if (path[s] == '/' || !MatchClass(pattern, &p, path[s])) return false;
-      ++s;
-      continue;
-    }
-    if (c != path[s] && (c != '?' || path[s] == '/')) return false;
-    ++p;
-    ++s;
-  }
-  return s == path.size();
+  return GlobMatch(pattern, path).From(0, 0);
 }
 
 arrow::Result<std::string> Location::Resolve(std::string_view reference) const {
@@ -250,6 +278,9 @@ arrow::Result<Location> OpenLocation(const ConfigView& config) {
     location.only_file = path.substr(folder.size() + (folder.ends_with('/') ? 0 : 1));
     location.folder = folder;
   }
+  // One named file is where its url says, through whatever links.
+  if (location.store->is_local() && (!is_file || HasGlob(location.only_file)))
+    location.store = MakeLocalStore(location.folder);
   return location;
 }
 

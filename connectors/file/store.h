@@ -40,7 +40,8 @@ class StoreLock {
 
 /// Files of one kind of storage. Paths are absolute on a disk and "bucket/key" in a
 /// bucket, with `/` between parts. Safe from any thread. Every error names the path and
-/// carries a code: file.missing, file.permission_denied, file.no_space, file.io.
+/// carries a code: file.missing, file.permission_denied, file.no_space, file.outside,
+/// file.io.
 class Store {
  public:
   virtual ~Store() = default;
@@ -87,7 +88,9 @@ class Store {
   virtual arrow::Status Check(const std::string& folder) = 0;
 };
 
-std::shared_ptr<Store> MakeLocalStore();
+/// Opens nothing outside the folder `root`, whatever names and links say (root.h); "" =
+/// the whole disk.
+std::shared_ptr<Store> MakeLocalStore(const std::string& root = "");
 /// `region`, `endpoint`, keys … as the connection has them. Loads libarrow_s3 first.
 arrow::Result<std::shared_ptr<Store>> MakeS3Store(const ConfigView& config,
                                                   const std::string& bucket);

@@ -53,10 +53,23 @@ arrow::Status FileRoots::CheckPath(const fs::path& path, const std::string& what
 
 arrow::Status FileRoots::Check(const Connection& connection) const {
   if (connection.connector == nullptr) return arrow::Status::OK();
+  const OptionSpec* place = nullptr;
+  bool placed = false;
   for (const auto& spec : connection.connector->spec().options) {
-    if (!spec.path || !connection.config.Has(spec.name)) continue;
+    if (!spec.path) continue;
+    place = &spec;
+    if (!connection.config.Has(spec.name)) continue;
+    placed = true;
     ARROW_RETURN_NOT_OK(CheckPath(LocalPath(connection.config.String(spec.name)),
                                   "the connection " + connection.name));
+  }
+  if (!anywhere_ && place != nullptr && !placed) {
+    // Its streams would name files by themselves, wherever they lie.
+    return MakeError(ErrorClass::kAuth, "files.outside_roots",
+                     "the connection " + connection.name + " has no `" + place->name +
+                         "`, and this dxtd opens files below its `files.roots` only",
+                     "Set `" + place->name +
+                         "` to a folder below one of them; streams name files in it");
   }
   return arrow::Status::OK();
 }

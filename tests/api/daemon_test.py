@@ -444,6 +444,20 @@ streams:
                         call(request, timeout=LIMIT)
                     self.assertEqual(refused.exception.code(), grpc.StatusCode.FAILED_PRECONDITION)
                     self.assertEqual(details(refused.exception)["ErrorInfo"].reason, "FILES_OUTSIDE_ROOTS")
+            # Streams of a connection without a folder would name files by themselves.
+            for source, target, reference, into in (
+                    ("type: file", f"type: sqlite, path: {folder}/b.db", "/etc/passwd", "t"),
+                    (f"type: sqlite, path: {folder}/a.db", "type: file", "t", "/tmp/outside.csv")):
+                sent = documents(folder / "files.yaml", f"""version: 1
+name: files
+source: {{{source}}}
+target: {{{target}}}
+streams:
+  - {{id: t, source: {reference}, target: {into}, load: {{mode: append}}}}
+""")
+                with self.assertRaises(grpc.RpcError) as refused:
+                    runs.RunServiceStub(channel).SubmitRun(messages.SubmitRunRequest(documents=sent), timeout=LIMIT)
+                self.assertEqual(details(refused.exception)["ErrorInfo"].reason, "FILES_OUTSIDE_ROOTS")
             for name in ("sqlite:///etc/x.db", "/etc/x.db"):
                 with self.assertRaises(grpc.RpcError):
                     project_stub.DiscoverPipeline(asked.DiscoverPipelineRequest(connection=name), timeout=LIMIT)
