@@ -1,6 +1,33 @@
 #include "base/url_password.h"
 
+#include <algorithm>
+
 namespace dxt {
+namespace {
+
+/// Options of a query whose values are secret, of whatever connector.
+constexpr std::string_view kSecretOptions[] = {"password", "sslpassword",
+                                               "secret_access_key", "session_token"};
+
+/// The value of the first secret option behind the `?` of `url`.
+std::optional<std::string_view> SecretOption(std::string_view url) {
+  const size_t query = url.find('?');
+  if (query == std::string_view::npos) return std::nullopt;
+  const size_t end = std::min(url.find('#', query), url.size());
+  for (size_t at = query + 1; at < end;) {
+    const size_t next = std::min(url.find('&', at), end);
+    const std::string_view option = url.substr(at, next - at);
+    const size_t equals = option.find('=');
+    const bool secret = std::find(std::begin(kSecretOptions), std::end(kSecretOptions),
+                                  option.substr(0, equals)) != std::end(kSecretOptions);
+    if (secret && equals != std::string_view::npos && equals + 1 < option.size())
+      return option.substr(equals + 1);
+    at = next + 1;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 std::optional<std::string_view> UrlPassword(std::string_view url) {
   const size_t scheme = url.find("://");
@@ -11,10 +38,10 @@ std::optional<std::string_view> UrlPassword(std::string_view url) {
   const size_t at = authority.rfind('@');
   const size_t colon = authority.find(':');
   if (at == std::string_view::npos || colon == std::string_view::npos || colon >= at) {
-    return std::nullopt;
+    return SecretOption(url.substr(begin));
   }
   const std::string_view password = authority.substr(colon + 1, at - colon - 1);
-  if (password.empty()) return std::nullopt;
+  if (password.empty()) return SecretOption(url.substr(begin));
   return password;
 }
 

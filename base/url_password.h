@@ -5,8 +5,8 @@
 
 namespace dxt {
 
-/// The password in scheme://user:password@host, a part of `url`; nullopt where there is
-/// none.
+/// The password in scheme://user:password@host, else in scheme://host?password=… or
+/// another secret option, a part of `url`; nullopt where there is none.
 std::optional<std::string_view> UrlPassword(std::string_view url);
 
 /// `url` with ${variable} in place of its password, for documents; nullopt likewise.

@@ -14,6 +14,16 @@ TEST(UrlPassword, IsWhatStandsBetweenTheUserAndTheHost) {
   }
 }
 
+TEST(UrlPassword, IsASecretOptionWhereNoneStandsBeforeTheHost) {
+  EXPECT_EQ(UrlPassword("postgresql://h/d?user=u&password=p4ss&x=y"), "p4ss");
+  EXPECT_EQ(UrlPassword("postgresql://u:first@h/d?password=second"), "first");
+  EXPECT_EQ(UrlPassword("s3://b/k?secret_access_key=p4ss#t"), "p4ss");
+  EXPECT_EQ(PasswordAsVariable("s3://b/k?session_token=p4ss&x=y", "T"),
+            "s3://b/k?session_token=${T}&x=y");
+  EXPECT_FALSE(UrlPassword("postgresql://h/d?password="));
+  EXPECT_FALSE(UrlPassword("postgresql://h/d?no_password=x#?password=y"));
+}
+
 TEST(UrlPassword, BecomesAVariable) {
   EXPECT_EQ(PasswordAsVariable("postgresql://u:p4ss@h/d", "SOURCE_PASSWORD"),
             "postgresql://u:${SOURCE_PASSWORD}@h/d");

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
+#include "client/dxtctl/arguments.h"
 #include "client/dxtctl/help.h"
 #include "client/dxtctl/interrupts.h"
 #include "client/dxtctl/usage.h"
@@ -123,7 +124,9 @@ int RunCommandLine(int argc, char** argv) {
   CLI::App app;
   BuildCommandLine(app, invocation);
   try {
-    app.parse(argc, argv);
+    auto arguments = TakeArguments(argc, argv);
+    std::reverse(arguments.begin(), arguments.end());  // As the parser takes them.
+    app.parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
     return AnswerParseError(app, error);
   }

@@ -42,9 +42,11 @@ Result<int> Copy(Invocation& invocation, CopyOptions options) {
   CTL_ASSIGN(const AdhocEnd source, ParseAdhocEnd(options.source));
   CTL_ASSIGN(AdhocEnd target, ParseAdhocEnd(options.target));
   if (source.table.empty()) {
-    return UsageError("'" + options.source + "' names no table",
-                      "Write " + options.source + "#table; `dxtctl discover " +
-                          options.source + "` lists what there is");
+    const std::string shown =
+        PasswordAsVariable(options.source, "PASSWORD").value_or(options.source);
+    return UsageError(
+        "'" + shown + "' names no table",
+        "Write " + shown + "#table; `dxtctl discover " + shown + "` lists what there is");
   }
   const std::string bare = BareTableName(source.table);
   const std::string stream = StreamIdOf(bare);
