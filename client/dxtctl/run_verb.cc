@@ -161,6 +161,7 @@ void FillRunOptions(const RunVerbOptions& options, v1::RunOptions& proto) {
   proto.set_fresh(options.fresh);
   proto.set_accept_shrink(options.accept_shrink);
   proto.set_diff(options.diff);
+  proto.set_administrator_sql(options.administrator_sql);
   proto.set_verify(options.verify);
   if (options.replay) {
     auto* replay = proto.mutable_replay();

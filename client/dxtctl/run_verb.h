@@ -34,6 +34,7 @@ struct RunVerbOptions {
   bool fresh = false;
   bool accept_shrink = false;
   bool diff = false;
+  bool administrator_sql = false;
   bool verify = false;
   std::optional<std::vector<std::string>> replay;  ///< Dead letters; empty = all.
 };

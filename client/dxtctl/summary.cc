@@ -1,5 +1,6 @@
 #include "client/dxtctl/summary.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include <nlohmann/json.hpp>
@@ -175,7 +176,22 @@ void PrintVerify(const Json& verify) {
   }
 }
 
+/// What the streams need, once each, to be piped into a database's shell.
+bool PrintAdministratorSql(const Json& result) {
+  std::vector<std::string> printed;
+  for (const auto& stream : result.value("streams", Json::array())) {
+    for (const auto& item : stream.value("administrator_sql", Json::array())) {
+      const auto statement = item.get<std::string>();
+      if (std::count(printed.begin(), printed.end(), statement) > 0) continue;
+      std::printf("%s;\n", statement.c_str());
+      printed.push_back(statement);
+    }
+  }
+  return !printed.empty();
+}
+
 void PrintPlan(const Json& result) {
+  if (PrintAdministratorSql(result)) return;
   for (const auto& stream : result.value("streams", Json::array())) {
     std::printf("stream %s -> %s  [%s, %s]\n", Text(stream, "id").c_str(),
                 Text(stream, "target").c_str(), Text(stream, "extract").c_str(),
@@ -201,6 +217,7 @@ void PrintPlan(const Json& result) {
       strategy += ": " + why;
     line("strategy", strategy);
     line("buffer", Text(stream, "buffer"));
+    line("guarantee", Text(stream, "guarantee"));
     if (stream.value("splits", 1) > 1) {
       line("splits",
            Text(stream, "splits") + ", " + Text(stream, "readers") + " read at a time");

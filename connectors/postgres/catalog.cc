@@ -126,6 +126,13 @@ arrow::Result<std::vector<CatalogTable>> LoadTables(Connection& connection,
     tables.back().columns.push_back(std::move(column));
   }
   close();
+  if (name.empty()) {
+    const std::string& prefix = connection.metadata().prefix;
+    std::erase_if(tables, [&](const CatalogTable& table) {
+      return table.name == prefix + "loads" || table.name == prefix + "fence" ||
+             table.name == prefix + "keys";
+    });
+  }
   return tables;
 }
 

@@ -101,6 +101,7 @@ arrow::Result<std::unique_ptr<Connection>> Connection::Open(const ConnectOptions
 
 arrow::Status Connection::Connect(const ConnectOptions& options, std::stop_token stop) {
   constexpr std::string_view doing = "Connecting to PostgreSQL";
+  metadata_ = options.metadata;
   if (stop.stop_requested()) return Cancelled(doing);
   std::vector<const char*> keys, values;
   // libpq reads the texts after this: they must outlive the call.

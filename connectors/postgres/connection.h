@@ -19,6 +19,13 @@ struct pg_result;
 
 namespace dxt::postgres {
 
+/// The connection's `metadata`: where the tables of the write protocol stand.
+struct MetadataOptions {
+  bool off = false;    ///< There are none.
+  std::string schema;  ///< "" = that of the target table.
+  std::string prefix = "_dxt_";
+};
+
 /// Where and as whom to connect.
 struct ConnectOptions {
   std::string host = "localhost";
@@ -30,6 +37,7 @@ struct ConnectOptions {
   std::string schema;            ///< For unqualified names; "" = the server's default.
   std::string session_timezone;  ///< In which the user's SQL runs; "" = UTC.
   int connect_timeout_s = 10;
+  MetadataOptions metadata;
   /// Further libpq parameters (sslrootcert, application_name …).
   std::vector<std::pair<std::string, std::string>> parameters;
 };
@@ -113,6 +121,7 @@ class Connection {
   /// Nothing on its way, but perhaps in a transaction.
   bool between_statements() const;
   bool broken() const { return broken_; }
+  const MetadataOptions& metadata() const { return metadata_; }
   int server_version() const;
   int backend_pid() const;
   std::string parameter(const char* name) const;
@@ -138,6 +147,7 @@ class Connection {
   void Cancel();
   void SetLowWater(int bytes);
 
+  MetadataOptions metadata_;
   pg_conn* connection_ = nullptr;
   int wake_fd_;
   bool broken_ = false;

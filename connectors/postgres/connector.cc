@@ -27,6 +27,27 @@ OptionSpec Option(std::string name, OptionKind kind, std::string help,
   return option;
 }
 
+OptionSpec MetadataOption() {
+  OptionSpec off = Option("", OptionKind::kString, "Keep no ledger.", "", "off");
+  off.choices = {"on", "off"};
+  OptionSpec prefix = Option("prefix", OptionKind::kString,
+                             "What the names of the tables begin with.", "_dxt_", "etl_");
+  prefix.pattern = "[A-Za-z_][A-Za-z0-9_]{0,39}";
+  prefix.pattern_help = "letters, digits and _, at most 40, beginning with no digit";
+  OptionSpec place = Option("", OptionKind::kObject, "Where it is kept.", "", "");
+  place.fields = {Option("schema", OptionKind::kString,
+                         "Schema of its tables; default is the target table's.", "",
+                         "etl"),
+                  std::move(prefix)};
+  OptionSpec option =
+      Option("metadata", OptionKind::kAny,
+             "Where a target keeps the ledger of its loads; `off` = nowhere: an append is "
+             "then loaded at least once, and cursors are in the state store alone.",
+             "on", "{schema: etl}");
+  option.items = {std::move(off), std::move(place)};
+  return option;
+}
+
 ConfigSpec MakeSpec() {
   ConfigSpec spec;
   spec.options = {
@@ -56,6 +77,7 @@ ConfigSpec MakeSpec() {
              "session_timezone, in which the user's SQL runs.",
              "", "{sslrootcert: /etc/ssl/ca.pem}"),
   };
+  spec.options.push_back(MetadataOption());
   for (auto& option : spec.options) {
     if (option.name == "password" || option.name == "url") option.secret = true;
     if (option.name == "sslmode") {
@@ -183,6 +205,15 @@ arrow::Result<ConnectOptions> ReadOptions(const ConfigView& config) {
       timeout && *timeout > 0) {
     options.connect_timeout_s = static_cast<int>((*timeout + 999) / 1000);
   }
+  if (const auto* metadata = config.Value("metadata")) {
+    options.metadata.off = metadata->scalar == "off";
+    if (const auto* schema = metadata->Get("schema")) {
+      options.metadata.schema = schema->scalar;
+    }
+    if (const auto* prefix = metadata->Get("prefix")) {
+      options.metadata.prefix = prefix->scalar;
+    }
+  }
   if (const auto* further = from_url.Get("options")) {
     ARROW_RETURN_NOT_OK(ReadFurther(*further, &options));
   }
@@ -190,6 +221,11 @@ arrow::Result<ConnectOptions> ReadOptions(const ConfigView& config) {
     ARROW_RETURN_NOT_OK(ReadFurther(*further, &options));
   }
   return options;
+}
+
+bool KeepsNoLedger(const ConfigView& config) {
+  const auto* metadata = config.Value("metadata");
+  return metadata && metadata->scalar == "off";
 }
 
 class PostgresConnector : public Connector {
@@ -219,6 +255,15 @@ class PostgresConnector : public Connector {
     auto options = ReadOptions(config);
     if (!options.ok()) return "postgres";
     return "postgres://" + options->host + ":" + options->port + "/" + options->database;
+  }
+
+  Capabilities CapabilitiesOf(const ConfigView& config) const override {
+    if (!KeepsNoLedger(config)) return info_.capabilities;
+    return {info_.capabilities.bits & ~static_cast<uint32_t>(Capability::kLedger)};
+  }
+
+  Guarantee GuaranteeOf(const ConfigView& config) const override {
+    return KeepsNoLedger(config) ? Guarantee::kAtLeastOnce : info_.guarantee;
   }
 
   arrow::Result<std::unique_ptr<Source>> OpenSource(const ConfigView& config,

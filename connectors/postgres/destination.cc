@@ -183,6 +183,9 @@ class PostgresDestination final : public Destination {
 
   arrow::Result<TablePlan> PlanTable(const TableSpec& wanted,
                                      const TargetTable& existing) const override {
+    const bool tracked = wanted.mode == LoadMode::kMirror &&
+                         wanted.mirror.scope == MirrorScope::kTracked;
+    if (tracked && pool_.options().metadata.off) return NoKeys();
     return MakeTablePlan(wanted, existing, user_types_);
   }
 
@@ -271,6 +274,36 @@ class PostgresDestination final : public Destination {
     ARROW_ASSIGN_OR_RAISE(const bool exists, ledger.Exists(stop));
     if (!exists) return false;
     return ledger.Has(load_id, stop);
+  }
+
+  arrow::Result<std::vector<std::string>> AdministratorSql(
+      const TableSpec& wanted, const TargetTable& existing, const TablePlan& plan,
+      std::stop_token stop) override {
+    ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
+    ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, existing.reference, stop));
+    ARROW_ASSIGN_OR_RAISE(
+        auto who, connection->Run("SELECT pg_catalog.quote_ident(current_user)",
+                                  "Asking who the role is", stop));
+    const std::string role = who.Text(0, 0);
+    const bool tracked = wanted.mode == LoadMode::kMirror &&
+                         wanted.mirror.scope == MirrorScope::kTracked;
+    std::vector<std::string> statements;
+    if (!existing.container_exists) {
+      statements.push_back("CREATE SCHEMA IF NOT EXISTS " +
+                           sql::QuoteIdentifier(name.schema));
+    }
+    for (const auto& statement : plan.ddl) {
+      const bool schema = statement.starts_with("CREATE SCHEMA");
+      if (plan.create && !schema) statements.push_back(statement);
+    }
+    statements.push_back("GRANT USAGE ON SCHEMA " + sql::QuoteIdentifier(name.schema) +
+                         " TO " + role);
+    statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON " +
+                         sql::QuoteReference({name.schema, name.name}) + " TO " + role);
+    LoadLedger ledger(*connection, name.schema);
+    ARROW_ASSIGN_OR_RAISE(auto of_ledger, ledger.AdministratorSql(role, tracked, stop));
+    for (auto& statement : of_ledger) statements.push_back(std::move(statement));
+    return statements;
   }
 
   /// Only shared loads leave something: of one writer's every staging object lives inside
@@ -529,7 +562,8 @@ arrow::Result<CommitResult> PostgresDestination::CommitLoad(Load& load,
   }
   ARROW_ASSIGN_OR_RAISE(auto last, ledger.Newest(spec.identity, stop));
   ARROW_RETURN_NOT_OK(ledger.CheckFence(spec.identity, spec.epoch, stop));
-  ARROW_RETURN_NOT_OK(CheckChain(last, record));
+  const bool chained = !pool_.options().metadata.off;
+  if (chained) ARROW_RETURN_NOT_OK(CheckChain(last, record));
   ARROW_RETURN_NOT_OK(Guard(connection, spec, last, guards, load.rows(), stop));
   ARROW_ASSIGN_OR_RAISE(auto result, load.Apply(guards, last, stop));
   record.target = spec.target.reference;

@@ -223,10 +223,11 @@ arrow::Status Load::DeleteUnseen(const KeyedSql& sql, const CommitGuards& guards
                                  CommitResult* result, std::stop_token stop) {
   const MirrorSpec& mirror = spec_.table.mirror;
   const bool tracked = mirror.scope == MirrorScope::kTracked;
-  const std::string keys = sql::LedgerSql(schema_, "", "").keys_table();
+  LoadLedger ledger(*connection_, schema_);
+  const std::string& keys = ledger.keys_table();
   Parameters chain;
   if (tracked) {
-    ARROW_RETURN_NOT_OK(LoadLedger(*connection_, schema_).EnsureKeys(stop));
+    ARROW_RETURN_NOT_OK(ledger.EnsureKeys(stop));
     chain = {spec_.identity.pipeline, spec_.identity.stream};
     if (spec_.forget_keys || spec_.plan.create) {
       return connection_
@@ -282,7 +283,8 @@ arrow::Status Load::TrackKeys(const KeyedSql& sql, std::stop_token stop) {
           " AS t WHERE EXISTS (SELECT 1 FROM " + stage_ + " AS s WHERE " + sql.same + ")",
       stop));
   ARROW_RETURN_NOT_OK(Run("ANALYZE " + std::string(kSeen), stop));
-  const std::string keys = sql::LedgerSql(schema_, "", "").keys_table();
+  LoadLedger ledger(*connection_, schema_);
+  const std::string& keys = ledger.keys_table();
   const Parameters chain = {spec_.identity.pipeline, spec_.identity.stream};
   ARROW_RETURN_NOT_OK(
       connection_

@@ -24,20 +24,52 @@ arrow::Status Fenced(const StreamIdentity& identity) {
 
 }  // namespace
 
-LoadLedger::LoadLedger(Connection& connection, std::string schema)
+arrow::Status NoKeys() {
+  return MakeError(ErrorClass::kUnsupported, "pg.metadata_off",
+                   "A mirror of scope tracked keeps its keys in the target, and the "
+                   "connection has `metadata: off`",
+                   "Write load.mirror.scope: destination, or leave `metadata` out");
+}
+
+LoadLedger::LoadLedger(Connection& connection, const std::string& schema)
     : connection_(connection),
-      schema_(std::move(schema)),
-      sql_(schema_, "TIMESTAMPTZ", "pg_catalog.clock_timestamp()") {}
+      off_(connection.metadata().off),
+      schema_(connection.metadata().schema.empty() ? schema
+                                                   : connection.metadata().schema),
+      sql_(schema_, "TIMESTAMPTZ", "pg_catalog.clock_timestamp()",
+           connection.metadata().prefix),
+      keys_table_(sql_.keys_table()) {}
+
+arrow::Result<bool> LoadLedger::KeysExist(std::stop_token stop) {
+  // Not by to_regclass, which a role without USAGE of the schema may not ask.
+  ARROW_ASSIGN_OR_RAISE(
+      auto found,
+      connection_.Query("SELECT 1 FROM pg_catalog.pg_class c JOIN "
+                        "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+                        "n.nspname = $1 AND c.relname = $2",
+                        {schema_, connection_.metadata().prefix + "keys"}, kDoing, stop));
+  return found.rows() > 0;
+}
+
+arrow::Result<bool> LoadLedger::SchemaExists(std::stop_token stop) {
+  ARROW_ASSIGN_OR_RAISE(auto schema,
+                        connection_.Query("SELECT 1 FROM pg_catalog.pg_namespace "
+                                          "WHERE nspname = $1",
+                                          {schema_}, kDoing, stop));
+  return schema.rows() > 0;
+}
 
 arrow::Result<bool> LoadLedger::Exists(std::stop_token stop) {
+  if (off_) return false;
+  const std::string& prefix = connection_.metadata().prefix;
   ARROW_ASSIGN_OR_RAISE(
       auto columns,
       connection_.Query("SELECT c.relname, a.attname FROM pg_catalog.pg_class c JOIN "
                         "pg_catalog.pg_namespace n ON n.oid = c.relnamespace JOIN "
                         "pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > "
                         "0 AND NOT a.attisdropped WHERE n.nspname = $1 AND c.relname IN "
-                        "('_dxt_loads', '_dxt_fence')",
-                        {schema_}, kDoing, stop));
+                        "($2, $3)",
+                        {schema_, prefix + "loads", prefix + "fence"}, kDoing, stop));
   std::vector<std::pair<std::string, std::string>> found;
   for (int row = 0; row < columns.rows(); ++row) {
     found.emplace_back(columns.Text(row, 0), columns.Text(row, 1));
@@ -46,16 +78,14 @@ arrow::Result<bool> LoadLedger::Exists(std::stop_token stop) {
 }
 
 arrow::Status LoadLedger::Ensure(std::stop_token stop) {
+  if (off_) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(bool exists, Exists(stop));
   if (exists) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(Lock(stop));
   ARROW_ASSIGN_OR_RAISE(exists, Exists(stop));
   if (exists) return arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(auto schema,
-                        connection_.Query("SELECT 1 FROM pg_catalog.pg_namespace "
-                                          "WHERE nspname = $1",
-                                          {schema_}, kDoing, stop));
-  return Create(Statements(schema.rows() > 0), stop);
+  ARROW_ASSIGN_OR_RAISE(const bool schema, SchemaExists(stop));
+  return Create(Statements(schema), stop);
 }
 
 std::vector<std::string> LoadLedger::Statements(bool schema_exists) const {
@@ -68,15 +98,17 @@ std::vector<std::string> LoadLedger::Statements(bool schema_exists) const {
 }
 
 arrow::Result<bool> LoadLedger::CheckRights(std::stop_token stop) {
+  if (off_) return false;
   ARROW_ASSIGN_OR_RAISE(const bool exists, Exists(stop));
   if (exists) {
     ARROW_ASSIGN_OR_RAISE(
         auto may,
         connection_.Query(
-            "SELECT pg_catalog.bool_and(pg_catalog.has_table_privilege(t, p)) FROM "
+            "SELECT CASE WHEN pg_catalog.has_schema_privilege($3, 'USAGE') THEN (SELECT "
+            "pg_catalog.bool_and(pg_catalog.has_table_privilege(t, p)) FROM "
             "(VALUES ($1, 'SELECT'), ($1, 'INSERT'), ($1, 'DELETE'), ($2, 'SELECT'), "
-            "($2, 'INSERT'), ($2, 'UPDATE')) AS needed(t, p)",
-            {sql_.loads_table(), sql_.fence_table()}, kDoing, stop));
+            "($2, 'INSERT'), ($2, 'UPDATE')) AS needed(t, p)) ELSE false END",
+            {sql_.loads_table(), sql_.fence_table(), schema_}, kDoing, stop));
     if (!may.Bool(0, 0)) return Denied({}, stop);
     return true;
   }
@@ -99,28 +131,44 @@ arrow::Status LoadLedger::Denied(std::vector<std::string> statements,
       connection_.Run("SELECT pg_catalog.quote_ident(current_user)", kDoing, stop);
   const std::string name = role.ok() ? role->Text(0, 0) : "the role";
   const bool make = !statements.empty();
-  if (make) {
-    statements.push_back("GRANT USAGE ON SCHEMA " + sql::QuoteIdentifier(schema_) +
-                         " TO " + name);
-  }
+  statements.push_back("GRANT USAGE ON SCHEMA " + sql::QuoteIdentifier(schema_) + " TO " +
+                       name);
   statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON " + sql_.loads_table() +
                        ", " + sql_.fence_table() + " TO " + name);
   std::string all;
   for (const auto& one : statements) all += (all.empty() ? "" : "; ") + one;
-  return MakeError(ErrorClass::kAuth, "pg.metadata_denied",
-                   "The role " + name + " may not " + (make ? "create" : "use") +
-                       " the ledger tables in schema '" + schema_ + "'",
-                   "Let an administrator run: " + all);
+  return MakeError(
+      ErrorClass::kConfig, "pg.metadata_denied",
+      "The role " + name + " may not " + (make ? "create" : "use") +
+          " the ledger tables in schema '" + schema_ + "'",
+      "dxtctl admin ddl prints what the pipeline's targets need, and `metadata: off` in "
+      "the connection keeps no ledger (an append is then loaded at least once). Let an "
+      "administrator run: " +
+          all);
+}
+
+arrow::Result<std::vector<std::string>> LoadLedger::AdministratorSql(
+    const std::string& role, bool tracked, std::stop_token stop) {
+  std::vector<std::string> statements;
+  if (off_) return statements;
+  ARROW_ASSIGN_OR_RAISE(const bool tables, Exists(stop));
+  ARROW_ASSIGN_OR_RAISE(const bool schema, SchemaExists(stop));
+  if (!tables) statements = Statements(schema);
+  if (tracked) {
+    ARROW_ASSIGN_OR_RAISE(const bool keys, KeysExist(stop));
+    if (!keys) statements.push_back(sql_.CreateKeys(/*indexed=*/true));
+  }
+  statements.push_back("GRANT USAGE ON SCHEMA " + sql::QuoteIdentifier(schema_) + " TO " +
+                       role);
+  statements.push_back("GRANT SELECT, INSERT, UPDATE, DELETE ON " + sql_.loads_table() +
+                       ", " + sql_.fence_table() + (tracked ? ", " + keys_table_ : "") +
+                       " TO " + role);
+  return statements;
 }
 
 arrow::Status LoadLedger::EnsureKeys(std::stop_token stop) {
-  const auto exists = [&]() -> arrow::Result<bool> {
-    ARROW_ASSIGN_OR_RAISE(
-        auto found, connection_.Query("SELECT pg_catalog.to_regclass($1) IS NOT NULL",
-                                      {sql_.keys_table()}, kDoing, stop));
-    return found.Bool(0, 0);
-  };
-  ARROW_ASSIGN_OR_RAISE(const bool there, exists());
+  if (off_) return NoKeys();
+  ARROW_ASSIGN_OR_RAISE(const bool there, KeysExist(stop));
   if (there) return arrow::Status::OK();
   ARROW_RETURN_NOT_OK(Lock(stop));
   return Create({sql_.CreateKeys(/*indexed=*/true)}, stop);
@@ -154,6 +202,7 @@ arrow::Status LoadLedger::Create(const std::vector<std::string>& statements,
 
 arrow::Result<std::optional<LoadRecord>> LoadLedger::Newest(
     const StreamIdentity& identity, std::stop_token stop) {
+  if (off_) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(
       auto rows, connection_.Query(sql_.SelectNewest(),
                                    {identity.pipeline, identity.stream, identity.lane},
@@ -189,6 +238,7 @@ arrow::Result<std::vector<std::string>> LoadLedger::Lanes(const StreamIdentity& 
 }
 
 arrow::Result<bool> LoadLedger::Has(std::string_view load_id, std::stop_token stop) {
+  if (off_) return false;
   ARROW_ASSIGN_OR_RAISE(
       auto rows,
       connection_.Query(sql_.SelectByLoadId(), {std::string(load_id)}, kDoing, stop));
@@ -206,6 +256,14 @@ arrow::Result<bool> LoadLedger::OtherPipeline(const StreamIdentity& identity,
 
 arrow::Result<int64_t> LoadLedger::Bump(const StreamIdentity& identity,
                                         const std::string& owner, std::stop_token stop) {
+  if (off_) {
+    // Larger than any before, so that what a dead owner left is known as older.
+    ARROW_ASSIGN_OR_RAISE(
+        auto now, connection_.Run("SELECT (pg_catalog.date_part('epoch', "
+                                  "pg_catalog.clock_timestamp()) * 1000000)::int8",
+                                  kDoing, stop));
+    return now.Int(0, 0);
+  }
   ARROW_ASSIGN_OR_RAISE(auto rows, connection_.Query(sql_.BumpFence(),
                                                      {identity.pipeline, identity.stream,
                                                       identity.lane, owner},
@@ -215,6 +273,7 @@ arrow::Result<int64_t> LoadLedger::Bump(const StreamIdentity& identity,
 
 arrow::Status LoadLedger::Renew(const StreamIdentity& identity, int64_t epoch,
                                 std::stop_token stop) {
+  if (off_) return arrow::Status::OK();
   return connection_
       .Query("UPDATE " + sql_.fence_table() +
                  " SET renewed_at = pg_catalog.clock_timestamp() WHERE pipeline = $1 AND "
@@ -237,6 +296,7 @@ arrow::Result<std::string> LoadLedger::LivingOwner(const StreamIdentity& identit
 
 arrow::Result<std::vector<LoadLedger::Fence>> LoadLedger::SilentOwners(
     std::stop_token stop) {
+  if (off_) return std::vector<Fence>();
   ARROW_ASSIGN_OR_RAISE(
       auto rows,
       connection_.Run("SELECT pipeline, stream, lane, epoch FROM " + sql_.fence_table() +
@@ -256,6 +316,7 @@ arrow::Result<std::vector<LoadLedger::Fence>> LoadLedger::SilentOwners(
 
 arrow::Status LoadLedger::CheckFence(const StreamIdentity& identity, int64_t epoch,
                                      std::stop_token stop) {
+  if (off_) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(
       auto rows,
       connection_.Query(
@@ -269,6 +330,7 @@ arrow::Status LoadLedger::CheckFence(const StreamIdentity& identity, int64_t epo
 arrow::Status LoadLedger::Record(const StreamIdentity& identity, const LoadRecord& record,
                                  int64_t epoch, const std::string& owner,
                                  std::stop_token stop) {
+  if (off_) return arrow::Status::OK();
   const Parameters chain = {identity.pipeline, identity.stream, identity.lane};
   ARROW_RETURN_NOT_OK(connection_.Query(sql_.Prune(), chain, kWriting, stop).status());
   const auto inserted =

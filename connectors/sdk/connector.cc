@@ -155,12 +155,25 @@ arrow::Status Destination::Settle(const StreamIdentity&, std::stop_token) {
 
 int Destination::MostWriters(const WriteSpec&) const { return 1; }
 
+arrow::Result<std::vector<std::string>> Destination::AdministratorSql(const TableSpec&,
+                                                                      const TargetTable&,
+                                                                      const TablePlan&,
+                                                                      std::stop_token) {
+  return std::vector<std::string>();
+}
+
 void Writer::Place(int64_t) {}
 
 arrow::Status Writer::AppendFiles(std::span<const std::string>, std::stop_token) {
   return MakeError(ErrorClass::kUnsupported, "target.no_files",
                    "This target does not read Parquet files itself");
 }
+
+Capabilities Connector::CapabilitiesOf(const ConfigView&) const {
+  return info().capabilities;
+}
+
+Guarantee Connector::GuaranteeOf(const ConfigView&) const { return info().guarantee; }
 
 arrow::Result<std::unique_ptr<Source>> Connector::OpenSource(const ConfigView&,
                                                              const ConnectorContext&,

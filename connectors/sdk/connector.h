@@ -91,6 +91,9 @@ class Connector {
   /// A text that is equal for two configs exactly when they name the same database,
   /// folder or server: real paths, host:port/database. Holds no secret.
   virtual std::string Identity(const ConfigView& config) const = 0;
+  /// What it can and promises as it is configured: at most what `info` has.
+  virtual Capabilities CapabilitiesOf(const ConfigView& config) const;
+  virtual Guarantee GuaranteeOf(const ConfigView& config) const;
   /// Opens lazily or eagerly; unreachable systems fail here or at the first call.
   virtual arrow::Result<std::unique_ptr<Source>> OpenSource(
       const ConfigView& config, const ConnectorContext& context,

@@ -334,6 +334,12 @@ class Destination {
   /// Makes visible what owners of any lane have committed and did not get to show, for
   /// whoever has nothing to commit. Default: a commit is all there is to it.
   virtual arrow::Status Settle(const StreamIdentity& identity, std::stop_token stop);
+  /// What an administrator runs so that this connection's role can load the table, and
+  /// record that it did, without a right to create anything. Reads only. Default: none,
+  /// for targets without rights of their own.
+  virtual arrow::Result<std::vector<std::string>> AdministratorSql(
+      const TableSpec& wanted, const TargetTable& existing, const TablePlan& plan,
+      std::stop_token stop);
   /// Removes staging objects of dead owners of this stream, by name `_dxt_s_<load_id>`.
   virtual arrow::Status Sweep(const StreamIdentity& identity, std::stop_token stop) = 0;
 };

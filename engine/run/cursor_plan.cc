@@ -28,7 +28,6 @@ class CursorPlanner {
     in.config = &stream_.config;
     in.type = columns.cursor->type;
     in.fingerprint = stream_.identity.fingerprint;
-    in.has_ledger = stream_.target_can.Has(Capability::kLedger);
     in.last = stream_.last;
     ARROW_ASSIGN_OR_RAISE(in.stored, context_.journal->LoadCheckpoint(stream_.identity));
     ARROW_ASSIGN_OR_RAISE(in.directive, context_.journal->Directive(stream_.identity));
@@ -124,7 +123,7 @@ class CursorPlanner {
     identity.lane = name;
     Lane lane;
     lane.name = name;
-    ARROW_ASSIGN_OR_RAISE(lane.last, stream_.destination->Peek(identity, stop_));
+    ARROW_ASSIGN_OR_RAISE(lane.last, NewestLoad(stream_, identity, context_, stop_));
     ARROW_ASSIGN_OR_RAISE(const auto directive, context_.journal->Directive(identity));
     lane.given_up = directive && directive->kind == CursorDirective::Kind::kReset;
     return lane;

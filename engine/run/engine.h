@@ -32,6 +32,9 @@ struct RunOptions {
   bool allow_empty_selection = false;
   bool dry_run = false;
   bool diff = false;           ///< With dry_run: compare the records too.
+  /// With dry_run: say what an administrator runs so that the target's role needs no
+  /// right to create, and nothing else.
+  bool administrator_sql = false;
   bool verify = false;         ///< With dry_run: compare the whole target, plan nothing.
   std::optional<int> threads;  ///< Streams, or readers of fewer streams, at a time.
   bool fail_fast = false;

@@ -50,6 +50,9 @@ arrow::Result<std::optional<LoadRecord>> TakeOver(PreparedStream& stream,
   ARROW_ASSIGN_OR_RAISE(auto owned, stream.destination->Acquire(identities, owner, stop));
   *ownership = owned.front();
   Journal& journal = *context.journal;
+  if (!stream.target_can.Has(Capability::kLedger)) {
+    ARROW_ASSIGN_OR_RAISE(ownership->last, journal.LoadCheckpoint(stream.identity));
+  }
   ARROW_ASSIGN_OR_RAISE(auto pending, journal.PendingIntent(stream.identity));
   if (!pending) return std::nullopt;
   ARROW_ASSIGN_OR_RAISE(

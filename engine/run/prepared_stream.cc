@@ -54,6 +54,24 @@ const PlannedColumn* PreparedStream::Column(const std::string& id) const {
   return nullptr;
 }
 
+Guarantee PreparedStream::Promise() const {
+  const Connection& target = *target_connection;
+  if (target_can.Has(Capability::kLedger) || mode == LoadMode::kAppend) {
+    return target.connector->GuaranteeOf(target.config);
+  }
+  return Guarantee::kExactlyOnceIdempotent;
+}
+
+arrow::Result<std::optional<LoadRecord>> NewestLoad(const PreparedStream& stream,
+                                                    const StreamIdentity& identity,
+                                                    const RunContext& context,
+                                                    std::stop_token stop) {
+  if (stream.target_can.Has(Capability::kLedger)) {
+    return stream.destination->Peek(identity, stop);
+  }
+  return context.journal->LoadCheckpoint(identity);
+}
+
 std::string PreparedStream::CursorType() const {
   if (columns.cursor) return ToString(columns.cursor->type);
   if (columns.cursor_target.empty()) return "";

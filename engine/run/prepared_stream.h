@@ -80,6 +80,8 @@ struct PreparedStream {
   /// What mends values of a field on their way from `from` to `domain`; nothing does
   /// that of a key, the watermark, or the field that equal keys are sorted by.
   ValueMender Mender(const std::string& id, Field from, ValueDomain domain) const;
+  /// What a load of this mode into this target promises.
+  Guarantee Promise() const;
   /// Of the watermark field, for the record of the load; "" = none, or not known.
   std::string CursorType() const;
   /// Target column by which the latest of equal keys wins; "" = the last that arrives.
@@ -93,6 +95,13 @@ struct PreparedStream {
 
   const Connection* target_connection = nullptr;
 };
+
+/// The newest load of a lane: what the target's ledger says or, where it keeps none, the
+/// state store.
+arrow::Result<std::optional<LoadRecord>> NewestLoad(const PreparedStream& stream,
+                                                    const StreamIdentity& identity,
+                                                    const RunContext& context,
+                                                    std::stop_token stop);
 
 /// What a connector may use of the run; `runtime` also bounds its memory.
 ConnectorContext LentTo(const RunContext& context, const RuntimeConfig* runtime);

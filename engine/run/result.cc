@@ -122,6 +122,9 @@ void AddPlan(const StreamResult& stream, Json* json) {
   (*json)["query"] = stream.query;
   (*json)["strategy_reason"] = OrNull(stream.strategy_reason);
   (*json)["ddl"] = stream.ddl;
+  if (!stream.administrator_sql.empty()) {
+    (*json)["administrator_sql"] = stream.administrator_sql;
+  }
   (*json)["columns"] = std::move(columns);
   (*json)["splits"] = stream.splits;
   (*json)["source_rows"] = count(stream.source_rows);
@@ -164,6 +167,7 @@ Json StreamJson(const StreamResult& stream, bool dry_run) {
                {"readers", stream.readers},
                {"writers", stream.writers},
                {"lane", stream.lane},
+               {"guarantee", OrNull(stream.guarantee)},
                {"watermark", std::move(watermark)},
                {"rows_read", stream.rows_read},
                {"rows_written", stream.rows_written},

@@ -116,12 +116,14 @@ struct StreamResult {
   double seconds = 0;
   bool began_writing =
       false;  ///< Past the plan: a failure is the run's, not the document's.
+  std::string guarantee;   ///< Of the load; "" when it was not planned.
   std::vector<std::string> schema_changes;
   std::vector<Warning> warnings;
   arrow::Status error;  ///< OK unless kFailed or kCancelled.
   // Dry runs only:
   std::string query;
   std::vector<std::string> ddl;
+  std::vector<std::string> administrator_sql;
   std::vector<ColumnResult> columns;
   int splits = 1;
   std::optional<int64_t> source_rows, target_rows;

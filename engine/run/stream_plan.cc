@@ -66,7 +66,7 @@ class Preparer {
     out_->identity.fingerprint = Fingerprint(pipeline, config);
     if (options.backfill) out_->identity.lane = options.backfill->Lane();
     out_->source_can = pipeline.source.connector->info().capabilities;
-    out_->target_can = pipeline.target.connector->info().capabilities;
+    out_->target_can = pipeline.target.connector->CapabilitiesOf(pipeline.target.config);
   }
 
   arrow::Result<std::unique_ptr<PreparedStream>> FromSource() {
@@ -90,6 +90,7 @@ class Preparer {
     ARROW_ASSIGN_OR_RAISE(out_->columns, ResolveColumns(out_->config, out_->info, typed));
     ARROW_RETURN_NOT_OK(CheckSameTable());
     ARROW_RETURN_NOT_OK(PlanTarget());
+    if (options_.administrator_sql) return std::move(out_);
     ARROW_RETURN_NOT_OK(CheckShared());
     ARROW_RETURN_NOT_OK(ChooseBuffer());
     ChooseRaw();
@@ -195,7 +196,8 @@ class Preparer {
                          "Use append or replace, or another target");
     }
     if (pipeline_.guarantee_required &&
-        pipeline_.target.connector->info().guarantee == Guarantee::kAtLeastOnce) {
+        pipeline_.target.connector->GuaranteeOf(pipeline_.target.config) ==
+            Guarantee::kAtLeastOnce) {
       return Unsupported("plan.guarantee", target + " can only promise at_least_once",
                          "Remove `guarantee: required`, or load into another target");
     }
@@ -380,10 +382,20 @@ class Preparer {
 
   arrow::Status PlanTarget() {
     out_->table = WantedTable(out_->config, out_->columns, out_->info, out_->mode);
-    ARROW_ASSIGN_OR_RAISE(out_->last, out_->destination->Peek(out_->identity, stop_));
+    if (options_.administrator_sql) return PlanRights();
+    ARROW_ASSIGN_OR_RAISE(out_->last,
+                          NewestLoad(*out_, out_->identity, context_, stop_));
     ARROW_RETURN_NOT_OK(CheckTimeColumns());
     if (out_->mode == LoadMode::kMirror) ARROW_RETURN_NOT_OK(DecideMirror());
     if (out_->Whole()) ARROW_RETURN_NOT_OK(CheckClosing());
+    ARROW_ASSIGN_OR_RAISE(out_->table_plan,
+                          out_->destination->PlanTable(out_->table, out_->target));
+    ARROW_ASSIGN_OR_RAISE(out_->fits, JudgeColumns(out_->columns, out_->table_plan));
+    return arrow::Status::OK();
+  }
+
+  /// What is planned before the role may look at the ledger.
+  arrow::Status PlanRights() {
     ARROW_ASSIGN_OR_RAISE(out_->table_plan,
                           out_->destination->PlanTable(out_->table, out_->target));
     ARROW_ASSIGN_OR_RAISE(out_->fits, JudgeColumns(out_->columns, out_->table_plan));

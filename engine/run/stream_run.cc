@@ -202,6 +202,13 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
   planned_ = true;
   can_widen_ = !stream->target.exists || stream->mode == LoadMode::kReplace;
   Report(*stream);
+  if (options_.administrator_sql) {
+    ARROW_ASSIGN_OR_RAISE(
+        result_.administrator_sql,
+        stream->destination->AdministratorSql(stream->table, stream->target,
+                                              stream->table_plan, stop));
+    return arrow::Status::OK();
+  }
   if (options_.verify) return Verify(*stream, stop);
   if (options_.dry_run) {
     ARROW_RETURN_NOT_OK(Describe(*stream, stop));
@@ -243,6 +250,7 @@ void StreamRun::Report(const PreparedStream& stream) {
   result_.load_mode = LoadModeName(stream.mode);
   result_.strategy = stream.table_plan.strategy;
   result_.strategy_reason = stream.table_plan.strategy_reason;
+  result_.guarantee = GuaranteeName(stream.Promise());
   result_.buffer =
       stream.staged ? std::string(BufferFormatName(stream.buffer)) : "streamed";
   if (!stream.target.reference.empty()) result_.target = stream.target.reference;

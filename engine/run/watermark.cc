@@ -12,9 +12,6 @@ class Decider {
 
   arrow::Result<WatermarkDecision> Run() {
     if (in_.last) decision_.stored_before = in_.last->cursor_after;
-    if (!in_.last && !in_.has_ledger && in_.stored) {
-      decision_.stored_before = in_.stored->cursor_after;
-    }
     if (in_.full_refresh) return decision_;
     decision_.accepted = Directed(CursorDirective::Kind::kAccept) && in_.last;
     ARROW_RETURN_NOT_OK(CheckLedger());
@@ -35,7 +32,7 @@ class Decider {
   /// committed: a ledger that tells of them otherwise was changed by hand.
   arrow::Status CheckLedger() const {
     const bool asked = in_.directive || in_.cli_value;
-    if (asked || !in_.has_ledger || !in_.target_exists || in_.target_empty ||
+    if (asked || !in_.target_exists || in_.target_empty ||
         !in_.stored || in_.stored->load_id.empty() || in_.stored->cursor_after.empty() ||
         in_.stored->fingerprint != in_.fingerprint) {
       return arrow::Status::OK();
@@ -98,9 +95,7 @@ class Decider {
         return FromState();
       case WatermarkSource::kAuto:
         if (in_.last) return FromLedger();
-        if (in_.target_exists && !in_.target_empty && in_.has_ledger) {
-          return FromForeignTable();
-        }
+        if (in_.target_exists && !in_.target_empty) return FromForeignTable();
         return FromState();
     }
     return arrow::Status::OK();
@@ -193,7 +188,7 @@ class Decider {
     const bool usable = in_.stored && !in_.stored->cursor_after.empty();
     if (!usable) return Initial();
     ARROW_RETURN_NOT_OK(CheckFingerprint(*in_.stored));
-    if (in_.has_ledger && (!in_.target_exists || in_.target_empty)) return Initial();
+    if (!in_.target_exists || in_.target_empty) return Initial();
     return Take(in_.stored->cursor_after, "state");
   }
 

@@ -18,8 +18,7 @@ struct WatermarkInputs {
   const StreamConfig* config = nullptr;
   FieldType type;           ///< Of the cursor.
   std::string fingerprint;  ///< Of the stream as it is now.
-  bool has_ledger = false;
-  std::optional<LoadRecord> last;    ///< Newest ledger row of the chain.
+  std::optional<LoadRecord> last;    ///< Newest load of the chain (NewestLoad).
   std::optional<LoadRecord> stored;  ///< Checkpoint of the state store.
   std::optional<CursorDirective> directive;
   bool target_exists = false;

@@ -16,7 +16,6 @@ class WatermarkTest : public testing::Test {
     in_.config = &config_;
     in_.type.dtype = DType::kInt64;
     in_.fingerprint = "same";
-    in_.has_ledger = true;
     in_.target_exists = true;
     in_.target_empty = false;
     in_.target_ident = "4711";

@@ -143,6 +143,8 @@ RunOptions FromProto(const v1::RunOptions& proto) {
   options.fresh = proto.fresh();
   options.accept_shrink = proto.accept_shrink();
   options.diff = proto.diff();
+  options.administrator_sql = proto.administrator_sql();
+  if (options.administrator_sql) options.dry_run = true;
   options.verify = proto.verify();
   options.dry_run = options.dry_run || options.verify;
   if (proto.has_replay()) {

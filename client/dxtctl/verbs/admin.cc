@@ -4,6 +4,7 @@
 #include "client/dxtctl/output.h"
 #include "client/dxtctl/resources.h"
 #include "client/dxtctl/rpc.h"
+#include "client/dxtctl/run_verb.h"
 #include "client/dxtctl/verbs.h"
 #include "dxt/v1/server_service.pb.h"
 
@@ -30,7 +31,7 @@ Result<int> BackUp(Invocation& invocation, const std::string& file) {
 }  // namespace
 
 void AddAdmin(Verb root, Invocation& invocation) {
-  const Verb verb = root.AddVerb("admin", "Look after a daemon");
+  const Verb verb = root.AddVerb("admin", "Look after a daemon, and what targets grant");
   verb.Examples("  dxtctl admin backup /var/lib/dxt/backups/state-2026-11-21.db");
   verb.RequireVerb();
   auto file = std::make_shared<std::string>();
@@ -40,6 +41,15 @@ void AddAdmin(Verb root, Invocation& invocation) {
   backup.Add("file", *file, "File on the daemon's machine that does not exist yet")
       .Required();
   backup.SetAction(invocation, file, BackUp);
+  auto options = std::make_shared<RunVerbOptions>();
+  options->dry_run = true;
+  options->administrator_sql = true;
+  const Verb ddl = verb.AddVerb(
+      "ddl", "Print the SQL by which an administrator lets a pipeline load");
+  ddl.Examples("  dxtctl admin ddl orders.yaml | psql -U postgres shop");
+  ddl.Add("pipeline", options->documents.pipeline, "Pipeline file; - = stdin").Required();
+  AddRunOptions(ddl, *options);
+  ddl.SetAction(invocation, options, ExecuteRunVerb);
 }
 
 }  // namespace dxt::ctl
