@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -139,9 +140,11 @@ class CsvScanner final : public RecordScanner {
       lines_ = 0;
       const size_t size = input_->size();
       SpecialFinder finder(block->base, size, 0, options_.delimiter, finder_quote_);
-      while (block->rows < max_rows &&
+      while (block->rows < max_rows && bad_.size() < kMostBad &&
              (block->rows == 0 || consumed_ < static_cast<size_t>(max_bytes))) {
-        const auto outcome = ScanRow(finder, size, block);
+        mistake_.reset();
+        auto outcome = ScanRow(finder, size, block);
+        if (!outcome.ok()) outcome = StepOver(outcome.status(), size, block, &finder);
         if (!outcome.ok()) {
           // What is wrong with the rows before it comes first.
           ARROW_RETURN_NOT_OK(input_->CheckUtf8(consumed_));
@@ -149,12 +152,37 @@ class CsvScanner final : public RecordScanner {
         }
         if (*outcome != Outcome::kRow) break;
       }
-      if (block->rows > 0 || input_->eof()) break;
+      if (block->rows > 0 || !bad_.empty() || input_->eof()) break;
       // Nothing whole is in the window. Blank lines before are dropped for good.
       input_->Consume(consumed_, lines_);
       ARROW_RETURN_NOT_OK(input_->Fill());
     }
     return input_->CheckUtf8(consumed_);
+  }
+
+  /// Keeps the record from consumed_ on as a bad one, up to the end of the line in which
+  /// the mistake was found.
+  arrow::Result<Outcome> StepOver(const arrow::Status& why, size_t size,
+                                  const CellBlock* block, SpecialFinder* finder) {
+    if (!tolerant_ || !mistake_) return why;
+    const char* const base = block->base;
+    const char* const from = base + *mistake_;
+    const void* const found = std::memchr(from, '\n', size - *mistake_);
+    if (!found && !input_->eof()) return Outcome::kPartial;
+    const auto end =
+        found ? static_cast<size_t>(static_cast<const char*>(found) - base) : size;
+    const size_t next = found ? end + 1 : end;
+    BadRecord bad;
+    bad.why = why;
+    bad.file = input_->path();
+    bad.line = input_->line() + lines_;
+    bad.text.assign(base + consumed_, end - consumed_);
+    if (bad.text.ends_with('\r')) bad.text.pop_back();
+    bad_.push_back(std::move(bad));
+    lines_ += std::count(base + consumed_, base + next, '\n');
+    consumed_ = next;
+    *finder = SpecialFinder(base, size, next, options_.delimiter, finder_quote_);
+    return Outcome::kRow;
   }
 
   /// Reads one row from consumed_ on; a blank line between wider rows is skipped.
@@ -206,7 +234,10 @@ class CsvScanner final : public RecordScanner {
         ++lines;
       }
       const bool blank = count == 1 && cell.kind == Cell::kNull && cell.length == 0;
-      if (!free_width && count != width && !blank) return WidthError(count);
+      if (!free_width && count != width && !blank) {
+        mistake_ = stop;
+        return WidthError(count);
+      }
       consumed_ = next;
       lines_ += lines;
       if (blank && (free_width ? options_.header : width > 1)) return Outcome::kRow;
@@ -246,6 +277,7 @@ class CsvScanner final : public RecordScanner {
         if (next + 1 == size && !input_->eof()) return false;
         if (next + 1 < size && base[next + 1] == '\n') return true;
       }
+      mistake_ = *stop;
       return Error(
           "file.csv_quote", input_->line() + lines_ + *lines,
           "something stands between a closing quote and the next delimiter",
@@ -274,6 +306,7 @@ class CsvScanner final : public RecordScanner {
           *stop = at;
           break;
         }
+        mistake_ = at;
         return Error(
             "file.bare_cr", input_->line() + lines_ + lines,
             "a carriage return stands alone outside quotes",
@@ -316,6 +349,8 @@ class CsvScanner final : public RecordScanner {
   char finder_quote_;
   size_t consumed_ = 0;  ///< Bytes of the window in rows handed out.
   int64_t lines_ = 0;    ///< Line ends in them.
+  /// Where in the window the last row went wrong, if its end can be told.
+  std::optional<size_t> mistake_;
 };
 
 }  // namespace

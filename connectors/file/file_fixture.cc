@@ -101,7 +101,7 @@ FileTest::Rows FileTest::Read(const std::string& source, ConfigValue options,
   const auto read = [&]() -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(auto open, connector_->OpenSource(Config(), context_, {}));
     ReadSpec spec;
-    spec.ref = {StreamKind::kFile, source, std::move(options)};
+    spec.ref = {StreamKind::kFile, source, std::move(options), tells_bad_records_};
     ARROW_ASSIGN_OR_RAISE(const auto info, open->Describe(spec.ref, {}));
     rows.schema = info.columns;
     spec.columns = columns;
@@ -119,6 +119,9 @@ FileTest::Rows FileTest::Read(const std::string& source, ConfigValue options,
     std::vector<std::shared_ptr<arrow::RecordBatch>> batches;
     for (;;) {
       ARROW_ASSIGN_OR_RAISE(auto step, reader->Next({}));
+      for (const auto& record : step.bad) {
+        rows.bad.push_back(std::to_string(record.line) + ": " + record.text);
+      }
       if (step.batch) {
         ARROW_RETURN_NOT_OK(step.batch->ValidateFull());
         batches.push_back(step.batch);

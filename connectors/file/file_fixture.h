@@ -39,6 +39,8 @@ class FileTest : public ::testing::Test {
     StreamSchema schema;
     std::vector<std::string> lines;
     std::shared_ptr<arrow::Table> table;
+    /// "3: text" of each, with `tells_bad_records_`.
+    std::vector<std::string> bad;
     arrow::Status status;
     std::string types() const;
   };
@@ -68,6 +70,7 @@ class FileTest : public ::testing::Test {
   ConnectorContext context_;
   std::filesystem::path folder_;
   ConfigValue settings_ = Map({});  ///< More of the connection's options.
+  bool tells_bad_records_ = false;  ///< Of the streams that are read.
   mutable int loads_ = 0;
 };
 

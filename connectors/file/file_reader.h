@@ -22,6 +22,8 @@ class FileReader {
   virtual arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next(
       std::stop_token stop) = 0;
   virtual int64_t bytes_read() const = 0;
+  /// What was met since the last call; only with FileRead::tells_bad_records.
+  virtual std::vector<BadRecord> TakeBad() { return {}; }
 };
 
 /// What is wanted from a file of a stream whose shape is known.
@@ -32,8 +34,9 @@ struct FileRead {
   std::vector<ColumnRead> columns;  ///< Without lineage columns.
   int64_t batch_rows = 10000;
   int64_t batch_bytes = 256 << 10;
-  int first_group = 0;  ///< Parquet: row groups of this split.
-  int last_group = -1;  ///< Exclusive; -1 = all.
+  int first_group = 0;             ///< Parquet: row groups of this split.
+  int last_group = -1;             ///< Exclusive; -1 = all.
+  bool tells_bad_records = false;  ///< StreamRef's.
 };
 
 /// kData "file.schema_differs" when the file's columns are not the stream's,
@@ -47,11 +50,11 @@ arrow::Result<std::unique_ptr<FileReader>> MakeFileReader(Store& store,
                                                           const FileRead& read);
 
 /// Columns and types of a stream's text files, from their first 16 MiB (contracts 2.6)
-/// and what the options declare.
+/// and what the options declare. `tolerant`: from what of them can be read.
 arrow::Result<StreamSchema> InferTextSchema(Store& store,
                                             const std::vector<std::string>& paths,
                                             const FormatOptions& options,
-                                            int64_t sample_bytes);
+                                            int64_t sample_bytes, bool tolerant = false);
 
 struct ParquetShape {
   StreamSchema schema;

@@ -217,10 +217,12 @@ class JsonScanner final : public RecordScanner {
       lines_ = 0;
       // A column found on the way changes the width of rows: those that follow go into
       // the next block.
-      while (block->rows < max_rows &&
+      while (block->rows < max_rows && bad_.size() < kMostBad &&
              (block->rows == 0 || consumed_ < static_cast<size_t>(max_bytes)) &&
              (block->rows == 0 || block->columns == static_cast<int>(names_.size()))) {
-        const auto more = ScanRow(block);
+        const size_t known = names_.size();
+        auto more = ScanRow(block);
+        if (!more.ok()) more = StepOver(more.status(), known, block);
         if (!more.ok()) {
           // What is wrong with the rows before it comes first.
           ARROW_RETURN_NOT_OK(input_->CheckUtf8(consumed_));
@@ -228,7 +230,7 @@ class JsonScanner final : public RecordScanner {
         }
         if (!*more) break;
       }
-      if (block->rows > 0 || input_->eof()) break;
+      if (block->rows > 0 || !bad_.empty() || input_->eof()) break;
       input_->Consume(consumed_, lines_);
       ARROW_RETURN_NOT_OK(input_->Fill());
     }
@@ -243,6 +245,30 @@ class JsonScanner final : public RecordScanner {
   void AddName(std::string name) {
     index_.emplace(name, static_cast<int>(names_.size()));
     names_.push_back(std::move(name));
+  }
+
+  /// Keeps the line at which an object should begin as a bad record: what follows in its
+  /// own line is another one. `known`: columns there were before it. False when the
+  /// line's end is not in the window yet.
+  arrow::Result<bool> StepOver(const arrow::Status& why, size_t known, CellBlock* block) {
+    if (!tolerant_ || !lines_only_) return why;
+    JsonSkipper skipper(block->base + consumed_, block->base + input_->size());
+    skipper.Blank();
+    const auto left = static_cast<size_t>(skipper.end - skipper.at);
+    const auto* const found =
+        static_cast<const char*>(std::memchr(skipper.at, '\n', left));
+    if (!found && !input_->eof()) return false;
+    for (; names_.size() > known; names_.pop_back()) index_.erase(names_.back());
+    Advance(block, skipper.at);
+    BadRecord bad;
+    bad.why = why;
+    bad.file = input_->path();
+    bad.line = input_->line() + lines_;
+    bad.text.assign(skipper.at, found ? found : skipper.end);
+    if (bad.text.ends_with('\r')) bad.text.pop_back();
+    bad_.push_back(std::move(bad));
+    Advance(block, found ? found + 1 : skipper.end);
+    return true;
   }
 
   /// False at the end of the window or file.

@@ -53,13 +53,15 @@ arrow::Status SameSchema(const std::string& path, const std::string& first,
   return arrow::Status::OK();
 }
 
-arrow::Result<Inspection> Inspect(Store& store, FileSet files, int64_t sample) {
+arrow::Result<Inspection> Inspect(Store& store, FileSet files, int64_t sample,
+                                  bool tolerant) {
   Inspection result;
   result.files = std::move(files);
   const auto& paths = result.files.paths;
   if (result.files.options.format != Format::kParquet) {
-    ARROW_ASSIGN_OR_RAISE(result.schema,
-                          InferTextSchema(store, paths, result.files.options, sample));
+    ARROW_ASSIGN_OR_RAISE(
+        result.schema,
+        InferTextSchema(store, paths, result.files.options, sample, tolerant));
     return result;
   }
   int64_t rows = 0;
@@ -185,8 +187,12 @@ class SplitReader final : public Reader {
       file_row_ += batch->num_rows();
       const int64_t skipped = std::min(skip_, batch->num_rows());
       skip_ -= skipped;
-      if (skipped == batch->num_rows()) continue;
       ReadStep step;
+      step.bad = reader_->TakeBad();
+      if (skipped == batch->num_rows()) {
+        if (step.bad.empty()) continue;
+        return step;
+      }
       ARROW_ASSIGN_OR_RAISE(step.batch,
                             Complete(*batch->Slice(skipped), first_row + skipped));
       rows_done_ += step.batch->num_rows();
@@ -210,6 +216,7 @@ class SplitReader final : public Reader {
     read.batch_bytes = spec_.batch_bytes;
     read.first_group = part_.first_group;
     read.last_group = part_.last_group;
+    read.tells_bad_records = spec_.ref.tells_bad_records;
     file_row_ = part_.first_row;
     ARROW_ASSIGN_OR_RAISE(reader_, MakeFileReader(*store_, read));
     return arrow::Status::OK();
@@ -373,7 +380,8 @@ class FileSource final : public Source {
   arrow::Result<StreamInfo> Look(const std::string& reference) {
     ARROW_ASSIGN_OR_RAISE(auto files, FindFiles(location_, reference, nullptr));
     ARROW_ASSIGN_OR_RAISE(auto stream,
-                          Inspect(*location_.store, std::move(files), kDiscoverSample));
+                          Inspect(*location_.store, std::move(files), kDiscoverSample,
+                                  /*tolerant=*/false));
     StreamInfo info;
     info.kind = StreamKind::kFile;
     info.reference = reference;
@@ -390,12 +398,13 @@ class FileSource final : public Source {
                        "The file connector reads files, not queries or views",
                        "Set kind: file and a path as source");
     }
-    const std::string key = ref.source + '\n' + KeyOf(ref.options);
+    const std::string key =
+        ref.source + (ref.tells_bad_records ? "\n\n" : "\n") + KeyOf(ref.options);
     if (const auto found = streams_.find(key); found != streams_.end())
       return found->second;
     ARROW_ASSIGN_OR_RAISE(auto files, FindFiles(location_, ref.source, &ref.options));
-    ARROW_ASSIGN_OR_RAISE(auto stream,
-                          Inspect(*location_.store, std::move(files), kSampleBytes));
+    ARROW_ASSIGN_OR_RAISE(auto stream, Inspect(*location_.store, std::move(files),
+                                               kSampleBytes, ref.tells_bad_records));
     auto shared = std::make_shared<const Inspection>(std::move(stream));
     streams_.emplace(key, shared);
     return shared;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include <arrow/array.h>
 #include <arrow/record_batch.h>
@@ -30,12 +31,14 @@ arrow::Result<std::unique_ptr<RecordScanner>> OpenScanner(Store& store,
                                                           const std::string& path,
                                                           const FormatOptions& options,
                                                           std::vector<std::string> known,
-                                                          bool discover) {
+                                                          bool discover, bool tolerant) {
   ARROW_ASSIGN_OR_RAISE(auto input, TextInput::Make(store, path, options));
-  if (IsJsonFormat(options.format)) {
-    return MakeJsonScanner(std::move(input), options, std::move(known), discover);
-  }
-  return MakeCsvScanner(std::move(input), options);
+  auto scanner =
+      IsJsonFormat(options.format)
+          ? MakeJsonScanner(std::move(input), options, std::move(known), discover)
+          : MakeCsvScanner(std::move(input), options);
+  if (scanner.ok() && tolerant) (*scanner)->TolerateBad();
+  return scanner;
 }
 
 std::string Join(const std::vector<std::string>& names) {
@@ -84,6 +87,8 @@ class TextReader final : public FileReader {
 
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Next(std::stop_token) override {
     ARROW_RETURN_NOT_OK(scanner_->Scan(batch_rows_, batch_bytes_, &block_));
+    bad_ = scanner_->TakeBad();
+    if (block_.rows == 0 && !bad_.empty()) return arrow::RecordBatch::MakeEmpty(schema_);
     if (block_.rows == 0) return std::shared_ptr<arrow::RecordBatch>();
     arrow::ArrayVector arrays;
     arrays.reserve(decoders_.size());
@@ -97,6 +102,7 @@ class TextReader final : public FileReader {
   }
 
   int64_t bytes_read() const override { return scanner_->input().bytes_read(); }
+  std::vector<BadRecord> TakeBad() override { return std::exchange(bad_, {}); }
 
  private:
   arrow::Status BadCell(const ColumnDecoder& decoder, int64_t row) const {
@@ -128,6 +134,7 @@ class TextReader final : public FileReader {
   std::vector<ColumnDecoder> decoders_;
   std::shared_ptr<arrow::Schema> schema_;
   CellBlock block_;
+  std::vector<BadRecord> bad_;
 };
 
 /// Adds one block's cells to what is known of each column.
@@ -175,8 +182,9 @@ void Learn(const CellBlock& block, bool json, char quote,
 
 arrow::Result<std::unique_ptr<FileReader>> MakeTextReader(Store& store,
                                                           const FileRead& read) {
-  ARROW_ASSIGN_OR_RAISE(auto scanner, OpenScanner(store, read.path, read.options,
-                                                  NamesOf(read.schema), false));
+  ARROW_ASSIGN_OR_RAISE(auto scanner,
+                        OpenScanner(store, read.path, read.options, NamesOf(read.schema),
+                                    /*discover=*/false, read.tells_bad_records));
   if (!IsJsonFormat(read.options.format)) {
     ARROW_RETURN_NOT_OK(
         CheckHeader(store.Show(read.path), scanner->names(), NamesOf(read.schema)));
@@ -194,13 +202,14 @@ arrow::Result<std::unique_ptr<FileReader>> MakeFileReader(Store& store,
 arrow::Result<StreamSchema> InferTextSchema(Store& store,
                                             const std::vector<std::string>& paths,
                                             const FormatOptions& options,
-                                            int64_t sample_bytes) {
+                                            int64_t sample_bytes, bool tolerant) {
   const bool json = IsJsonFormat(options.format);
   std::vector<TextInference> columns;
   std::vector<std::string> names;
   int64_t left = sample_bytes;
   for (const auto& path : paths) {
-    ARROW_ASSIGN_OR_RAISE(auto scanner, OpenScanner(store, path, options, names, true));
+    ARROW_ASSIGN_OR_RAISE(auto scanner, OpenScanner(store, path, options, names,
+                                                    /*discover=*/true, tolerant));
     if (!json && !names.empty()) {
       ARROW_RETURN_NOT_OK(CheckHeader(store.Show(path), scanner->names(), names));
     }
@@ -208,7 +217,7 @@ arrow::Result<StreamSchema> InferTextSchema(Store& store,
     while (left > 0) {
       const int64_t take = std::min<int64_t>(left, 256 << 10);
       ARROW_RETURN_NOT_OK(scanner->Scan(INT32_MAX, take, &block));
-      if (block.rows == 0) break;
+      if (block.rows == 0 && scanner->TakeBad().empty()) break;
       Learn(block, json, options.quote, &columns);
       left -= take;
     }

@@ -35,15 +35,15 @@ OptionSpec MetadataOption() {
   prefix.pattern = "[A-Za-z_][A-Za-z0-9_]{0,39}";
   prefix.pattern_help = "letters, digits and _, at most 40, beginning with no digit";
   OptionSpec place = Option("", OptionKind::kObject, "Where it is kept.", "", "");
-  place.fields = {Option("schema", OptionKind::kString,
-                         "Schema of its tables; default is the target table's.", "",
-                         "etl"),
-                  std::move(prefix)};
-  OptionSpec option =
-      Option("metadata", OptionKind::kAny,
-             "Where a target keeps the ledger of its loads; `off` = nowhere: an append is "
-             "then loaded at least once, and cursors are in the state store alone.",
-             "on", "{schema: etl}");
+  place.fields = {
+      Option("schema", OptionKind::kString,
+             "Schema of its tables; default is the target table's.", "", "etl"),
+      std::move(prefix)};
+  OptionSpec option = Option(
+      "metadata", OptionKind::kAny,
+      "Where a target keeps the ledger of its loads; `off` = nowhere: an append is "
+      "then loaded at least once, and cursors are in the state store alone.",
+      "on", "{schema: etl}");
   option.items = {std::move(off), std::move(place)};
   return option;
 }

@@ -183,8 +183,8 @@ class PostgresDestination final : public Destination {
 
   arrow::Result<TablePlan> PlanTable(const TableSpec& wanted,
                                      const TargetTable& existing) const override {
-    const bool tracked = wanted.mode == LoadMode::kMirror &&
-                         wanted.mirror.scope == MirrorScope::kTracked;
+    const bool tracked =
+        wanted.mode == LoadMode::kMirror && wanted.mirror.scope == MirrorScope::kTracked;
     if (tracked && pool_.options().metadata.off) return NoKeys();
     return MakeTablePlan(wanted, existing, user_types_);
   }
@@ -281,12 +281,12 @@ class PostgresDestination final : public Destination {
       std::stop_token stop) override {
     ARROW_ASSIGN_OR_RAISE(auto connection, Lease::Take(pool_, stop));
     ARROW_ASSIGN_OR_RAISE(auto name, Resolve(*connection, existing.reference, stop));
-    ARROW_ASSIGN_OR_RAISE(
-        auto who, connection->Run("SELECT pg_catalog.quote_ident(current_user)",
-                                  "Asking who the role is", stop));
+    ARROW_ASSIGN_OR_RAISE(auto who,
+                          connection->Run("SELECT pg_catalog.quote_ident(current_user)",
+                                          "Asking who the role is", stop));
     const std::string role = who.Text(0, 0);
-    const bool tracked = wanted.mode == LoadMode::kMirror &&
-                         wanted.mirror.scope == MirrorScope::kTracked;
+    const bool tracked =
+        wanted.mode == LoadMode::kMirror && wanted.mirror.scope == MirrorScope::kTracked;
     std::vector<std::string> statements;
     if (!existing.container_exists) {
       statements.push_back("CREATE SCHEMA IF NOT EXISTS " +

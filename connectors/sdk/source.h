@@ -16,6 +16,8 @@ namespace dxt {
 struct ReadStep {
   std::shared_ptr<arrow::RecordBatch> batch;
   std::optional<Position> position;  ///< Every row up to here was returned.
+  /// Met since the last step; only with StreamRef::tells_bad_records.
+  std::vector<BadRecord> bad;
   bool end = false;
 };
 

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <arrow/status.h>
+
 #include "connectors/sdk/config.h"
 #include "connectors/sdk/types.h"
 
@@ -23,6 +25,17 @@ struct StreamRef {
   std::string source;
   /// `extract.options` of the stream, free-form; each connector documents its own.
   ConfigValue options;
+  /// What no row can be made of is told as a BadRecord where the connector can go on
+  /// behind it, in place of ending the read.
+  bool tells_bad_records = false;
+};
+
+/// A record of a source that cannot be taken apart, so that it has no columns.
+struct BadRecord {
+  arrow::Status why;  ///< kData.
+  std::string file;
+  int64_t line = 0;
+  std::string text;  ///< As it stands there, without its line end.
 };
 
 /// What whoever runs a stream should know of what it reads.

@@ -31,7 +31,7 @@ struct RunOptions {
   std::string exclude;
   bool allow_empty_selection = false;
   bool dry_run = false;
-  bool diff = false;           ///< With dry_run: compare the records too.
+  bool diff = false;  ///< With dry_run: compare the records too.
   /// With dry_run: say what an administrator runs so that the target's role needs no
   /// right to create, and nothing else.
   bool administrator_sql = false;

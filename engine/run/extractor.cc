@@ -279,6 +279,10 @@ arrow::Status Extractor::ReadSplit(Reader& reader, int32_t number, const Sink& s
       return MakeError(ErrorClass::kCancelled, "cancelled", "The run was cancelled");
     }
     ARROW_ASSIGN_OR_RAISE(auto step, reader.Next(stop));
+    if (!step.bad.empty()) {
+      count(static_cast<int64_t>(step.bad.size()));
+      ARROW_RETURN_NOT_OK(LeaveOutRecords(step.bad));
+    }
     if (step.batch && step.batch->num_rows() > 0) {
       const int64_t rows = step.batch->num_rows();
       count(rows);
@@ -288,7 +292,26 @@ arrow::Status Extractor::ReadSplit(Reader& reader, int32_t number, const Sink& s
     if (step.end) break;
   }
   count(0);
+  return HandOutRejected(sink);
+}
+
+arrow::Status Extractor::LeaveOutRecords(const std::vector<BadRecord>& records) {
+  for (const auto& record : records) {
+    // Who cannot leave rows out is told of none.
+    stream_.rejects->Saw(1);
+    ARROW_ASSIGN_OR_RAISE(auto rejected, RejectRecord(record, *stream_.rejects));
+    left_out_.push_back(std::move(rejected));
+  }
   return arrow::Status::OK();
+}
+
+arrow::Status Extractor::HandOutRejected(const Sink& sink) {
+  if (left_out_.empty()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto none, arrow::RecordBatch::MakeEmpty(schema_));
+  QueuedBatch last{std::move(none), std::exchange(window_end_, std::nullopt)};
+  last.rejected = std::exchange(left_out_, {});
+  last.place = place_;
+  return sink(std::move(last));
 }
 
 arrow::Status Extractor::Take(std::shared_ptr<arrow::RecordBatch> batch,
@@ -333,7 +356,7 @@ arrow::Status Extractor::HandOut(std::shared_ptr<arrow::RecordBatch> batch,
                                  const Sink& sink) {
   const int64_t rows_before = rows_seen_ - batch->num_rows();
   ARROW_RETURN_NOT_OK(FollowCursor(*batch));
-  std::vector<RejectedRow> rejected;
+  std::vector<RejectedRow> rejected = std::exchange(left_out_, {});
   if (rejecter_) stream_.rejects->Saw(batch->num_rows());
   ValueChanges changed;
   auto converted = Convert(*batch, &changed);

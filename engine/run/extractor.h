@@ -82,6 +82,9 @@ class Extractor {
   arrow::Status TakeWindows(const std::shared_ptr<arrow::RecordBatch>& batch,
                             const Sink& sink);
   arrow::Status HandOut(std::shared_ptr<arrow::RecordBatch> batch, const Sink& sink);
+  arrow::Status LeaveOutRecords(const std::vector<BadRecord>& records);
+  /// What was left out behind the last row.
+  arrow::Status HandOutRejected(const Sink& sink);
   arrow::Status FollowCursor(const arrow::RecordBatch& batch);
   arrow::Result<int64_t> RowsWithinLimit(const arrow::RecordBatch& batch);
   arrow::Status PrepareRejecter();
@@ -113,6 +116,7 @@ class Extractor {
   std::shared_ptr<arrow::Schema> schema_;
   std::unique_ptr<Boundary> boundary_;     ///< Null when nothing is known of the bound.
   std::unique_ptr<RowRejecter> rejecter_;  ///< Null where no row may be left out.
+  std::vector<RejectedRow> left_out_;      ///< Records; go with the next batch.
   std::optional<std::string> last_cursor_;
   std::optional<HeldBack> held_back_;
   std::vector<std::string> notes_;

@@ -1,10 +1,12 @@
 #include "engine/run/rejects.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include <arrow/api.h>
 #include <arrow/compute/api.h>
+#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "engine/run/extractor.h"
@@ -44,7 +46,61 @@ arrow::Result<std::map<int64_t, BadRow>> FindBadRows(int columns, int64_t rows,
   return bad_rows;
 }
 
+arrow::Status CheckSize(const RejectedRow& rejected, const arrow::Status& why) {
+  if (rejected.row.size() <= kMostRowBytes) return arrow::Status::OK();
+  ErrorInfo more;
+  more.hint = "The row is too large for a dead letter (" +
+              std::to_string(rejected.row.size()) +
+              " bytes): correct it at the source, or use load.on_error: skip";
+  return Annotate(why, more);
+}
+
+/// Its names are no field ids of a stream.
+StreamSchema RecordText() {
+  StreamSchema schema;
+  schema.fields = {{"$file", {DType::kString}, false, {}},
+                   {"$line", {DType::kInt64}, false, {}},
+                   {"$text", {DType::kString}, false, {}}};
+  return schema;
+}
+
+template <typename Builder, typename Value>
+arrow::Result<std::shared_ptr<arrow::Array>> Single(const Value& value) {
+  Builder builder;
+  ARROW_RETURN_NOT_OK(builder.Append(value));
+  return builder.Finish();
+}
+
 }  // namespace
+
+bool IsRecordText(const StreamSchema& letter) {
+  const StreamSchema text = RecordText();
+  return std::equal(letter.fields.begin(), letter.fields.end(), text.fields.begin(),
+                    text.fields.end(),
+                    [](const Field& a, const Field& b) { return a.name == b.name; });
+}
+
+arrow::Result<RejectedRow> RejectRecord(const BadRecord& record, RejectTally& tally) {
+  ARROW_RETURN_NOT_OK(tally.Count(record.why));
+  RejectedRow rejected;
+  rejected.code = GetErrorInfo(record.why).code;
+  rejected.message = record.why.message();
+  rejected.position = record.line;
+  if (!tally.stores()) return rejected;
+  const nlohmann::ordered_json key = {{"$file", record.file}, {"$line", record.line}};
+  rejected.key = key.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  arrow::ArrayVector columns(3);
+  ARROW_ASSIGN_OR_RAISE(columns[0], Single<arrow::StringBuilder>(record.file));
+  ARROW_ASSIGN_OR_RAISE(columns[1], Single<arrow::Int64Builder>(record.line));
+  ARROW_ASSIGN_OR_RAISE(columns[2], Single<arrow::StringBuilder>(record.text));
+  ARROW_ASSIGN_OR_RAISE(const auto writer, RowJsonWriter::Make(RecordText()));
+  ARROW_ASSIGN_OR_RAISE(rejected.row, writer->Write(columns, 0));
+  rejected.schema = writer->schema_text();
+  ARROW_RETURN_NOT_OK(CheckSize(rejected, record.why));
+  ARROW_RETURN_NOT_OK(
+      tally.Keep(static_cast<int64_t>(rejected.row.size() + rejected.schema.size())));
+  return rejected;
+}
 
 RejectTally::RejectTally(const LoadConfig& load, std::string stream)
     : takes_all_(load.on_error != OnError::kFail),
@@ -124,12 +180,8 @@ arrow::Result<RejectedRow> RowRejecter::Describe(const arrow::RecordBatch& colum
   if (!writer_) return rejected;
   ARROW_ASSIGN_OR_RAISE(rejected.row, writer_->Write(columns.columns(), row));
   rejected.schema = writer_->schema_text();
-  if (rejected.row.size() <= kMostRowBytes) return rejected;
-  ErrorInfo more;
-  more.hint = "The row is too large for a dead letter (" +
-              std::to_string(rejected.row.size()) +
-              " bytes): correct it at the source, or use load.on_error: skip";
-  return Annotate(why, more);
+  ARROW_RETURN_NOT_OK(CheckSize(rejected, why));
+  return rejected;
 }
 
 arrow::Result<std::shared_ptr<arrow::RecordBatch>> RowRejecter::LeaveOut(

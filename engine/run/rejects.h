@@ -11,6 +11,7 @@
 #include <arrow/result.h>
 #include <arrow/type_fwd.h>
 
+#include "connectors/sdk/stream.h"
 #include "connectors/sdk/types.h"
 #include "engine/plan/documents.h"
 #include "engine/run/observer.h"
@@ -51,6 +52,12 @@ class RejectTally {
 /// Whether a cell of a text file that is meant for this type travels as text to where its
 /// row can be left out.
 bool IsReadAsText(const FieldType& type);
+
+/// A record that has no columns, as a row of its file, line and text; counts it. It can
+/// be looked at, but no replay can load it.
+arrow::Result<RejectedRow> RejectRecord(const BadRecord& record, RejectTally& tally);
+/// Whether a dead letter's schema is that of such a row.
+bool IsRecordText(const StreamSchema& letter);
 
 /// Takes the rows out of batches that one step cannot make something of. Used by one
 /// thread at a time.

@@ -193,11 +193,28 @@ class Replay {
                                     std::move(converted));
   }
 
+  /// What was no row when it was read is none now.
+  arrow::Result<bool> RefuseRecords(const std::vector<StoredRow>& rows) {
+    RejectedRow why;
+    why.code = "dlq.no_row";
+    why.message =
+        "The text of this record has no columns that a replay could load: correct it in "
+        "its file and have that read again, then drop the letter";
+    for (const auto& row : rows) {
+      ARROW_RETURN_NOT_OK(context_.journal->RefuseReplay(row.id, why));
+    }
+    result_.rows_read += static_cast<int64_t>(rows.size());
+    result_.rows_rejected += static_cast<int64_t>(rows.size());
+    result_.dead_letters = result_.rows_rejected;
+    return false;
+  }
+
   /// Loads rows of one schema, as one load. True: an interrupted replay was settled, and
   /// nothing else was done.
   arrow::Result<bool> Load(const std::vector<StoredRow>& rows, std::stop_token stop) {
     meter_.SetPhase(StreamPhase::kPlanning);
     ARROW_ASSIGN_OR_RAISE(const auto letter, ReadRowSchema(rows.front().schema));
+    if (IsRecordText(letter)) return RefuseRecords(rows);
     std::vector<std::string> texts;
     for (const auto& row : rows) texts.push_back(row.row);
     ARROW_ASSIGN_OR_RAISE(auto batch, ReadRows(letter, texts));

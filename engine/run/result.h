@@ -115,8 +115,8 @@ struct StreamResult {
   ValueChanges values_changed;
   double seconds = 0;
   bool began_writing =
-      false;  ///< Past the plan: a failure is the run's, not the document's.
-  std::string guarantee;   ///< Of the load; "" when it was not planned.
+      false;              ///< Past the plan: a failure is the run's, not the document's.
+  std::string guarantee;  ///< Of the load; "" when it was not planned.
   std::vector<std::string> schema_changes;
   std::vector<Warning> warnings;
   arrow::Status error;  ///< OK unless kFailed or kCancelled.

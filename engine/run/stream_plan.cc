@@ -73,7 +73,8 @@ class Preparer {
     ARROW_RETURN_NOT_OK(CheckCapabilities());
     ARROW_RETURN_NOT_OK(OpenTarget());
     ARROW_ASSIGN_OR_RAISE(out_->source, OpenEnd(pipeline_.source));
-    StreamRef ref{out_->config.kind, out_->config.source, out_->config.extract.options};
+    StreamRef ref{out_->config.kind, out_->config.source, out_->config.extract.options,
+                  /*tells_bad_records=*/out_->config.load.on_error != OnError::kFail};
     DeclareTypes(&ref);
     ARROW_ASSIGN_OR_RAISE(out_->info, out_->source->Describe(ref, stop_));
     TypeFieldsReadAsText();
@@ -383,8 +384,7 @@ class Preparer {
   arrow::Status PlanTarget() {
     out_->table = WantedTable(out_->config, out_->columns, out_->info, out_->mode);
     if (options_.administrator_sql) return PlanRights();
-    ARROW_ASSIGN_OR_RAISE(out_->last,
-                          NewestLoad(*out_, out_->identity, context_, stop_));
+    ARROW_ASSIGN_OR_RAISE(out_->last, NewestLoad(*out_, out_->identity, context_, stop_));
     ARROW_RETURN_NOT_OK(CheckTimeColumns());
     if (out_->mode == LoadMode::kMirror) ARROW_RETURN_NOT_OK(DecideMirror());
     if (out_->Whole()) ARROW_RETURN_NOT_OK(CheckClosing());

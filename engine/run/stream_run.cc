@@ -203,10 +203,9 @@ arrow::Status StreamRun::Attempt(std::stop_token stop) {
   can_widen_ = !stream->target.exists || stream->mode == LoadMode::kReplace;
   Report(*stream);
   if (options_.administrator_sql) {
-    ARROW_ASSIGN_OR_RAISE(
-        result_.administrator_sql,
-        stream->destination->AdministratorSql(stream->table, stream->target,
-                                              stream->table_plan, stop));
+    ARROW_ASSIGN_OR_RAISE(result_.administrator_sql,
+                          stream->destination->AdministratorSql(
+                              stream->table, stream->target, stream->table_plan, stop));
     return arrow::Status::OK();
   }
   if (options_.verify) return Verify(*stream, stop);

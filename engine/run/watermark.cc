@@ -32,8 +32,8 @@ class Decider {
   /// committed: a ledger that tells of them otherwise was changed by hand.
   arrow::Status CheckLedger() const {
     const bool asked = in_.directive || in_.cli_value;
-    if (asked || !in_.target_exists || in_.target_empty ||
-        !in_.stored || in_.stored->load_id.empty() || in_.stored->cursor_after.empty() ||
+    if (asked || !in_.target_exists || in_.target_empty || !in_.stored ||
+        in_.stored->load_id.empty() || in_.stored->cursor_after.empty() ||
         in_.stored->fingerprint != in_.fingerprint) {
       return arrow::Status::OK();
     }

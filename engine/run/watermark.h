@@ -16,8 +16,8 @@ namespace dxt {
 /// What is known when a cursor must be chosen.
 struct WatermarkInputs {
   const StreamConfig* config = nullptr;
-  FieldType type;           ///< Of the cursor.
-  std::string fingerprint;  ///< Of the stream as it is now.
+  FieldType type;                    ///< Of the cursor.
+  std::string fingerprint;           ///< Of the stream as it is now.
   std::optional<LoadRecord> last;    ///< Newest load of the chain (NewestLoad).
   std::optional<LoadRecord> stored;  ///< Checkpoint of the state store.
   std::optional<CursorDirective> directive;

@@ -44,8 +44,8 @@ void AddAdmin(Verb root, Invocation& invocation) {
   auto options = std::make_shared<RunVerbOptions>();
   options->dry_run = true;
   options->administrator_sql = true;
-  const Verb ddl = verb.AddVerb(
-      "ddl", "Print the SQL by which an administrator lets a pipeline load");
+  const Verb ddl =
+      verb.AddVerb("ddl", "Print the SQL by which an administrator lets a pipeline load");
   ddl.Examples("  dxtctl admin ddl orders.yaml | psql -U postgres shop");
   ddl.Add("pipeline", options->documents.pipeline, "Pipeline file; - = stdin").Required();
   AddRunOptions(ddl, *options);
