@@ -2,16 +2,16 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "connectors/file/store.h"
 
@@ -27,8 +27,8 @@ class Handle {
     if (fd_ >= 0) close(fd_);
     errno = error;
   }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
+  Handle(Handle&& other) noexcept : fd_(other.Release()) {}
+  Handle& operator=(Handle&&) = delete;
   int get() const { return fd_; }
   int Release() { return std::exchange(fd_, -1); }
 
@@ -36,19 +36,85 @@ class Handle {
   int fd_;
 };
 
-int OpenBeneath(int folder, const std::string& below, int flags, mode_t mode) {
-  constexpr int kTries = 100;
-  open_how how{};
-  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
-  how.mode = (flags & O_CREAT) ? mode : 0;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  int fd = -1;
-  // EAGAIN: something was renamed while the kernel stepped over a `..`.
-  for (int i = 0; i < kTries; ++i) {
-    fd = static_cast<int>(syscall(SYS_openat2, folder, below.c_str(), &how, sizeof how));
-    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) break;
+constexpr int kMostLinks = 40;  // As Linux follows.
+
+int Fail(int error) {
+  errno = error;
+  return -1;
+}
+
+/// The text of a symbolic link; nullopt when there is none of that name.
+std::optional<std::string> LinkText(int folder, const std::string& name) {
+  constexpr size_t kMostText = 4096;
+  std::string text(kMostText, '\0');
+  const ssize_t size = readlinkat(folder, name.c_str(), text.data(), text.size());
+  if (size < 0) return std::nullopt;
+  text.resize(static_cast<size_t>(size));
+  return text;
+}
+
+/// Whether what was opened without following links, or could not be, is one: it came
+/// there after it was looked for. Keeps errno.
+bool FoundLink(int opened, int folder, const std::string& name) {
+  const int error = errno;
+  struct stat info{};
+  const bool found = opened >= 0
+                         ? fstat(opened, &info) == 0 && S_ISLNK(info.st_mode)
+                         : (error == ELOOP || error == ENOTDIR) && LinkText(folder, name);
+  errno = error;
+  return found;
+}
+
+/// Puts the parts of a path on a stack, the first one on top.
+void PushParts(std::string_view path, std::vector<std::string>* parts) {
+  for (size_t end = path.size(); end > 0;) {
+    const size_t slash = path.rfind('/', end - 1);
+    const size_t begin = slash == std::string_view::npos ? 0 : slash + 1;
+    const auto part = path.substr(begin, end - begin);
+    if (!part.empty() && part != ".") parts->emplace_back(part);
+    end = begin == 0 ? 0 : begin - 1;
   }
-  return fd;
+}
+
+/// open(2) below a folder, a part at a time, each in the folder that the last one opened:
+/// whatever is renamed or linked meanwhile, it ends inside. openat2 would be one call,
+/// but what restricts services answers it with ENOSYS.
+int OpenBeneath(int folder, const std::string& below, int flags, mode_t mode) {
+  const bool follows = (flags & (O_NOFOLLOW | O_EXCL)) == 0;
+  std::vector<std::string> parts;
+  PushParts(below, &parts);
+  std::vector<Handle> inside;
+  for (int links = 0; links < kMostLinks;) {
+    const int here = inside.empty() ? folder : inside.back().get();
+    const std::string part = parts.empty() ? "." : parts.back();
+    if (!parts.empty()) parts.pop_back();
+    if (part == "..") {
+      if (inside.empty()) return Fail(EXDEV);
+      inside.pop_back();
+      continue;
+    }
+    const bool last = parts.empty();
+    if (!last || follows) {
+      if (const auto link = LinkText(here, part)) {
+        if (link->starts_with('/')) return Fail(EXDEV);
+        PushParts(*link, &parts);
+        ++links;
+        continue;
+      }
+    }
+    Handle opened(openat(here, part.c_str(),
+                         (last ? flags : O_PATH | O_DIRECTORY) | O_NOFOLLOW | O_CLOEXEC,
+                         mode));
+    if ((!last || follows) && FoundLink(opened.get(), here, part)) {
+      parts.push_back(part);
+      ++links;
+      continue;
+    }
+    if (last) return opened.Release();
+    if (opened.get() < 0) return -1;
+    inside.push_back(std::move(opened));
+  }
+  return Fail(ELOOP);
 }
 
 /// Where an open folder lies now; "" when that cannot be told.
@@ -68,10 +134,7 @@ int RemoveEntry(int folder, const std::string& name, int depth) {
     const int removed = unlinkat(folder, name.c_str(), 0);
     return removed == 0 || errno == ENOENT ? 0 : -1;
   }
-  if (depth == kMaxDepth) {
-    errno = ELOOP;
-    return -1;
-  }
+  if (depth == kMaxDepth) return Fail(ELOOP);
   Handle inner(
       openat(folder, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
   if (inner.get() < 0) return errno == ENOENT ? 0 : -1;
@@ -129,10 +192,7 @@ int Root::Open(const std::string& path, int flags, mode_t mode) const {
   if (anywhere() || ((flags & O_PATH) != 0 && IsAbove(path)))
     return open(path.c_str(), flags | O_CLOEXEC, mode);
   std::string base, below;
-  if (!Split(path, &base, &below)) {
-    errno = EXDEV;
-    return -1;
-  }
+  if (!Split(path, &base, &below)) return Fail(EXDEV);
   // The folder's own path is trusted; what is staged beside it is no link.
   const int links = O_CLOEXEC | (IsOwn(base) ? 0 : O_NOFOLLOW);
   if (below.empty()) return open(base.c_str(), flags | links, mode);
@@ -150,20 +210,14 @@ bool Root::IsOutermost(const std::string& path) const {
 int Root::OpenParent(const std::string& path, std::string* name) const {
   *name = BaseName(path);
   const std::string parent(ParentPath(path));
-  if (name->empty() || *name == "." || *name == "..") {
-    errno = EINVAL;
-    return -1;
-  }
+  if (name->empty() || *name == "." || *name == "..") return Fail(EINVAL);
   if (IsOutermost(path)) return open(parent.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
   return Open(parent, O_PATH | O_DIRECTORY);
 }
 
 int Root::MakeFolders(const std::string& path) const {
   std::string base, below;
-  if (!anywhere() && !Split(path, &base, &below)) {
-    errno = EXDEV;
-    return -1;
-  }
+  if (!anywhere() && !Split(path, &base, &below)) return Fail(EXDEV);
   std::error_code error;
   std::filesystem::create_directories(anywhere() ? path : base, error);
   if (error) {
@@ -202,8 +256,6 @@ int Root::Remove(const std::string& path) const {
 }
 
 int Root::FollowLink(std::string* path) const {
-  constexpr int kMostLinks = 40;  // As Linux follows.
-  constexpr size_t kMostText = 4096;
   for (int i = 0; i < kMostLinks; ++i) {
     if (!anywhere() && IsOwn(*path)) {
       *path = real_;
@@ -212,13 +264,11 @@ int Root::FollowLink(std::string* path) const {
     std::string name;
     const Handle parent(OpenParent(*path, &name));
     if (parent.get() < 0) return errno == ENOENT ? 0 : -1;
-    std::string link(kMostText, '\0');
-    const ssize_t size = readlinkat(parent.get(), name.c_str(), link.data(), link.size());
-    if (size < 0) return 0;  // No link, or nothing there yet.
-    link.resize(static_cast<size_t>(size));
+    const auto text = LinkText(parent.get(), name);
+    if (!text) return 0;  // No link, or nothing there yet.
+    const std::string& link = *text;
     if (link.starts_with('/') && !anywhere()) {
-      errno = EXDEV;
-      return -1;
+      return Fail(EXDEV);
     }
     const std::string to =
         link.starts_with('/') ? link : JoinPath(ParentPath(*path), link);
@@ -227,8 +277,7 @@ int Root::FollowLink(std::string* path) const {
     if (folder.get() < 0) return -1;
     *path = JoinPath(RealPath(folder.get()), BaseName(to));
   }
-  errno = ELOOP;
-  return -1;
+  return Fail(ELOOP);
 }
 
 }  // namespace dxt::file
